@@ -1,0 +1,375 @@
+"""What a connector is: the words that every vendor's room and the process share. No Django here.
+
+A connector is a module-like object with a `MANIFEST` (data, checked at start-up) and a few functions
+that turn the vendor's bytes into these records. It never sees a tenant, a row or a stored secret:
+it is handed an `Api` that already carries the authorization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from connections.errors import VendorError
+
+CONTRACT_VERSION = 1
+
+
+# ── What is said over the wire ────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A vendor's answer after the network door: headers by lower-case name, body as parsed JSON.
+
+    `body` is None when there was none or it was not JSON; `text` is its first 200 characters then.
+    `request` is method and path without query.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    request: str
+    latency_seconds: float
+    text: str = ""
+
+
+class Api(Protocol):
+    """An authorised client of one vendor API; paths are relative to the manifest's `api_url`.
+
+    An absolute URL is taken only when it lies on the same origin (a vendor's own `next` link).
+    Raises what `Connector.judge` returns for the answer, unless its status is in `accept`; raises
+    `Unavailable`, `AnswerLost`, `UnexpectedResponse`, `Blocked` by itself.
+    """
+
+    def get(self, path: str, *, accept: frozenset[int] = frozenset()) -> Answer: ...
+
+    def send(
+        self, method: str, path: str, body: object, *, accept: frozenset[int] = frozenset()
+    ) -> Answer: ...
+
+
+# ── Records: what a connector makes of the vendor's answers ───────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who the credential acts as; `remote_id` survives a rename and is unique within the vendor."""
+
+    remote_id: str
+    name: str
+    kind: str  # "user", "app", "workspace", "project", "repository": what acts
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RateBudget:
+    """What the vendor's headers say of the request budget; None is "not said"."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    resource: str = ""
+    near_limit: bool | None = None
+    window_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What `identify` learned: account, kind of credential, scopes in the vendor's own words.
+
+    `scopes` is None when the vendor did not say; `vocabulary` names the words they are in.
+    """
+
+    account: Account
+    credential_kind: str
+    scopes: frozenset[str] | None
+    vocabulary: str
+    expires_at: datetime | None = None
+    rate: RateBudget = RateBudget()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRecord:
+    remote_id: str
+    slug: str
+    name: str
+    url: str = ""
+    personal: bool = False
+    administrator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    remote_id: str
+    key: str
+    name: str
+    private: bool = True
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    remote_id: str
+    name: str
+    permission: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryRecord:
+    remote_id: str
+    slug: str
+    name: str
+    full_name: str
+    url: str = ""
+    private: bool = True
+    main_branch: str = ""
+    project_remote_id: str = ""
+    language: str = ""
+    size_bytes: int | None = None
+    updated_at: datetime | None = None
+    workspace_remote_id: str = ""  # checked against the workspace that was asked for
+
+
+Record = WorkspaceRecord | ProjectRecord | MemberRecord | RepositoryRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One item of a page that could not be read; the rest of the page is kept."""
+
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a stream; `checkpoint` is where the next one is, None at the end."""
+
+    records: tuple[Record, ...]
+    checkpoint: str | None
+    total: int | None = None
+    rejected: tuple[Rejected, ...] = ()
+
+
+# ── The manifest: what is data about a connector ──────────────────────────────────────────────
+
+
+class MethodKind(StrEnum):
+    """How a credential comes to us."""
+
+    AUTHORIZATION_CODE = "authorization_code"
+    CLIENT_CREDENTIALS = "client_credentials"
+    SECRET = "secret"
+
+
+class Scheme(StrEnum):
+    """How a stored secret becomes an Authorization header."""
+
+    BEARER = "bearer"
+    BASIC = "basic"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input of a method's form. A `secret` field is sealed and never shown again."""
+
+    name: str
+    label: str
+    help: str = ""
+    placeholder: str = ""
+    secret: bool = False
+    pattern: str = ""  # full match, checked on our side too
+    kind: str = "text"  # "text", "email", "password"
+    max_length: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One instruction: what to do at the vendor; `copy` is a text the person pastes there."""
+
+    text: str
+    copy: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to link: OAuth, a pasted token, …
+
+    `vocabulary` says in which of the vendor's scope languages its scopes are spoken.
+    With `Scheme.BASIC`, `basic_user` names the field that is the user name.
+    """
+
+    key: str
+    kind: MethodKind
+    title: str
+    summary: str
+    vocabulary: str
+    credential_kind: str
+    fields: tuple[Field, ...] = ()
+    steps: tuple[Step, ...] = ()
+    scheme: Scheme = Scheme.BEARER
+    basic_user: str = ""
+    acts_as: str = ""
+    lifetime: str = ""
+    limits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrefix:
+    """What a pasted token's first characters say: the methods it belongs to, or why it is dead."""
+
+    prefix: str
+    name: str
+    methods: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something a person wants to do, and what it costs in each of the vendor's vocabularies.
+
+    `scopes[vocabulary]` are the words on the wire, `labels[vocabulary]` what the vendor's screen
+    shows; a vocabulary that is absent cannot do it, and `unavailable[vocabulary]` says why.
+    `probe` is a read-only path that proves it, with {workspace} and {repository} filled in; empty
+    means not provable by reading, and `unprovable` says why.
+    """
+
+    key: str
+    title: str
+    why: str
+    scopes: Mapping[str, tuple[str, ...]]
+    labels: Mapping[str, tuple[str, ...]]
+    probe: str = ""
+    unprovable: str = ""
+    minimal: bool = False
+    writes: bool = False
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Something people look for that the vendor removed; said plainly in the catalogue."""
+
+    title: str
+    on: date
+    why: str
+    instead: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2:
+    """The vendor's authorization server, where it keeps to RFC 6749 and where it bends it.
+
+    `dead_grant` lists (error, words in the description) that mean the refresh token is dead beside
+    `invalid_grant`; `wrong_client` likewise for our own client beside `invalid_client`.
+    """
+
+    authorize_url: str
+    token_url: str
+    pkce: bool = True
+    client_auth: str = "basic"  # or "body"
+    sends_scope: bool = True
+    authorize_params: Mapping[str, str] = field(default_factory=dict)
+    issuer: str = ""
+    grace_seconds: int = 0
+    refresh_idle_days: int | None = None
+    default_lifetime_seconds: int = 300
+    dead_grant: tuple[tuple[str, str], ...] = ()
+    wrong_client: tuple[tuple[str, str], ...] = ()
+    revoke_url: str = ""
+    consumer_steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One kind of record read from each workspace, page by page.
+
+    `page` fetches exactly one page: `checkpoint` None is the first. `capability` is the key of the
+    capability it needs; a connection without it skips the stream and says so.
+    """
+
+    key: str
+    title: str
+    capability: str
+    record: type[Record]
+    page: Callable[[Api, WorkspaceRecord, Mapping[str, str], str | None], Page]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything about a connector that is data: shown in the catalogue, obeyed by every flow."""
+
+    slug: str
+    name: str
+    vendor: str
+    summary: str
+    gives: tuple[str, ...]
+    takes: str
+    api_url: str
+    docs_url: str
+    methods: tuple[Method, ...]
+    capabilities: tuple[Capability, ...]
+    implies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a granted scope also grants these
+    oauth: OAuth2 | None = None
+    token_prefixes: tuple[TokenPrefix, ...] = ()
+    retired: tuple[Retired, ...] = ()
+    workspace_word: str = "workspace"
+    account_settings_url: str = ""  # where a person withdraws the grant by hand
+    contract_version: int = CONTRACT_VERSION
+    quirks: tuple[str, ...] = field(default=())
+
+    def method(self, key: str) -> Method:
+        """The method with this key; KeyError when there is none."""
+        for method in self.methods:
+            if method.key == key:
+                return method
+        raise KeyError(key)
+
+    def capability(self, key: str) -> Capability:
+        """The capability with this key; KeyError when there is none."""
+        for capability in self.capabilities:
+            if capability.key == key:
+                return capability
+        raise KeyError(key)
+
+    def closure(self, scopes: frozenset[str]) -> frozenset[str]:
+        """The scopes and all they imply."""
+        reached, waiting = set(scopes), list(scopes)
+        while waiting:
+            for implied in self.implies.get(waiting.pop(), ()):
+                if implied not in reached:
+                    reached.add(implied)
+                    waiting.append(implied)
+        return frozenset(reached)
+
+
+class Connector(Protocol):
+    """One vendor product. `fields` are the non-secret answers of the method's form.
+
+    `identify` asks who we are and reads scopes from the answer, never from what we asked for.
+    `workspaces` gives one page of the containers this credential reaches.
+    `judge` names what is wrong with an answer, None when nothing is.
+    """
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def streams(self) -> tuple[Stream, ...]: ...
+
+    def identify(self, api: Api, fields: Mapping[str, str], method: Method) -> Identity: ...
+
+    def workspaces(
+        self, api: Api, fields: Mapping[str, str], method: Method, checkpoint: str | None
+    ) -> Page: ...
+
+    def judge(self, answer: Answer) -> VendorError | None: ...
+
+    def rate(self, answer: Answer) -> RateBudget: ...

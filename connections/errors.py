@@ -1,0 +1,181 @@
+"""What can go wrong at a vendor, named by who must act. No Django here.
+
+An error never holds a secret, a query string or a body: it is shown, logged and kept.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Who(StrEnum):
+    """Who has to act before this can work again."""
+
+    NOBODY = "nobody"
+    MEMBER = "member"
+    MANAGER = "manager"
+    OPERATOR = "operator"
+    US = "us"
+
+
+class VendorError(Exception):
+    """A vendor call that did not give what was asked; `code` is stable and indexes `explain.py`.
+
+    `request` is method and path without query ("GET /2.0/user"), `status` the HTTP status or None
+    when there was no answer, `detail` a short text of ours or a cleaned vendor message (≤ 200
+    characters), `reference` the vendor's request id where it gives one.
+    """
+
+    code: ClassVar[str] = "vendor_error"
+    who: ClassVar[Who] = Who.US
+    retry: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        request: str = "",
+        reference: str = "",
+        latency_seconds: float | None = None,
+    ) -> None:
+        super().__init__(detail or self.code)
+        self.detail = detail[:200]
+        self.status = status
+        self.request = request
+        self.reference = reference
+        self.latency_seconds = latency_seconds
+
+
+class Unavailable(VendorError):
+    """Timeout, refused, reset, 408, 425, 5xx: the vendor is not answering; we keep trying."""
+
+    code = "unavailable"
+    who = Who.NOBODY
+    retry = True
+
+
+class AnswerLost(Unavailable):
+    """The request was sent and no whole answer came back: what the vendor did is unknown."""
+
+    code = "answer_lost"
+
+
+class RateLimited(VendorError):
+    """429; `retry_after_seconds` is the vendor's word capped to an hour, or None."""
+
+    code = "rate_limited"
+    who = Who.NOBODY
+    retry = True
+
+    def __init__(
+        self, detail: str = "", *, retry_after_seconds: float | None = None, **facts: object
+    ) -> None:
+        super().__init__(detail, **facts)  # type: ignore[arg-type]
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ReauthorizationRequired(VendorError):
+    """`invalid_grant`, or 401: the credential is refused; a member links it again."""
+
+    code = "reauthorization_required"
+    who = Who.MEMBER
+
+
+class ScopeMissing(VendorError):
+    """403 over scopes; `required` and `granted` are the vendor's scope words where it says them."""
+
+    code = "scope_missing"
+    who = Who.MANAGER
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        required: tuple[str, ...] = (),
+        granted: tuple[str, ...] = (),
+        **facts: object,
+    ) -> None:
+        super().__init__(detail, **facts)  # type: ignore[arg-type]
+        self.required = required
+        self.granted = granted
+
+
+class AccessDenied(VendorError):
+    """403 for another reason than scopes: this account may not see the object."""
+
+    code = "access_denied"
+    who = Who.MANAGER
+
+
+class RemoteGone(VendorError):
+    """404 on a known id, or 410; `announcement_url` when the vendor announced a removal."""
+
+    code = "remote_gone"
+    who = Who.NOBODY
+
+    def __init__(self, detail: str = "", *, announcement_url: str = "", **facts: object) -> None:
+        super().__init__(detail, **facts)  # type: ignore[arg-type]
+        self.announcement_url = announcement_url
+
+
+class EndpointRemoved(RemoteGone):
+    """410 with an announcement: the vendor removed this endpoint, so our code must change."""
+
+    code = "endpoint_removed"
+    who = Who.OPERATOR
+
+
+class Refused(VendorError):
+    """Another 4xx: the vendor understood and said no."""
+
+    code = "refused"
+
+
+class UnexpectedResponse(VendorError):
+    """An answer we cannot read: wrong type, broken JSON, missing field, lying length."""
+
+    code = "unexpected_response"
+    retry = True
+
+
+class Misconfigured(VendorError):
+    """Our client id, secret or callback is wrong: an operator or consumer owner acts."""
+
+    code = "misconfigured"
+    who = Who.OPERATOR
+
+
+class Blocked(VendorError):
+    """The network door refused the address before anything was sent.
+
+    `reason` goes to logs only; people read one generic sentence (trust.md §8.1 rule 11).
+    """
+
+    code = "blocked"
+    who = Who.OPERATOR
+
+    def __init__(self, reason: str, detail: str = "", **facts: object) -> None:
+        super().__init__(detail or "This address cannot be reached from here.", **facts)  # type: ignore[arg-type]
+        self.reason = reason
+
+
+class TlsFailed(Unavailable):
+    """The certificate or the TLS version is not acceptable."""
+
+    code = "tls_failed"
+    who = Who.MANAGER
+
+
+class SignatureInvalid(VendorError):
+    """A webhook whose signature does not match."""
+
+    code = "signature_invalid"
+
+
+class EventUnknown(VendorError):
+    """A webhook event this connector does not know."""
+
+    code = "event_unknown"
+    who = Who.NOBODY
