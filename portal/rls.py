@@ -1,0 +1,121 @@
+"""Migration operations that put row-level security and grants on a table (trust.md §4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db.migrations.operations import RunSQL
+
+CURRENT = "(SELECT current_setting('app.organization_id')::uuid)"
+READ_WRITE = "SELECT, INSERT, UPDATE, DELETE"
+APPEND = "SELECT, INSERT"
+TENANT_ROLES = ("portal_app", "portal_worker")
+
+
+def tenant_table(
+    table: str,
+    *,
+    grants: Mapping[str, str] | None = None,
+    column: str = "organization_id",
+    platform_readable: bool = False,
+    support: Sequence[str] = (),
+    sweeper: Sequence[str] = (),
+) -> RunSQL:
+    """Row-level security by organization; `grants` per role, both tenant roles read-write if absent.
+
+    `platform_readable` shows the platform's own rows to everybody (consumers). `support` and
+    `sweeper` list the columns those roles may read in the organization they entered, and in all
+    organizations, respectively.
+    """
+    grants = grants or dict.fromkeys(TENANT_ROLES, READ_WRITE)
+    reads = f"{column} = {CURRENT}"
+    if platform_readable:
+        reads = f"({reads} OR {column} = '00000000-0000-0000-0000-000000000000')"
+    roles = ", ".join(grants)
+    sql = [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"CREATE POLICY tenant_read ON {table} FOR SELECT TO {roles} USING ({reads})",
+        f"CREATE POLICY tenant_insert ON {table} FOR INSERT TO {roles}"
+        f" WITH CHECK ({column} = {CURRENT})",
+        f"CREATE POLICY tenant_update ON {table} FOR UPDATE TO {roles}"
+        f" USING ({column} = {CURRENT}) WITH CHECK ({column} = {CURRENT})",
+        f"CREATE POLICY tenant_delete ON {table} FOR DELETE TO {roles} USING ({column} = {CURRENT})",
+        # Migrations of data run as the owner, organization by organization.
+        f"CREATE POLICY owner ON {table} TO portal_owner USING ({column} = {CURRENT})"
+        f" WITH CHECK ({column} = {CURRENT})",
+    ]
+    sql += [f"GRANT {verbs} ON {table} TO {role}" for role, verbs in grants.items()]
+    if support:
+        sql += [
+            f"CREATE POLICY support ON {table} FOR SELECT TO portal_support USING ({reads})",
+            f"GRANT SELECT ({', '.join(support)}) ON {table} TO portal_support",
+        ]
+    if sweeper:
+        sql += [
+            f"CREATE POLICY sweeper ON {table} FOR SELECT TO portal_sweeper USING (true)",
+            f"GRANT SELECT ({', '.join(sweeper)}) ON {table} TO portal_sweeper",
+        ]
+    return RunSQL(sql, RunSQL.noop)
+
+
+def global_table(table: str, grants: Mapping[str, str] | None = None) -> RunSQL:
+    """Grants on a table that belongs to no organization (users, sessions, Django's own)."""
+    grants = grants or dict.fromkeys(TENANT_ROLES, READ_WRITE)
+    return RunSQL(
+        [f"GRANT {verbs} ON {table} TO {role}" for role, verbs in grants.items()], RunSQL.noop
+    )
+
+
+def append_only(table: str) -> RunSQL:
+    """UPDATE, DELETE and TRUNCATE on this table raise for everybody, the owner included."""
+    return RunSQL(
+        [
+            "CREATE OR REPLACE FUNCTION portal_refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION portal_refuse_change()",
+            f"CREATE TRIGGER no_truncate BEFORE TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION portal_refuse_change()",
+        ],
+        RunSQL.noop,
+    )
+
+
+def lookup_function(name: str, body: str) -> RunSQL:
+    """A SECURITY DEFINER function of the lookup role: what must be found before an organization is.
+
+    `body` is the text after the name, from the argument list on.
+    """
+    return RunSQL(
+        [
+            f"CREATE FUNCTION {name}{body}",
+            f"ALTER FUNCTION {name} OWNER TO portal_lookup",
+            f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
+            f"GRANT EXECUTE ON FUNCTION {name} TO portal_app, portal_worker",
+        ],
+        f"DROP FUNCTION {name}",
+    )
+
+
+def same_organization(table: str, column: str, target: str, *, on_delete: str = "CASCADE") -> RunSQL:
+    """A composite foreign key: a row may point only into its own organization (decisions.md 9).
+
+    The target has a unique (organization_id, id). `on_delete` SET NULL clears only the column.
+    """
+    action = f"SET NULL ({column})" if on_delete == "SET NULL" else on_delete
+    name = f"{table}_{column}_same_org"
+    return RunSQL(
+        f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (organization_id, {column})"
+        f" REFERENCES {target} (organization_id, id) ON DELETE {action}"
+        " DEFERRABLE INITIALLY DEFERRED",
+        f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+    )
+
+
+def composite_key(table: str) -> RunSQL:
+    """The unique (organization_id, id) that composite foreign keys point to."""
+    return RunSQL(
+        f"ALTER TABLE {table} ADD CONSTRAINT {table}_org_id UNIQUE (organization_id, id)",
+        f"ALTER TABLE {table} DROP CONSTRAINT {table}_org_id",
+    )

@@ -1,0 +1,274 @@
+"""Every setting once, in reading order. What comes from outside is read through `env.py`."""
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# ── What runs here ────────────────────────────────────────────────────────────────────────────
+MODE = env.choice("PORTAL_MODE", ("development", "production"), "development")
+PRODUCTION = MODE == "production"
+PROCESS = env.choice("PORTAL_PROCESS", ("web", "worker", "tick", "manage"), "manage")
+DEBUG = env.boolean("DEBUG", False)
+PORTAL_URL = env.text("PORTAL_URL", "http://localhost:8000").rstrip("/")
+ALLOWED_HOSTS = env.listed("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
+CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
+
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("DEBUG must be off in production.")
+
+# ── Keys ──────────────────────────────────────────────────────────────────────────────────────
+SECRET_KEY = env.secret("SECRET_KEY", None if PRODUCTION else "development-only")
+SECRET_KEY_FALLBACKS: list[str] = []
+KEYRING_FILE = env.text("KEYRING_FILE", "")
+KEYRING_FD = env.integer("KEYRING_FD", -1)
+
+# ── Applications ──────────────────────────────────────────────────────────────────────────────
+INSTALLED_APPS = [
+    "portal.apps.PortalConfig",
+    "connections.apps.ConnectionsConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+]
+
+MIDDLEWARE = [
+    "portal.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "portal.middleware.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "portal.middleware.CleanInputMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.OrganizationMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.frame",
+            ],
+            "builtins": ["portal.templatetags.portal"],
+        },
+    }
+]
+
+# ── Database: one PostgreSQL, one login role for each duty ────────────────────────────────────
+DATABASE_ROLE = {"web": "default", "tick": "sweeper"}.get(PROCESS, "worker")
+
+
+def _database(role: str) -> dict[str, object]:
+    place = env.database(role)
+    options = place["OPTIONS"] | {"server_side_binding": True, "application_name": PROCESS}
+    return place | {
+        "OPTIONS": options,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        # PgBouncer in transaction mode keeps no server-side cursor.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
+
+
+DATABASES = {
+    "default": _database("app"),
+    "worker": _database("worker"),
+    "sweeper": _database("sweeper"),
+    "support": _database("support"),
+    "owner": _database("owner"),
+}
+DATABASE_ROUTERS = ["portal.roles.RoleRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ── Valkey or Redis: hints, counters, cache; losing it loses nothing ──────────────────────────
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "portal",
+        "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+    }
+}
+
+# ── Work ──────────────────────────────────────────────────────────────────────────────────────
+LEASE_SECONDS = env.integer("LEASE_SECONDS", 60)
+SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 10)
+
+# ── People ────────────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "account_login"
+
+# Who may sign up: anybody, holders of an invitation, or addresses of these domains.
+SIGNUP = env.choice("SIGNUP", ("open", "invitation", "domain"), "open")
+SIGNUP_DOMAINS = [domain.lower() for domain in env.listed("SIGNUP_DOMAINS")]
+if SIGNUP == "domain" and not SIGNUP_DOMAINS:
+    raise ImproperlyConfigured("SIGNUP_DOMAINS must name a domain when SIGNUP is 'domain'.")
+
+ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = PORTAL_URL.partition(":")[0]
+MFA_ADAPTER = "portal.mfa.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Portal"
+USERSESSIONS_TRACK_ACTIVITY = True
+SOCIALACCOUNT_ADAPTER = "portal.accounts.SocialAccountAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+# One platform-wide OpenID Connect sign-in, shown on the sign-in page when an issuer is set.
+OIDC_ISSUER = env.text("OIDC_ISSUER", "")
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": env.text("OIDC_NAME", "single sign-on"),
+                "client_id": env.text("OIDC_CLIENT_ID"),
+                "secret": env.secret("OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+
+# ── Sessions, cookies, transport ──────────────────────────────────────────────────────────────
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 60 * 60 * 12
+SESSION_COOKIE_SAMESITE = "Lax"  # the way back from a vendor needs the cookie
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "portal.views.problems.csrf_failure"
+SECURE_COOKIES = env.boolean("SECURE_COOKIES", PRODUCTION)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_NAME = "__Host-session" if SECURE_COOKIES else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if SECURE_COOKIES else "csrf"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", PRODUCTION)
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+X_FRAME_OPTIONS = "DENY"
+if env.boolean("BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+FILE_UPLOAD_HANDLERS = ["portal.uploads.RefuseUploads"]
+
+# ── Words and time ────────────────────────────────────────────────────────────────────────────
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+# ── Static files ──────────────────────────────────────────────────────────────────────────────
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "var" / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PROCESS == "web" and not DEBUG
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_MANIFEST_STRICT = False
+
+# ── Mail: console and files in development, SMTP by setting ───────────────────────────────────
+MAIL_DIR = env.text("MAIL_DIR", "")
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "Portal <portal@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_HOST = env.text("SMTP_HOST", "")
+if EMAIL_HOST:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_PORT = env.integer("SMTP_PORT", 587)
+    EMAIL_USE_TLS = env.boolean("SMTP_STARTTLS", True)
+    EMAIL_HOST_USER = env.text("SMTP_USER", "")
+    EMAIL_HOST_PASSWORD = env.secret("SMTP_PASSWORD") if EMAIL_HOST_USER else ""
+    EMAIL_TIMEOUT = 10
+elif MAIL_DIR:
+    EMAIL_BACKEND = "portal.mail.ConsoleAndFileBackend"
+    EMAIL_FILE_PATH = MAIL_DIR
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# ── Connectors: an allow-list, because a stray folder must not become a live OAuth client ─────
+CONNECTORS = ["integrations.bitbucket_cloud"]
+CONNECTOR_ORIGINS = env.mapping("CONNECTOR_ORIGINS")
+SANDBOX_ORIGINS = env.listed("SANDBOX_ORIGINS")
+OUTBOUND_PROXY = env.text("OUTBOUND_PROXY", "")
+if PRODUCTION and (SANDBOX_ORIGINS or CONNECTOR_ORIGINS):
+    raise ImproperlyConfigured("SANDBOX_ORIGINS and CONNECTOR_ORIGINS must be empty in production.")
+
+PENDING_LINK_MINUTES = 10
+VERIFY_EVERY_HOURS = env.integer("VERIFY_EVERY_HOURS", 24)
+SYNC_EVERY_MINUTES = env.integer("SYNC_EVERY_MINUTES", 60)
+SYNC_CONCURRENCY = env.integer("SYNC_CONCURRENCY", 8)
+
+# ── Logs: one JSON line each, without secrets ─────────────────────────────────────────────────
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.db.backends": {"level": "WARNING"},
+        "django.utils.autoreload": {"level": "WARNING"},
+    },
+}

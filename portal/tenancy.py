@@ -1,0 +1,122 @@
+"""For which organization we work: a context variable, and a transaction that tells PostgreSQL.
+
+`acting_for` names the organization; `transaction` opens a transaction and emits `SET LOCAL`, which
+row-level security reads (trust.md §4). A tenant query outside both raises. Row-level security stops
+forgotten filters, not code execution. The platform itself is the organization with the nil id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID, uuid4
+
+from django.db import models, transaction as django_transaction
+
+from portal import roles
+
+PLATFORM = UUID(int=0)
+
+_acting_for: ContextVar[UUID | None] = ContextVar("acting_for", default=None)
+_inside: ContextVar[bool] = ContextVar("inside_transaction", default=False)
+
+
+class TenantNotSet(RuntimeError):
+    """A tenant query was made outside `acting_for(organization)`."""
+
+
+class ScopeNested(RuntimeError):
+    """A scope was opened inside another one; `SET LOCAL` would leak out of the inner one."""
+
+
+class NetworkInsideTransaction(RuntimeError):
+    """A vendor was called while a transaction was open."""
+
+
+class HasId(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+def organization_id() -> UUID:
+    """The organization we act for; raises TenantNotSet when there is none."""
+    found = _acting_for.get()
+    if found is None:
+        raise TenantNotSet("Enter acting_for(organization) first.")
+    return found
+
+
+def is_acting() -> bool:
+    return _acting_for.get() is not None
+
+
+@contextmanager
+def acting_for(organization: HasId | UUID) -> Iterator[None]:
+    """Work inside is for this organization. Entering the same one again is harmless."""
+    wanted = organization if isinstance(organization, UUID) else organization.id
+    now = _acting_for.get()
+    if now is not None and now != wanted:
+        raise ScopeNested(f"Already acting for {now}.")
+    token = _acting_for.set(wanted)
+    try:
+        yield
+    finally:
+        _acting_for.reset(token)
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """A transaction in which PostgreSQL shows this organization's rows only; nested use joins it."""
+    wanted = organization_id()
+    if _inside.get():
+        yield
+        return
+    with django_transaction.atomic(using=roles.current(), durable=True):
+        with roles.connection().cursor() as cursor:
+            # SET takes no parameters; the literal is a parsed UUID.
+            cursor.execute(f"SET LOCAL app.organization_id = '{UUID(str(wanted))}'")
+        token = _inside.set(True)
+        try:
+            yield
+        finally:
+            _inside.reset(token)
+
+
+def forbid_inside_transaction() -> None:
+    """Raise when a transaction is open: called by the network door before each vendor call."""
+    if _inside.get() or roles.connection().in_atomic_block:
+        raise NetworkInsideTransaction("Close the transaction before calling a vendor.")
+
+
+T = TypeVar("T", bound="TenantModel")
+
+
+class TenantManager(models.Manager[T], Generic[T]):
+    """Filters by the acting organization and raises without one."""
+
+    def get_queryset(self) -> models.QuerySet[T]:
+        if not _inside.get():
+            raise TenantNotSet(f"{self.model.__name__} is read inside tenancy.transaction() only.")
+        return super().get_queryset().filter(organization_id=organization_id())
+
+    def create(self, **values: Any) -> T:
+        values.setdefault("organization_id", organization_id())
+        return super().create(**values)
+
+
+class TenantModel(models.Model):
+    """A row of one organization. `everywhere` is for the sweeper's and the support's alias only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    organization = models.ForeignKey(
+        "portal.Organization", on_delete=models.CASCADE, related_name="+", editable=False
+    )
+
+    objects: models.Manager[Any] = TenantManager()
+    everywhere: models.Manager[Any] = models.Manager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "everywhere"
