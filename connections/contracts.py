@@ -1,7 +1,7 @@
 """What a connector is: the words that every vendor's room and the process share. No Django here.
 
-A connector is a module-like object with a `MANIFEST` (data, checked at start-up) and a few functions
-that turn the vendor's bytes into these records. It never sees a tenant, a row or a stored secret:
+A connector is a module-like object with a `MANIFEST` (data, checked at start-up) and a few
+functions that turn the vendor's bytes into these records. It never sees a tenant, a row or a stored secret:
 it is handed an `Api` that already carries the authorization.
 """
 
@@ -189,7 +189,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One instruction: what to do at the vendor; `copy` is a text the person pastes there."""
+    """One instruction: what to do at the vendor; `copy` is a text the person pastes there.
+
+    The page fills in `{callback_url}` and `{portal_url}` in `copy`.
+    """
 
     text: str
     copy: str = ""
@@ -201,7 +204,8 @@ class Method:
     """One way to link: OAuth, a pasted token, …
 
     `vocabulary` says in which of the vendor's scope languages its scopes are spoken.
-    With `Scheme.BASIC`, `basic_user` names the field that is the user name.
+    With `Scheme.BASIC`, `basic_user` names the field that is the user name. `offers` are the only
+    scopes this method's credential can ever hold; empty means all of its vocabulary.
     """
 
     key: str
@@ -217,6 +221,7 @@ class Method:
     acts_as: str = ""
     lifetime: str = ""
     limits: str = ""
+    offers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +321,7 @@ class Manifest:
     docs_url: str
     methods: tuple[Method, ...]
     capabilities: tuple[Capability, ...]
-    implies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a granted scope also grants these
+    implies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # granted along with it
     oauth: OAuth2 | None = None
     token_prefixes: tuple[TokenPrefix, ...] = ()
     retired: tuple[Retired, ...] = ()
@@ -338,6 +343,15 @@ class Manifest:
             if capability.key == key:
                 return capability
         raise KeyError(key)
+
+    def obstacle(self, capability: Capability, method: Method) -> str:
+        """Why this method can never have the capability; empty when it can."""
+        scopes = capability.scopes.get(method.vocabulary)
+        if scopes is None:
+            return capability.unavailable.get(method.vocabulary, f"Not possible: {method.title}.")
+        if method.offers and not self.closure(method.offers).issuperset(scopes):
+            return f"{method.title} cannot be given {', '.join(scopes)}."
+        return ""
 
     def closure(self, scopes: frozenset[str]) -> frozenset[str]:
         """The scopes and all they imply."""

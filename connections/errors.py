@@ -5,8 +5,21 @@ An error never holds a secret, a query string or a body: it is shown, logged and
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from enum import StrEnum
 from typing import ClassVar
+
+LONGEST_DETAIL = 200
+_QUERY = re.compile(r"(https?://[^\s?#]*)[?#]\S*", re.IGNORECASE)
+_UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-"
+_OPAQUE = re.compile(rf"\b(?!{_UUID})(?=[^\s/]*\d)[\w\-+=%~.]{{30,}}", re.ASCII)
+
+
+def cleaned(text: str) -> str:
+    """One line fit to be shown: no controls or direction marks, no query, no word like a secret."""
+    printable = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[:2000])
+    return " ".join(_OPAQUE.sub("…", _QUERY.sub(r"\1", printable)).split())[:LONGEST_DETAIL]
 
 
 class Who(StrEnum):
@@ -40,8 +53,8 @@ class VendorError(Exception):
         reference: str = "",
         latency_seconds: float | None = None,
     ) -> None:
-        super().__init__(detail or self.code)
-        self.detail = detail[:200]
+        self.detail = cleaned(detail)
+        super().__init__(self.detail or self.code)
         self.status = status
         self.request = request
         self.reference = reference
