@@ -1,19 +1,59 @@
 """What a connector is: the words that every vendor's room and the process share. No Django here.
 
 A connector is a module-like object with a `MANIFEST` (data, checked at start-up) and a few
-functions that turn the vendor's bytes into these records. It never sees a tenant, a row or a stored secret:
-it is handed an `Api` that already carries the authorization.
+functions that turn the vendor's bytes into records. It never sees a tenant, a row or a stored
+secret: it is handed an `Api` that already carries the authorization.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any, Protocol
 
 from connections.errors import VendorError
+from connections.records import (
+    Account,
+    Identity,
+    MemberRecord,
+    Page,
+    ProjectRecord,
+    RateBudget,
+    Record,
+    Rejected,
+    RepositoryRecord,
+    WorkspaceRecord,
+)
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "Account",
+    "Answer",
+    "Api",
+    "Capability",
+    "Connector",
+    "Field",
+    "Identity",
+    "Manifest",
+    "MemberRecord",
+    "Method",
+    "MethodKind",
+    "OAuth2",
+    "Page",
+    "ProjectRecord",
+    "RateBudget",
+    "Record",
+    "Rejected",
+    "RepositoryRecord",
+    "Retired",
+    "Scheme",
+    "Step",
+    "Stream",
+    "TokenPrefix",
+    "WorkspaceRecord",
+]
 
 CONTRACT_VERSION = 1
 
@@ -50,109 +90,6 @@ class Api(Protocol):
     def send(
         self, method: str, path: str, body: object, *, accept: frozenset[int] = frozenset()
     ) -> Answer: ...
-
-
-# ── Records: what a connector makes of the vendor's answers ───────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who the credential acts as; `remote_id` survives a rename and is unique within the vendor."""
-
-    remote_id: str
-    name: str
-    kind: str  # "user", "app", "workspace", "project", "repository": what acts
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RateBudget:
-    """What the vendor's headers say of the request budget; None is "not said"."""
-
-    limit: int | None = None
-    remaining: int | None = None
-    resource: str = ""
-    near_limit: bool | None = None
-    window_seconds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What `identify` learned: account, kind of credential, scopes in the vendor's own words.
-
-    `scopes` is None when the vendor did not say; `vocabulary` names the words they are in.
-    """
-
-    account: Account
-    credential_kind: str
-    scopes: frozenset[str] | None
-    vocabulary: str
-    expires_at: datetime | None = None
-    rate: RateBudget = RateBudget()
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspaceRecord:
-    remote_id: str
-    slug: str
-    name: str
-    url: str = ""
-    personal: bool = False
-    administrator: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectRecord:
-    remote_id: str
-    key: str
-    name: str
-    private: bool = True
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MemberRecord:
-    remote_id: str
-    name: str
-    permission: str = ""
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryRecord:
-    remote_id: str
-    slug: str
-    name: str
-    full_name: str
-    url: str = ""
-    private: bool = True
-    main_branch: str = ""
-    project_remote_id: str = ""
-    language: str = ""
-    size_bytes: int | None = None
-    updated_at: datetime | None = None
-    workspace_remote_id: str = ""  # checked against the workspace that was asked for
-
-
-Record = WorkspaceRecord | ProjectRecord | MemberRecord | RepositoryRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """One item of a page that could not be read; the rest of the page is kept."""
-
-    label: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a stream; `checkpoint` is where the next one is, None at the end."""
-
-    records: tuple[Record, ...]
-    checkpoint: str | None
-    total: int | None = None
-    rejected: tuple[Rejected, ...] = ()
 
 
 # ── The manifest: what is data about a connector ──────────────────────────────────────────────

@@ -1,0 +1,106 @@
+"""Records: what a connector makes of the vendor's answers; the product never sees vendor JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who the credential acts as; `remote_id` survives a rename and is unique within the vendor."""
+
+    remote_id: str
+    name: str
+    kind: str  # "user", "app", "workspace", "project", "repository": what acts
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RateBudget:
+    """What the vendor's headers say of the request budget; None is "not said"."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    resource: str = ""
+    near_limit: bool | None = None
+    window_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What `identify` learned: account, kind of credential, scopes in the vendor's own words.
+
+    `scopes` is None when the vendor did not say; `vocabulary` names the words they are in.
+    """
+
+    account: Account
+    credential_kind: str
+    scopes: frozenset[str] | None
+    vocabulary: str
+    expires_at: datetime | None = None
+    rate: RateBudget = RateBudget()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRecord:
+    remote_id: str
+    slug: str
+    name: str
+    url: str = ""
+    personal: bool = False
+    administrator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    remote_id: str
+    key: str
+    name: str
+    private: bool = True
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    remote_id: str
+    name: str
+    permission: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryRecord:
+    remote_id: str
+    slug: str
+    name: str
+    full_name: str
+    url: str = ""
+    private: bool = True
+    main_branch: str = ""
+    project_remote_id: str = ""
+    language: str = ""
+    size_bytes: int | None = None
+    updated_at: datetime | None = None
+    workspace_remote_id: str = ""  # checked against the workspace that was asked for
+
+
+Record = WorkspaceRecord | ProjectRecord | MemberRecord | RepositoryRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One item of a page that could not be read; the rest of the page is kept."""
+
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a stream; `checkpoint` is where the next one is, None at the end."""
+
+    records: tuple[Record, ...]
+    checkpoint: str | None
+    total: int | None = None
+    rejected: tuple[Rejected, ...] = ()
