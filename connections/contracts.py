@@ -15,45 +15,17 @@ from typing import Any, Protocol
 
 from connections.errors import VendorError
 from connections.records import (
-    Account,
-    Identity,
-    MemberRecord,
-    Page,
-    ProjectRecord,
-    RateBudget,
-    Record,
-    Rejected,
-    RepositoryRecord,
-    WorkspaceRecord,
+    Account as Account,
+    Identity as Identity,
+    MemberRecord as MemberRecord,
+    Page as Page,
+    ProjectRecord as ProjectRecord,
+    RateBudget as RateBudget,
+    Record as Record,
+    Rejected as Rejected,
+    RepositoryRecord as RepositoryRecord,
+    WorkspaceRecord as WorkspaceRecord,
 )
-
-__all__ = [
-    "CONTRACT_VERSION",
-    "Account",
-    "Answer",
-    "Api",
-    "Capability",
-    "Connector",
-    "Field",
-    "Identity",
-    "Manifest",
-    "MemberRecord",
-    "Method",
-    "MethodKind",
-    "OAuth2",
-    "Page",
-    "ProjectRecord",
-    "RateBudget",
-    "Record",
-    "Rejected",
-    "RepositoryRecord",
-    "Retired",
-    "Scheme",
-    "Step",
-    "Stream",
-    "TokenPrefix",
-    "WorkspaceRecord",
-]
 
 CONTRACT_VERSION = 1
 
