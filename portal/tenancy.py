@@ -7,20 +7,24 @@ forgotten filters, not code execution. The platform itself is the organization w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
-from django.db import models, transaction as django_transaction
+from django.db import models
+from django.db import transaction as django_transaction
 
 from portal import roles
 
 PLATFORM = UUID(int=0)
 
+ALL_TEAMS = "*"
+
 _acting_for: ContextVar[UUID | None] = ContextVar("acting_for", default=None)
-_inside: ContextVar[bool] = ContextVar("inside_transaction", default=False)
+_teams: ContextVar[str] = ContextVar("teams", default=ALL_TEAMS)
+_endings: ContextVar[list[Callable[[], None]] | None] = ContextVar("endings", default=None)
 
 
 class TenantNotSet(RuntimeError):
@@ -53,16 +57,24 @@ def is_acting() -> bool:
 
 
 @contextmanager
-def acting_for(organization: HasId | UUID) -> Iterator[None]:
-    """Work inside is for this organization. Entering the same one again is harmless."""
+def acting_for(
+    organization: HasId | UUID, *, teams: Iterable[UUID] | None = None
+) -> Iterator[None]:
+    """Work inside is for this organization. Entering the same one again is harmless.
+
+    `teams` narrows what row-level security shows to connections of these teams and of none;
+    None shows every team's.
+    """
     wanted = organization if isinstance(organization, UUID) else organization.id
     now = _acting_for.get()
     if now is not None and now != wanted:
         raise ScopeNested(f"Already acting for {now}.")
     token = _acting_for.set(wanted)
+    shown = _teams.set(_teams.get() if teams is None else ",".join(map(str, teams)))
     try:
         yield
     finally:
+        _teams.reset(shown)
         _acting_for.reset(token)
 
 
@@ -70,23 +82,41 @@ def acting_for(organization: HasId | UUID) -> Iterator[None]:
 def transaction() -> Iterator[None]:
     """A transaction in which PostgreSQL shows this organization's rows only; nested use joins it."""
     wanted = organization_id()
-    if _inside.get():
+    if _endings.get() is not None:
         yield
         return
     with django_transaction.atomic(using=roles.current(), durable=True):
         with roles.connection().cursor() as cursor:
-            # SET takes no parameters; the literal is a parsed UUID.
-            cursor.execute(f"SET LOCAL app.organization_id = '{UUID(str(wanted))}'")
-        token = _inside.set(True)
+            # SET takes no parameters; the literals are parsed UUIDs.
+            cursor.execute(
+                f"SET LOCAL app.organization_id = '{UUID(str(wanted))}';"
+                f" SET LOCAL app.teams = '{_teams.get()}'"
+            )
+        endings: list[Callable[[], None]] = []
+        token = _endings.set(endings)
         try:
             yield
+            for ending in endings:
+                ending()
         finally:
-            _inside.reset(token)
+            _endings.reset(token)
+
+
+def at_end(ending: Callable[[], None]) -> None:
+    """Call `ending` last in the open transaction: for locks that must be held briefly."""
+    endings = _endings.get()
+    if endings is None:
+        raise TenantNotSet("Open tenancy.transaction() first.")
+    endings.append(ending)
+
+
+def is_inside() -> bool:
+    return _endings.get() is not None
 
 
 def forbid_inside_transaction() -> None:
     """Raise when a transaction is open: called by the network door before each vendor call."""
-    if _inside.get() or roles.connection().in_atomic_block:
+    if is_inside() or roles.connection().in_atomic_block:
         raise NetworkInsideTransaction("Close the transaction before calling a vendor.")
 
 
@@ -97,7 +127,7 @@ class TenantManager(models.Manager[T], Generic[T]):
     """Filters by the acting organization and raises without one."""
 
     def get_queryset(self) -> models.QuerySet[T]:
-        if not _inside.get():
+        if not is_inside():
             raise TenantNotSet(f"{self.model.__name__} is read inside tenancy.transaction() only.")
         return super().get_queryset().filter(organization_id=organization_id())
 

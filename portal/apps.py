@@ -1,0 +1,18 @@
+"""Loads what must be there when a process starts."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+    label = "portal"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        work, celery = import_module("portal.work"), import_module("portal.celery")
+        work.hint_with(celery.send_hint)
+        if settings.PROCESS == "worker":
+            import_module("portal.sweeper")

@@ -1,0 +1,142 @@
+"""Who may do what: one table between roles and permissions, asked on the first line of every flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.core.exceptions import PermissionDenied
+from django.db.models import TextChoices
+
+
+class Role(TextChoices):
+    """A person's place in an organization, most powerful first."""
+
+    OWNER = "owner", "Owner"
+    ADMIN = "admin", "Admin"
+    MANAGER = "manager", "Manager"
+    MEMBER = "member", "Member"
+    AUDITOR = "auditor", "Auditor"
+
+
+ROLE_MEANING = {
+    Role.OWNER: "Everything, including giving the organization away.",
+    Role.ADMIN: "People, settings and every connection.",
+    Role.MANAGER: "Links, verifies, syncs and revokes connections.",
+    Role.MEMBER: "Links connections and sees those of the organization and of their teams.",
+    Role.AUDITOR: "Reads everything that is on record, changes nothing.",
+}
+
+
+class TeamRole(TextChoices):
+    ADMIN = "admin", "Team admin"
+    READER = "reader", "Reader"
+
+
+class Permission(StrEnum):
+    """What can be allowed; each is asked by the flow or page of that name."""
+
+    ORGANIZATION_VIEW = "organization.view"
+    ORGANIZATION_EDIT = "organization.edit"
+    ORGANIZATION_TRANSFER = "organization.transfer"
+    MEMBER_VIEW = "member.view"
+    MEMBER_INVITE = "member.invite"
+    MEMBER_EDIT = "member.edit"
+    TEAM_EDIT = "team.edit"
+    CONNECTION_VIEW = "connection.view"
+    CONNECTION_LINK = "connection.link"
+    CONNECTION_MANAGE = "connection.manage"
+    CONSUMER_EDIT = "consumer.edit"
+    AUDIT_VIEW = "audit.view"
+
+
+P = Permission
+_READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
+_MEMBER = _READ | {P.CONNECTION_LINK}
+_MANAGER = _MEMBER | {P.CONNECTION_MANAGE, P.AUDIT_VIEW}
+_ADMIN = _MANAGER | {
+    P.ORGANIZATION_EDIT,
+    P.MEMBER_INVITE,
+    P.MEMBER_EDIT,
+    P.TEAM_EDIT,
+    P.CONSUMER_EDIT,
+}
+
+TABLE: dict[Role, frozenset[Permission]] = {
+    Role.OWNER: _ADMIN | {P.ORGANIZATION_TRANSFER},
+    Role.ADMIN: _ADMIN,
+    Role.MANAGER: _MANAGER,
+    Role.MEMBER: _MEMBER,
+    Role.AUDITOR: _READ | {P.AUDIT_VIEW},
+}
+
+# Which roles a role may give, change or remove; an owner alone makes owners (abuse case T08).
+MAY_GRANT: dict[Role, frozenset[Role]] = {
+    Role.OWNER: frozenset(Role),
+    Role.ADMIN: frozenset({Role.ADMIN, Role.MANAGER, Role.MEMBER, Role.AUDITOR}),
+    Role.MANAGER: frozenset(),
+    Role.MEMBER: frozenset(),
+    Role.AUDITOR: frozenset(),
+}
+
+SEES_ALL_TEAMS = frozenset({Role.OWNER, Role.ADMIN, Role.MANAGER, Role.AUDITOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, as the record names them. `role` is None for the system, operators and support."""
+
+    kind: str  # "person", "system", "operator", "support"
+    id: UUID | None
+    name: str
+    role: Role | None = None
+    teams_administered: frozenset[UUID] = frozenset()
+
+
+SYSTEM = Actor(kind="system", id=None, name="Portal")
+_SYSTEM_MAY = frozenset({P.CONNECTION_VIEW, P.CONNECTION_MANAGE, P.CONNECTION_LINK})
+
+
+def allows(actor: Actor, permission: Permission, *, team_id: UUID | None = None) -> bool:
+    """Whether the table allows it; a team's admin manages that team's connections."""
+    if actor.kind == "system":
+        return permission in _SYSTEM_MAY
+    if actor.role is None:
+        return False
+    if permission in TABLE[actor.role]:
+        return True
+    return (
+        permission is P.CONNECTION_MANAGE
+        and team_id is not None
+        and team_id in actor.teams_administered
+    )
+
+
+def authorize(actor: Actor, permission: Permission, *, team_id: UUID | None = None) -> Actor:
+    """The actor with the role they hold *now*; raises PermissionDenied (403) when it does not do.
+
+    The membership is read again, in the caller's transaction: a role taken away during an open
+    session or a running task ends the next step.
+    """
+    now = actor if actor.kind != "person" else present(actor)
+    if not allows(now, permission, team_id=team_id):
+        raise PermissionDenied(f"This needs the permission {permission}.")
+    return now
+
+
+def present(actor: Actor) -> Actor:
+    """The actor as the membership says now, without a role when there is none left."""
+    membership: Any = apps.get_model("portal", "Membership")
+    team_membership: Any = apps.get_model("portal", "TeamMembership")
+    found = membership.objects.filter(user_id=actor.id, user__is_active=True).first()
+    administered = team_membership.objects.filter(user_id=actor.id, role=TeamRole.ADMIN)
+    return Actor(
+        kind="person",
+        id=actor.id,
+        name=actor.name,
+        role=Role(found.role) if found else None,
+        teams_administered=frozenset(administered.values_list("team_id", flat=True)),
+    )

@@ -1,0 +1,258 @@
+"""Work that survives: job rows claimed by lease, a lossy hint to wake workers, a sweeper.
+
+PostgreSQL is the truth (trust.md §7.2). `later` inserts a row in the current transaction and sends a
+hint after commit. A worker claims due rows through the sweeper's role, enters the row's organization,
+and completes it in a transaction that fails when its lease was lost. Messages carry nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connections, transaction
+from django.utils import timezone
+
+from portal import context_vars, roles, tenancy
+from portal.models import Job
+
+log = logging.getLogger(__name__)
+
+WAITING, REFRESH, NORMAL, INCREMENTAL, FULL = 10, 20, 50, 70, 90  # priority: a person waits first
+
+_CLAIM = """
+UPDATE portal_job SET lease_owner = %s, attempts = attempts + 1,
+       lease_until = now() + make_interval(secs => %s)
+ WHERE id IN (SELECT id FROM portal_job
+               WHERE done_at IS NULL AND run_at <= now()
+                 AND (lease_until IS NULL OR lease_until < now())
+               ORDER BY priority, run_at FOR UPDATE SKIP LOCKED LIMIT %s)
+RETURNING id, organization_id
+"""
+
+
+class RetryLater(Exception):
+    """The work cannot be done now; the row comes back after `seconds`, or by the usual back-off."""
+
+    def __init__(self, code: str, *, seconds: float | None = None, free: bool = False) -> None:
+        super().__init__(code)
+        self.code, self.seconds, self.free = code, seconds, free
+
+
+class LeaseLost(Exception):
+    """Another worker may have this job by now; nothing more may be written for it."""
+
+
+Run = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a job of this kind does: `run(claim, **ref)`, and `gave_up(code, **ref)` at the end."""
+
+    run: Run
+    gave_up: Callable[..., None] | None = None
+    lease_seconds: int = 0
+
+
+_kinds: dict[str, Kind] = {}
+_on_sweep: list[Callable[[], None]] = []
+_hint: list[Callable[[], None]] = []
+
+
+def job(name: str, *, gave_up: Callable[..., None] | None = None) -> Callable[[Run], Run]:
+    """Register the function that does jobs of this kind."""
+
+    def register(run: Run) -> Run:
+        _kinds[name] = Kind(run=run, gave_up=gave_up)
+        return run
+
+    return register
+
+
+def on_sweep(step: Callable[[], None]) -> Callable[[], None]:
+    """Register something that every sweep does first: it turns due schedules into jobs."""
+    _on_sweep.append(step)
+    return step
+
+
+def hint_with(send: Callable[[], None]) -> None:
+    """How to wake a worker; set by `celery.py`. A hint may be lost."""
+    _hint[:] = [send]
+
+
+def later(
+    kind: str,
+    *,
+    priority: int = NORMAL,
+    run_at: datetime | None = None,
+    dedupe: str | None = None,
+    max_attempts: int = 8,
+    **ref: UUID | str | int,
+) -> None:
+    """Insert the job in the open transaction and wake a worker after commit; `ref` holds ids only.
+
+    With `dedupe`, a row of that name that is not done yet makes this one superfluous.
+    """
+    Job.objects.bulk_create(
+        [
+            Job(
+                organization_id=tenancy.organization_id(),
+                kind=kind,
+                ref={name: str(value) for name, value in ref.items()},
+                dedupe=dedupe,
+                priority=priority,
+                run_at=run_at or timezone.now(),
+                max_attempts=max_attempts,
+                request_id=context_vars.request_id.get(),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    transaction.on_commit(wake, using=roles.current())
+
+
+def wake() -> None:
+    """Send the hint; a dead broker is logged and otherwise does not matter."""
+    for send in _hint:
+        try:
+            send()
+        except Exception as error:  # the sweeper finds the row within seconds
+            log.warning("hint.lost", extra={"error": type(error).__name__})
+
+
+@dataclass(slots=True)
+class Claim:
+    """A job this worker holds. `hold()` inside a transaction makes its commit conditional on that."""
+
+    id: UUID
+    organization_id: UUID
+    owner: UUID
+    job: Job = field(init=False)
+
+    def hold(self) -> None:
+        """Extend the lease; raises LeaseLost when it ended, so the transaction rolls back."""
+        with roles.connection().cursor() as cursor:
+            cursor.execute(
+                "UPDATE portal_job SET lease_until = clock_timestamp() + make_interval(secs => %s)"
+                " WHERE id = %s AND lease_owner = %s AND lease_until > clock_timestamp()"
+                " AND done_at IS NULL",
+                [settings.LEASE_SECONDS, self.id, self.owner],
+            )
+            if cursor.rowcount != 1:
+                raise LeaseLost(str(self.id))
+
+    def done(self) -> None:
+        """Complete the job in the open transaction, together with its effect."""
+        self.hold()
+        Job.objects.filter(id=self.id).update(
+            done_at=timezone.now(), lease_owner=None, lease_until=None, last_error=""
+        )
+
+
+def claim(limit: int = 1) -> list[Claim]:
+    """Claim up to `limit` due jobs of any organization, the most urgent first."""
+    owner = uuid4()
+    with connections["sweeper"].cursor() as cursor:
+        cursor.execute(_CLAIM, [owner, settings.LEASE_SECONDS, limit])
+        return [Claim(id=row[0], organization_id=row[1], owner=owner) for row in cursor.fetchall()]
+
+
+def drain(*, limit: int = 1000) -> int:
+    """Do due jobs until none is left or `limit` is reached; returns how many were tried."""
+    tried = 0
+    while tried < limit:
+        claims = claim(1)
+        if not claims:
+            break
+        for one in claims:
+            perform(one)
+            tried += 1
+    return tried
+
+
+def perform(held: Claim) -> None:
+    """Do one claimed job inside its organization; whatever happens ends on its row."""
+    with tenancy.acting_for(held.organization_id):
+        with tenancy.transaction():
+            held.job = Job.objects.get(id=held.id)
+        request = context_vars.request_id.set(held.job.request_id)
+        kind = context_vars.job_kind.set(held.job.kind)
+        try:
+            _attempt(held)
+        finally:
+            context_vars.job_kind.reset(kind)
+            context_vars.request_id.reset(request)
+
+
+def _attempt(held: Claim) -> None:
+    kind = _kinds.get(held.job.kind)
+    if kind is None:
+        _fail(held, Kind(run=lambda: None), "unknown_kind")
+        return
+    if held.job.attempts > held.job.max_attempts:
+        _fail(held, kind, held.job.last_error or "attempts_used_up")
+        return
+    try:
+        kind.run(held, **held.job.ref)
+        _complete(held)
+    except LeaseLost:
+        log.warning("job.lease_lost", extra={"job_id": str(held.id)})
+    except RetryLater as error:
+        _again(held, kind, error.code, error.seconds, free=error.free)
+    except Exception as error:  # a worker's outermost loop: the row keeps the reason
+        log.exception("job.raised", extra={"job_id": str(held.id), "kind": held.job.kind})
+        _again(held, kind, type(error).__name__, None, free=False)
+
+
+def _complete(held: Claim) -> None:
+    with tenancy.transaction():
+        if Job.objects.filter(id=held.id, done_at=None).exists():
+            held.done()
+
+
+def _again(held: Claim, kind: Kind, code: str, seconds: float | None, *, free: bool) -> None:
+    if not free and held.job.attempts >= held.job.max_attempts:
+        _fail(held, kind, code)
+        return
+    wait = backoff_seconds(held.job.attempts) if seconds is None else seconds
+    with tenancy.transaction():
+        Job.objects.filter(id=held.id, lease_owner=held.owner).update(
+            run_at=timezone.now() + timedelta(seconds=wait),
+            attempts=held.job.attempts - 1 if free else held.job.attempts,
+            lease_owner=None,
+            lease_until=None,
+            last_error=code[:80],
+        )
+
+
+def _fail(held: Claim, kind: Kind, code: str) -> None:
+    with tenancy.transaction():
+        Job.objects.filter(id=held.id, lease_owner=held.owner).update(
+            done_at=timezone.now(),
+            failed_at=timezone.now(),
+            lease_owner=None,
+            lease_until=None,
+            last_error=code[:80],
+        )
+        if kind.gave_up:
+            kind.gave_up(code, **held.job.ref)
+    log.error("job.failed", extra={"job_id": str(held.id), "kind": held.job.kind, "code": code})
+
+
+def backoff_seconds(attempt: int) -> float:
+    """Full jitter up to 5 s, 10 s, 20 s, … 15 minutes."""
+    return random.uniform(0.5, 1) * min(900, 5 * 2 ** min(attempt - 1, 10))
+
+
+def sweep() -> int:
+    """Turn due schedules into jobs, then do whatever the broker lost; returns how many were tried."""
+    for step in _on_sweep:
+        step()
+    return drain()
