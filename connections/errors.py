@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import ClassVar
 
 LONGEST_DETAIL = 200
+LONGEST_WAIT_SECONDS = 3600.0
 _QUERY = re.compile(r"(https?://[^\s?#]*)[?#]\S*", re.IGNORECASE)
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-"
 _OPAQUE = re.compile(rf"\b(?!{_UUID})(?=[^\s/]*\d)[\w\-+=%~.]{{30,}}", re.ASCII)
@@ -20,6 +24,30 @@ def cleaned(text: str) -> str:
     """One line fit to be shown: no controls or direction marks, no query, no word like a secret."""
     printable = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[:2000])
     return " ".join(_OPAQUE.sub("…", _QUERY.sub(r"\1", printable)).split())[:LONGEST_DETAIL]
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """The vendor's wish, capped to an hour; None when it says nothing that can be obeyed.
+
+    A date is measured against the answer's own Date header, so that no clock has to agree.
+    """
+    wish = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", wish, re.ASCII):
+        return min(float(wish), LONGEST_WAIT_SECONDS)
+    moment = _http_date(wish)
+    if moment is None:
+        return None
+    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
+    wait = (moment - now).total_seconds()
+    return min(wait, LONGEST_WAIT_SECONDS) if wait > 0 else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Who(StrEnum):

@@ -11,7 +11,7 @@ import logging
 import re
 from datetime import UTC, datetime
 
-from portal import context_vars, tenancy
+from portal import context_vars
 
 _SECRETS = re.compile(
     r"AT(?:ATT|CTT)[\w\-=.]{8,}|ATBB\w{8,}|BBDC-[\w\-]{8,}"
@@ -48,6 +48,6 @@ def _context() -> dict[str, str]:
     found = {
         "request_id": context_vars.request_id.get(),
         "job": context_vars.job_kind.get(),
-        "organization_id": str(tenancy.organization_id()) if tenancy.is_acting() else "",
+        "organization_id": str(context_vars.acting_for.get() or ""),
     }
     return {name: value for name, value in found.items() if value}

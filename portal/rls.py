@@ -82,20 +82,26 @@ def append_only(table: str) -> RunSQL:
     )
 
 
-def lookup_function(name: str, body: str) -> RunSQL:
+def lookup_function(name: str, arguments: str, body: str, *, also: str = "") -> RunSQL:
     """A SECURITY DEFINER function of the lookup role: what must be found before an organization is.
 
-    `body` is the text after the name, from the argument list on.
+    The tenant roles may call it, and the role `also`.
     """
+    signature = name + "(" + ", ".join(part.split()[-1] for part in _parts(arguments)) + ")"
+    callers = ", ".join(filter(None, (*TENANT_ROLES, also)))
     return RunSQL(
         [
-            f"CREATE FUNCTION {name}{body}",
-            f"ALTER FUNCTION {name} OWNER TO portal_lookup",
-            f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
-            f"GRANT EXECUTE ON FUNCTION {name} TO portal_app, portal_worker",
+            f"CREATE FUNCTION {name}{arguments} {body}",
+            f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC",
+            f"GRANT EXECUTE ON FUNCTION {signature} TO {callers}",
+            f"ALTER FUNCTION {signature} OWNER TO portal_lookup",
         ],
-        f"DROP FUNCTION {name}",
+        f"DROP FUNCTION {signature}",
     )
+
+
+def _parts(arguments: str) -> list[str]:
+    return [part for part in arguments.strip("()").split(",") if part.strip()]
 
 
 def same_organization(table: str, column: str, target: str, *, on_delete: str = "CASCADE") -> RunSQL:

@@ -17,12 +17,12 @@ from django.db import models
 from django.db import transaction as django_transaction
 
 from portal import roles
+from portal.context_vars import acting_for as acting_for_var
 
 PLATFORM = UUID(int=0)
 
 ALL_TEAMS = "*"
 
-_acting_for: ContextVar[UUID | None] = ContextVar("acting_for", default=None)
 _teams: ContextVar[str] = ContextVar("teams", default=ALL_TEAMS)
 _endings: ContextVar[list[Callable[[], None]] | None] = ContextVar("endings", default=None)
 
@@ -46,14 +46,14 @@ class HasId(Protocol):
 
 def organization_id() -> UUID:
     """The organization we act for; raises TenantNotSet when there is none."""
-    found = _acting_for.get()
+    found = acting_for_var.get()
     if found is None:
         raise TenantNotSet("Enter acting_for(organization) first.")
     return found
 
 
 def is_acting() -> bool:
-    return _acting_for.get() is not None
+    return acting_for_var.get() is not None
 
 
 @contextmanager
@@ -66,16 +66,16 @@ def acting_for(
     None shows every team's.
     """
     wanted = organization if isinstance(organization, UUID) else organization.id
-    now = _acting_for.get()
+    now = acting_for_var.get()
     if now is not None and now != wanted:
         raise ScopeNested(f"Already acting for {now}.")
-    token = _acting_for.set(wanted)
+    token = acting_for_var.set(wanted)
     shown = _teams.set(_teams.get() if teams is None else ",".join(map(str, teams)))
     try:
         yield
     finally:
         _teams.reset(shown)
-        _acting_for.reset(token)
+        acting_for_var.reset(token)
 
 
 @contextmanager

@@ -1,0 +1,38 @@
+"""The first floor's rows: the life of a connection."""
+
+from connections.models.connection import (
+    Connection,
+    ConnectionState,
+    Consumer,
+    Credential,
+    bump,
+    credential_of,
+)
+from connections.models.pending_link import LinkStage, PendingLink
+from connections.models.sync_run import LIVE, RunState, StreamRun, SyncFailure, SyncRun
+from connections.models.verification import Check, CheckOutcome, Outcome, Verification
+from connections.models.workspace import Member, Project, Repository, Workspace
+
+__all__ = [
+    "LIVE",
+    "Check",
+    "CheckOutcome",
+    "Connection",
+    "ConnectionState",
+    "Consumer",
+    "Credential",
+    "LinkStage",
+    "Member",
+    "Outcome",
+    "PendingLink",
+    "Project",
+    "Repository",
+    "RunState",
+    "StreamRun",
+    "SyncFailure",
+    "SyncRun",
+    "Verification",
+    "Workspace",
+    "bump",
+    "credential_of",
+]

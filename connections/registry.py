@@ -1,0 +1,38 @@
+"""settings.CONNECTORS → connectors, by dotted name; origins replaced where a sandbox stands in."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from connections.contracts import CONTRACT_VERSION, Connector
+
+
+@cache
+def connectors() -> dict[str, Connector]:
+    """Every allowed connector by slug; a broken one stops start-up by its name."""
+    found: dict[str, Connector] = {}
+    for dotted in settings.CONNECTORS:
+        connector: Connector = import_module(dotted).CONNECTOR
+        if connector.manifest.contract_version != CONTRACT_VERSION:
+            raise ImproperlyConfigured(f"{dotted} speaks another version of the contract.")
+        if connector.manifest.slug in found:
+            raise ImproperlyConfigured(f"{dotted} repeats the slug {connector.manifest.slug}.")
+        found[connector.manifest.slug] = connector
+    return found
+
+
+def get(slug: str) -> Connector:
+    """The connector with this slug; KeyError when it is not allowed here."""
+    return connectors()[slug]
+
+
+def browser_url(url: str) -> str:
+    """A vendor page's address as the person's browser reaches it: the sandbox's, when it stands in."""
+    for real, replacement in settings.CONNECTOR_ORIGINS.items():
+        if url.startswith(f"{real}/") or url == real:
+            return replacement + url[len(real) :]
+    return url
