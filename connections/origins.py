@@ -1,8 +1,8 @@
-"""The one URL parser of the portal: a strict grammar, canonical results, a reason for each refusal.
+"""The portal's one URL parser: a strict grammar, canonical results, a reason for each refusal.
 
-`parse` reads what people type as a base URL; `vendor` what a manifest says; `loopback` the sandbox's
-address from the settings; `link` an absolute link in a vendor's answer. Text is parsed once: from
-then on an `Origin` travels, never the text. No Django here.
+`parse` reads what people type as a base URL; `vendor` what a manifest says; `loopback` the
+sandbox's address from the settings; `link` an absolute link in a vendor's answer. Text is parsed
+once: from then on an `Origin` travels, never the text. No Django here.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ DEFAULT_PORT = {"https": 443, "http": 80}
 LONGEST_URL = 2048
 LONGEST_TARGET = 8192
 
-# Names that resolve, if at all, inside somebody's network: RFC 6761, 6762, 7686, 8375, 9476, ICANN's
-# name-collision list (corp, home, mail) and what clusters and routers hand out.
-INTERNAL_SUFFIXES = frozenset(
-    "localhost localdomain local internal intranet private lan corp home mail arpa test invalid"
-    " onion alt consul svc cluster workgroup localnet".split()
+# Names that resolve, if at all, inside somebody's network: RFC 6761, 6762, 7686, 8375, 9476,
+# ICANN's name-collision list (corp, home, mail), and what clusters and routers hand out.
+# fmt: off
+INTERNAL_SUFFIXES = frozenset({
+    "localhost", "localdomain", "local", "internal", "intranet", "private", "lan", "corp",
+    "home", "mail", "arpa", "test", "invalid", "onion", "alt", "consul", "svc", "cluster",
+    "workgroup", "localnet",
+})
+# fmt: on
 )
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -108,8 +112,8 @@ def parse(
 ) -> BaseUrl:
     """The base URL that a person typed, in canonical form, or Blocked with the reason.
 
-    `own_hosts` are the portal's own public names: a connection to itself would be a loop. What comes
-    out parses to itself. Names are not resolved here: the door does that for each connection.
+    `own_hosts` are the portal's own public names: a connection to itself would be a loop. What
+    comes out parses to itself. Names are not resolved here: the door does that when it dials.
     """
     _refuse_controls(text)
     scheme, authority, path = _split(text)
@@ -131,20 +135,18 @@ def vendor(text: str) -> BaseUrl:
 
 @lru_cache(maxsize=64)
 def loopback(text: str) -> Origin:
-    """The sandbox's origin, exactly as the settings spell it; ValueError when it is not loopback."""
+    """The sandbox's origin from the settings; ValueError when it is not a loopback one."""
     try:
-        link_ = link(text)
         scheme, authority, path = _split(text)
         host, port = _host_and_port(scheme, authority)
     except Blocked as refusal:
         raise ValueError(f"Not an origin ({refusal.reason}): {text}") from None
-    is_loopback = host.name in ("localhost", "::1") or host.literal and host.name[:4] == "127."
-    if path.strip("/") or link_.target != "/" or not is_loopback:
+    is_loopback = host.name in ("localhost", "::1") or (host.literal and host.name[:4] == "127.")
+    if path.strip("/") or not is_loopback:
         raise ValueError(f"Not a loopback origin: {text}")
     return Origin(scheme, host.name, port, sandbox=True)
 
 
-@lru_cache(maxsize=1024)
 def link(text: str) -> Link:
     """An absolute link in an answer, taken apart; Blocked when its authority could be misread.
 

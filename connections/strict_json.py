@@ -1,7 +1,7 @@
-"""JSON as it is meant: one value per key, finite numbers, bounded depth, valid Unicode. No Django here.
+"""JSON as it is meant: one value per key, finite numbers, bounded depth, valid Unicode.
 
-Python's parser takes the last of two equal keys, NaN, and any depth until the stack ends; two parsers
-that disagree on an answer are an attack (RFC 8259 §4, §6, §9).
+Python's parser takes the last of two equal keys, NaN, and any depth until the stack ends; two
+parsers that disagree on an answer are an attack (RFC 8259 §4, §6, §9). No Django here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DEEPEST = 64
 LONGEST_INTEGER = 20  # digits and sign: a signed 64-bit number
 LONGEST_FLOAT = 128
 
-# A string, closed or not: the possessive body keeps an unclosed one from being tried again and again.
+# A string, closed or not: the possessive body keeps an unclosed one from costing quadratic time.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")

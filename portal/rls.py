@@ -111,10 +111,16 @@ def same_organization(table: str, column: str, target: str, *, on_delete: str = 
     """
     action = f"SET NULL ({column})" if on_delete == "SET NULL" else on_delete
     name = f"{table}_{column}_same_org"
+    tables = dict.fromkeys((table, target))
     return RunSQL(
-        f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (organization_id, {column})"
-        f" REFERENCES {target} (organization_id, id) ON DELETE {action}"
-        " DEFERRABLE INITIALLY DEFERRED",
+        [
+            # The check of the rows that are there reads both tables as their owner.
+            *(f"ALTER TABLE {each} NO FORCE ROW LEVEL SECURITY" for each in tables),
+            f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (organization_id, {column})"
+            f" REFERENCES {target} (organization_id, id) ON DELETE {action}"
+            " DEFERRABLE INITIALLY DEFERRED",
+            *(f"ALTER TABLE {each} FORCE ROW LEVEL SECURITY" for each in tables),
+        ],
         f"ALTER TABLE {table} DROP CONSTRAINT {name}",
     )
 

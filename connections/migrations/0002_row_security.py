@@ -87,8 +87,14 @@ class Migration(migrations.Migration):
         ),
         # A consumer is the organization's own or the platform's, so its key is the plain id.
         RunSQL(
-            "ALTER TABLE connections_connection ADD CONSTRAINT connection_consumer FOREIGN KEY"
-            " (consumer_id) REFERENCES connections_consumer (id) ON DELETE RESTRICT",
+            [
+                "ALTER TABLE connections_connection NO FORCE ROW LEVEL SECURITY",
+                "ALTER TABLE connections_consumer NO FORCE ROW LEVEL SECURITY",
+                "ALTER TABLE connections_connection ADD CONSTRAINT connection_consumer FOREIGN KEY"
+                " (consumer_id) REFERENCES connections_consumer (id) ON DELETE RESTRICT",
+                "ALTER TABLE connections_connection FORCE ROW LEVEL SECURITY",
+                "ALTER TABLE connections_consumer FORCE ROW LEVEL SECURITY",
+            ],
             RunSQL.noop,
         ),
         tenant_table("connections_credential", support=CREDENTIAL),

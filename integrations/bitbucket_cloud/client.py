@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,9 +19,9 @@ from connections.errors import (
     Unavailable,
     UnexpectedResponse,
     VendorError,
+    retry_after_seconds,
 )
 
-LONGEST_WAIT_SECONDS = 3600.0
 TEMPORARY = frozenset({408, 425})
 
 
@@ -162,30 +160,6 @@ def _words(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.replace(",", " ").split()
     return tuple(w[:100] for w in value if isinstance(w, str)) if isinstance(value, list) else ()
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """The vendor's wish, capped to an hour; None when it says nothing that can be obeyed.
-
-    A date is measured against the answer's own Date header, so that no clock has to agree.
-    """
-    wish = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", wish, re.ASCII):
-        return min(float(wish), LONGEST_WAIT_SECONDS)
-    moment = _http_date(wish)
-    if moment is None:
-        return None
-    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
-    wait = (moment - now).total_seconds()
-    return min(wait, LONGEST_WAIT_SECONDS) if wait > 0 else None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 # ── Headers that tell about the credential and the budget ─────────────────────────────────────

@@ -1,0 +1,1 @@
+"""The vendors' other side on loopback, with their manners and faults. It imports nothing of ours."""
