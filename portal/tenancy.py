@@ -79,6 +79,21 @@ def acting_for(
 
 
 @contextmanager
+def elsewhere(organization: HasId | UUID) -> Iterator[None]:
+    """Leave for another organization and come back; raises ScopeNested inside a transaction.
+
+    For the platform's own rows that serve everybody, such as a platform-wide OAuth consumer.
+    """
+    if is_inside():
+        raise ScopeNested("Close the transaction before going elsewhere.")
+    token = acting_for_var.set(organization if isinstance(organization, UUID) else organization.id)
+    try:
+        yield
+    finally:
+        acting_for_var.reset(token)
+
+
+@contextmanager
 def transaction() -> Iterator[None]:
     """A transaction in which PostgreSQL shows this organization's rows only; nested use joins it."""
     wanted = organization_id()
@@ -86,20 +101,44 @@ def transaction() -> Iterator[None]:
         yield
         return
     with django_transaction.atomic(using=roles.current(), durable=True):
-        with roles.connection().cursor() as cursor:
-            # SET takes no parameters; the literals are parsed UUIDs.
-            cursor.execute(
-                f"SET LOCAL app.organization_id = '{UUID(str(wanted))}';"
-                f" SET LOCAL app.teams = '{_teams.get()}'"
-            )
-        endings: list[Callable[[], None]] = []
-        token = _endings.set(endings)
-        try:
+        # SET takes no parameters; the literals are parsed UUIDs.
+        _set_local(organization=str(UUID(str(wanted))), teams=_teams.get())
+        with _scope():
             yield
-            for ending in endings:
-                ending()
-        finally:
-            _endings.reset(token)
+
+
+@contextmanager
+def borrowed_transaction() -> Iterator[None]:
+    """Like `transaction`, inside the open transaction of a library that knows no organization.
+
+    allauth seals TOTP seeds in one of its own. The scope is taken back at the end, or with the
+    savepoint when something fails, so it does not leak into what the library does next.
+    """
+    wanted = organization_id()
+    with django_transaction.atomic(using=roles.current()):
+        _set_local(organization=str(UUID(str(wanted))), teams=_teams.get())
+        with _scope():
+            yield
+        _set_local(organization="", teams="")
+
+
+def _set_local(*, organization: str, teams: str) -> None:
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            f"SET LOCAL app.organization_id = '{organization}'; SET LOCAL app.teams = '{teams}'"
+        )
+
+
+@contextmanager
+def _scope() -> Iterator[None]:
+    endings: list[Callable[[], None]] = []
+    token = _endings.set(endings)
+    try:
+        yield
+        for ending in endings:
+            ending()
+    finally:
+        _endings.reset(token)
 
 
 def at_end(ending: Callable[[], None]) -> None:
