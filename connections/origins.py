@@ -35,7 +35,6 @@ INTERNAL_SUFFIXES = frozenset({
     "workgroup", "localnet",
 })
 # fmt: on
-)
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _URL = re.compile(r"([A-Za-z]+)://([^/]+)(/.*)?", re.DOTALL)
