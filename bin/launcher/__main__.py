@@ -1,0 +1,24 @@
+"""`python3 bin/launcher run|test|manage …`: makes the virtual environment, then works inside it."""
+
+import importlib
+import sys
+from pathlib import Path
+
+COMMANDS = {"run": "launcher.run", "test": "launcher.suite", "manage": "launcher.manage"}
+LOCKS = {"test": "requirements-dev.txt"}
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036  (an older one gets this far and no further)
+        found = ".".join(map(str, sys.version_info[:3]))
+        return f"This needs Python 3.11 or newer, not {found}: PYTHON=python3.11 bin/run"
+    root = Path(__file__).resolve().parent.parent.parent
+    sys.path[0] = str(root / "bin")
+    command, *arguments = sys.argv[1:]
+    packages = importlib.import_module("launcher.packages")
+    packages.enter(root, LOCKS.get(command, "requirements.txt"), command, arguments)
+    return importlib.import_module(COMMANDS[command]).main(root, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""The servers of one test session: throw-away PostgreSQL and Valkey, and the migrated template."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import redis
+from django.core.management import call_command
+from django.db import connections
+from launcher import children, layout
+from launcher.postgres import Postgres
+from launcher.valkey import Valkey
+from psycopg import sql
+
+TEMPLATE = "portal_template"
+KEPT_TEMPLATES = 3
+
+
+class Servers:
+    """What one session runs; everything lies in a temporary folder and is gone afterwards."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.layout = layout.plan(root, layout.temporary())
+        self.logs = self.layout.folder("log", mode=0o755)
+        self.postgres = Postgres(self.layout, for_tests=True)
+        self.valkey = Valkey(self.layout)
+        self.running: list[tuple[Postgres | Valkey, children.Child]] = []
+
+    def environment(self) -> dict[str, str]:
+        """What the settings read; every part of it is ours, whatever the shell had set."""
+        mail = self.layout.folder("mail", self.layout.portal)
+        return {
+            "PORTAL_MODE": "development",
+            "PORTAL_PROCESS": "web",
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "DATABASE_URL": self.postgres.url("postgres"),
+            "REDIS_URL": self.valkey.url,
+            "SECRET_KEY": "a key of the tests",
+            "MAIL_DIR": str(mail),
+            "STATIC_ROOT": str(self.layout.folder("static", self.layout.portal)),
+        }
+
+    def start(self) -> None:
+        self._start(self.valkey)
+
+    def start_database(self) -> None:
+        """PostgreSQL runs with a template that has every migration; call once."""
+        kept = self._kept_template()
+        if kept.exists():
+            shutil.rmtree(self.postgres.folder)
+            subprocess.run(["cp", "-a", str(kept), str(self.postgres.folder)], check=True)
+            self._start(self.postgres)
+            return
+        self._start(self.postgres)
+        self.postgres.make_database(TEMPLATE)
+        with pointing_at(TEMPLATE):
+            call_command("migrate", database="owner", verbosity=0, interactive=False)
+        self._keep_template(kept)
+
+    def _start(self, server: Postgres | Valkey) -> None:
+        server.prepare()
+        log = self.logs / f"{server.name}.log"
+        child = server.spawn(log)
+        self.running.append((server, child))
+        if not children.wait_until(server.is_ready, child, 60):
+            raise SystemExit(f"{server.name} did not start: {log.read_text()[-1000:]}")
+
+    def stop(self) -> None:
+        while self.running:
+            server, child = self.running.pop()
+            children.stop(child, server.stop_signal, 10)
+        shutil.rmtree(self.layout.var, ignore_errors=True)
+
+    # ── Databases ─────────────────────────────────────────────────────────────────────────────
+
+    def clone(self, name: str, template: str = TEMPLATE) -> None:
+        """A database like the template; who may connect is not copied and is said again."""
+        roles = sql.SQL(", ").join(map(sql.Identifier, ("portal_owner", *APPLICATION_ROLES)))
+        self._run(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER portal_owner STRATEGY {}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.SQL(STRATEGY)
+            ),
+            sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)),
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(name), roles),
+        )
+
+    def drop(self, name: str) -> None:
+        self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _run(self, *statements: sql.Composed) -> None:
+        with self.postgres.connect() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def empty_valkey(self) -> None:
+        with redis.Redis.from_url(self.valkey.url) as client:
+            client.flushall()
+
+    # ── The template is kept between sessions: making it takes seconds, copying it a moment ─────
+
+    def _kept_template(self) -> Path:
+        return self.root / "var" / "templates" / f"{os.geteuid()}-{self._fingerprint()}"
+
+    def _fingerprint(self) -> str:
+        """Changes with whatever the migrated database depends on."""
+        digest = hashlib.sha256(self.postgres.version.encode())
+        for path in sorted(self._sources()):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    def _sources(self) -> set[Path]:
+        migrations = {*self.root.glob("*/migrations/*.py")}
+        imported = {path for each in migrations for path in ours(self.root, each)}
+        fixed = {self.root / "requirements.txt", self.root / "portal/sql/roles.sql"}
+        return migrations | imported | fixed | {*self.root.glob("*/models/*.py")}
+
+    def _keep_template(self, kept: Path) -> None:
+        """Copy the stopped server's folder aside; without a writable var/ nothing is kept."""
+        server, child = self.running.pop()
+        children.stop(child, server.stop_signal, 10)
+        half = kept.with_name(f"{kept.name}.{os.getpid()}")
+        with suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-a", str(self.postgres.folder), str(half)], check=False)
+            with suppress(OSError):
+                half.rename(kept)
+            shutil.rmtree(half, ignore_errors=True)
+            for old in sorted(kept.parent.iterdir(), key=age)[KEPT_TEMPLATES:]:
+                shutil.rmtree(old, ignore_errors=True)
+        self._start(server)
+
+
+APPLICATION_ROLES = ("portal_app", "portal_worker", "portal_sweeper", "portal_support")
+STRATEGY = "file_copy"
+
+
+def age(path: Path) -> float:
+    """Orders paths, the newest first."""
+    return -path.stat().st_mtime
+
+
+def ours(root: Path, path: Path) -> Iterator[Path]:
+    """The modules of the portal that this file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            base = root / node.module.replace(".", "/")
+            candidates = [base.with_suffix(".py"), *(base / f"{n.name}.py" for n in node.names)]
+            yield from (found for found in candidates if found.is_file())
+
+
+@contextmanager
+def pointing_at(name: str) -> Iterator[None]:
+    """Every alias leads to this database; the threads of a test share the settings it changes."""
+    _point_at(name)
+    try:
+        yield
+    finally:
+        _point_at("postgres")
+
+
+def _point_at(name: str) -> None:
+    for alias in connections:
+        connections[alias].close()
+        connections.settings[alias]["NAME"] = name
