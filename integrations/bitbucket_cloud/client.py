@@ -118,7 +118,6 @@ def _facts(answer: Answer) -> dict[str, Any]:
     return {
         "status": answer.status,
         "request": answer.request.partition("?")[0],
-        "reference": answer.headers.get("x-request-id", answer.headers.get("x-b3-traceid", "")),
         "latency_seconds": answer.latency_seconds,
     }
 

@@ -13,14 +13,15 @@ API_TOKEN = "api_token"
 ACCESS_TOKEN = "access_token"
 
 # https://developer.atlassian.com/cloud/bitbucket/rest/intro/#bitbucket-oauth-2-0-scopes
-# `repository:admin`, `project:admin` and `account:write` officially imply nothing. The lines on
-# pipelines and runners are observed, not documented (TruffleHog's analyzer), and needed because
+# `repository:admin` and `project:admin` imply nothing. The lines on account, pipelines and runners
+# are observed, not documented (TruffleHog's analyzer; recorded headers), and needed because
 # X-OAuth-Scopes names only the strongest of a family. Scopes of API tokens imply nothing at all.
 IMPLIES: dict[str, tuple[str, ...]] = {
     "project": ("repository",),
     "repository:write": ("repository",),
     "pullrequest": ("repository",),
     "pullrequest:write": ("pullrequest", "repository:write"),
+    "account:write": ("account",),
     "issue:write": ("issue",),
     "snippet:write": ("snippet",),
     "pipeline:write": ("pipeline",),
