@@ -1,0 +1,55 @@
+"""What a person reads when a request cannot be served: calm words, the way on, a reference."""
+
+from __future__ import annotations
+
+import sys
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import SuspiciousOperation
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from psycopg.errors import QueryCanceled
+
+from portal.refusals import organization_slug, record_refusal
+
+TOO_COSTLY = "This search takes too long. Narrow it with a filter or a shorter span of time."
+
+
+@login_not_required
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Our own sentence when a view gave one; what a library says is for the log."""
+    reason = "" if isinstance(exception, SuspiciousOperation) else str(exception or "")[:200]
+    return render(request, "400.html", {"reason": reason}, status=400)
+
+
+@login_not_required
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    reason = str(exception or "")[:200]
+    record_refusal(request, reason)
+    return render(request, "403.html", {"exception": reason}, status=403)
+
+
+@login_not_required
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Another's organization and none at all look the same; only the record knows the difference."""
+    slug = organization_slug(request)
+    mine = {place.slug for place in getattr(request, "memberships", ())}
+    if slug and slug not in mine and request.resolver_match:
+        record_refusal(request, "not a member")
+    return render(request, "404.html", status=404)
+
+
+@login_not_required
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    record_refusal(request, "the form's token did not match")
+    return render(request, "403_csrf.html", status=403)
+
+
+@login_not_required
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A query that ran into its time limit is the asker's to narrow; the rest is ours to mend."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError) and isinstance(error.__cause__, QueryCanceled):
+        return render(request, "400.html", {"reason": TOO_COSTLY}, status=400)
+    return render(request, "500.html", status=500)
