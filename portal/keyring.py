@@ -1,0 +1,185 @@
+"""The keys of this process, and the proof that they are the ones the database was made with.
+
+Each key leaves a sentinel in the table `KeyCheck`. A process starts only when each of its keys
+opens its own sentinel and every key that still wraps a living data key is there: a key made anew
+after a lost volume would look healthy and lose everything. So nothing but `manage.py init_keys`,
+once, makes keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from portal import keyfile, roles
+from portal.keyfile import HOLDS, Keyring, KeyringRefused
+from portal.keys import IntakeOpener, Key, lp, new_key
+from portal.models import KeyCheck
+from portal.problem import Problem
+
+EXIT_CONFIG: Final = 78  # EX_CONFIG of sysexits.h
+
+_held: list[Keyring] = []
+
+
+def current() -> Keyring:
+    """This process's keys, read once; raises KeyringRefused."""
+    if not _held:
+        _held.append(load())
+    return _held[0]
+
+
+def install(ring: Keyring | None) -> None:
+    """Use this keyring from now on, None to read the settings again: for tests and tools."""
+    _held[:] = [ring] if ring else []
+
+
+def load() -> Keyring:
+    """The keyring that the settings name, read now; raises KeyringRefused.
+
+    A process that holds no keys needs no file, and is refused one that has some.
+    """
+    path = Path(settings.KEYRING_FILE) if settings.KEYRING_FILE else None
+    if not HOLDS[settings.PROCESS] and path is None and settings.KEYRING_FD < 0:
+        return Keyring({})
+    return keyfile.parse(keyfile.read(path, settings.KEYRING_FD), settings.PROCESS)
+
+
+# ── Proof at start ────────────────────────────────────────────────────────────────────────────
+
+
+def require() -> None:
+    """Exit with code 78 and a line for each problem unless every key is proved.
+
+    Called before a process serves. It also turns core dumps off: they would hold the keys.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    problems = check_keyring()
+    for problem in problems:
+        print(f"keyring of {settings.PROCESS}: {problem}", file=sys.stderr)  # noqa: T201
+    if problems:
+        raise SystemExit(EXIT_CONFIG)
+
+
+def check_keyring() -> list[Problem]:
+    """What is wrong with this process's keys; asks the database of the role that speaks now."""
+    try:
+        ring = current()
+    except KeyringRefused as refused:
+        return [refused.problem]
+    return prove(ring)
+
+
+def prove(ring: Keyring) -> list[Problem]:
+    """What the sentinels and the wrapped data keys say against this keyring."""
+    if not ring.domains:
+        return []
+    sentinels = {(row.domain, row.version): row for row in KeyCheck.objects.all()}
+    if not sentinels:
+        return [Problem("The database knows no keys yet.", "Run `manage.py init_keys` once.")]
+    return [*_unproved(ring, sentinels), *_missing(ring, sentinels)]
+
+
+Sentinels = Mapping[tuple[str, int], KeyCheck]
+
+
+def _unproved(ring: Keyring, sentinels: Sentinels) -> Iterator[Problem]:
+    for domain, versions in ring.domains.items():
+        for version, key in versions.keys.items():
+            row = sentinels.get((_sentinel_domain(domain), version))
+            if row is None:
+                yield Problem(
+                    f"The key {domain}/v{version} (fingerprint {key.fingerprint}) is not known"
+                    " to the database.",
+                    "Restore the keyring file of this installation from your backup.",
+                )
+            elif not _is_proved(domain, key, row):
+                yield Problem(
+                    f"The key {domain}/v{version} has the fingerprint {key.fingerprint}, but the"
+                    f" database was made with {row.fingerprint}.",
+                    "Restore the keyring file of this installation from your backup.",
+                )
+
+
+def _is_proved(domain: str, key: Key, row: KeyCheck) -> bool:
+    if key.fingerprint != row.fingerprint:  # no secret, and all a public half can show
+        return False
+    if domain == "intake_public":
+        return True
+    return key.proves(bytes(row.blob), _sentinel_context(row.domain, row.version))
+
+
+def _missing(ring: Keyring, sentinels: Sentinels) -> Iterator[Problem]:
+    for domain, version, count in wrapping_keys():
+        held = ring.domains.get(domain)
+        if held and version not in held.keys:
+            row = sentinels.get((domain, version))
+            fingerprint = f"fingerprint {row.fingerprint}, " if row else ""
+            yield Problem(
+                f"The key {domain}/v{version} is missing"
+                f" ({fingerprint}it wraps {count:,} data keys).",
+                "Restore the keyring file that has it from your backup.",
+            )
+
+
+def wrapping_keys() -> list[tuple[str, int, int]]:
+    """Domain, key version and how many living data keys it wraps, over all organizations."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute("SELECT domain, version, data_keys FROM portal_wrapping_keys()")
+        return [(domain, version, count) for domain, version, count in cursor.fetchall()]
+
+
+# ── The first keys ────────────────────────────────────────────────────────────────────────────
+
+
+def generate() -> dict[str, str]:
+    """New keys: the text of each process's keyring file. Nothing is stored."""
+    intake = new_key()
+    raw = {"intake": intake, "intake_public": IntakeOpener(intake).public_bytes()}
+    for domain in keyfile.DOMAINS.keys() - raw.keys():
+        raw[domain] = new_key()
+    return {
+        process: _text({domain: raw[domain] for domain in sorted(domains)})
+        for process, domains in HOLDS.items()
+        if domains
+    }
+
+
+def _text(raw: Mapping[str, bytes]) -> str:
+    domains = {
+        domain: {"active": 1, "keys": {"1": base64.b64encode(key).decode()}}
+        for domain, key in raw.items()
+    }
+    return json.dumps(domains, indent=2) + "\n"
+
+
+def plant(rings: list[Keyring]) -> None:
+    """Leave a sentinel of each key; raises IntegrityError when there is one already."""
+    KeyCheck.objects.bulk_create(
+        KeyCheck(
+            domain=domain,
+            version=version,
+            blob=key.sentinel(_sentinel_context(domain, version)),
+            fingerprint=key.fingerprint,
+        )
+        for ring in rings
+        for domain, versions in ring.domains.items()
+        for version, key in versions.keys.items()
+        if domain == _sentinel_domain(domain)
+    )
+
+
+def _sentinel_domain(domain: str) -> str:
+    """The public half has the sentinel of the private one."""
+    return "intake" if domain == "intake_public" else domain
+
+
+def _sentinel_context(domain: str, version: int) -> bytes:
+    return lp("portal/v1/sentinel", domain, version)

@@ -1,0 +1,282 @@
+"""Seals and opens secrets: the only file where a key and a secret meet.
+
+It lies on the ground floor, not in connections/, because sign-in's TOTP seeds are sealed as well.
+The web process seals for the workers (`hand_in`) and cannot open; a worker opens, or moves a secret
+to where it stays (`reseal`). Whoever opens does so for one place: organization, table, row, field.
+What does not open there raises SealBroken; never is a stored value returned as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, NoReturn
+from uuid import UUID
+
+from django.utils import timezone
+
+from portal import keyring
+from portal.keyfile import KeyMissing
+from portal.keys import (
+    KEY_BYTES,
+    Cipher,
+    IndexKey,
+    IntakeOpener,
+    IntakeSealer,
+    SealBroken,
+    lp,
+)
+from portal.models import DataKey, Intake, SealedValue
+from portal.secret import Secret
+
+__all__ = ["Place", "SealBroken"]
+
+log = logging.getLogger(__name__)
+
+# A blob is its magic, the suite, the key's version in four bytes, and what the suite made.
+FIELD: Final = b"P1"  # a secret under a data key
+WRAPPED: Final = b"K1"  # a data key under a key of the keyring
+HANDED_IN: Final = b"H1"  # a secret on its way in, under the intake's public key
+AES_256_GCM: Final = 1
+HPKE_X25519: Final = 1
+_HEAD: Final = 7
+
+INTAKE_LIFETIME: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a secret belongs; it opens nowhere else. `domain` says under which keys it lies."""
+
+    organization_id: UUID
+    table: str
+    row_id: UUID
+    field: str
+    domain: str = "grant"
+
+    def context(self, label: str, suite: int, version: int) -> bytes:
+        """The associated data: every part of the place, so that a moved blob does not open."""
+        place = (self.organization_id, self.table, self.row_id, self.field)
+        return lp(label, bytes([suite]), *place, version)
+
+    def named(self) -> dict[str, str]:
+        """The place for a log line."""
+        return {"table": self.table, "row": str(self.row_id), "field": self.field}
+
+
+# ── A field under its organization's data key ─────────────────────────────────────────────────
+
+
+def seal(secret: Secret, place: Place) -> bytes:
+    """The blob to store in that place. Runs inside the organization's transaction."""
+    try:
+        version, cipher = _active_data_key(place)
+    except (SealBroken, KeyMissing) as reason:
+        _broken(place, reason)
+    context = place.context("portal/v1", AES_256_GCM, version)
+    return _head(FIELD, AES_256_GCM, version) + cipher.seal(secret.reveal().encode(), context)
+
+
+def unseal(blob: bytes, place: Place) -> Secret:
+    """The secret of that place; raises SealBroken. Runs inside the organization's transaction."""
+    try:
+        version, sealed = _parts(blob, FIELD, AES_256_GCM)
+        cipher = _data_key(place, version)
+        secret = Secret(cipher.open(sealed, place.context("portal/v1", AES_256_GCM, version)))
+    except (SealBroken, KeyMissing) as reason:
+        _broken(place, reason)
+    log.info("secret.opened", extra=place.named())
+    return secret
+
+
+# ── Stored values ─────────────────────────────────────────────────────────────────────────────
+
+
+def keep(place: Place, secret: Secret) -> None:
+    """The secret is stored in this place, replacing what was there."""
+    value = SealedValue(
+        organization_id=place.organization_id,
+        table_name=place.table,
+        row_id=place.row_id,
+        field=place.field,
+        domain=place.domain,
+        blob=seal(secret, place),
+    )
+    SealedValue.objects.bulk_create(
+        [value],
+        update_conflicts=True,
+        unique_fields=["organization", "table_name", "row_id", "field"],
+        update_fields=["domain", "blob", "updated_at"],
+    )
+
+
+def open(place: Place) -> Secret:
+    """The secret stored in this place; raises LookupError when there is none, or SealBroken."""
+    blob = SealedValue.objects.filter(**_columns(place)).values_list("blob", flat=True).first()
+    if blob is None:
+        raise LookupError(f"nothing is stored in {place.table}.{place.field} of {place.row_id}")
+    return unseal(bytes(blob), place)
+
+
+def holds(place: Place) -> bool:
+    """Whether something is stored in this place."""
+    return SealedValue.objects.filter(**_columns(place)).exists()
+
+
+def forget(*, table: str, row_id: UUID, field: str | None = None) -> int:
+    """Delete what is stored for a row, or for one of its fields; tells how many were there."""
+    rows = SealedValue.objects.filter(table_name=table, row_id=row_id)
+    return (rows.filter(field=field) if field else rows).delete()[0]
+
+
+def _columns(place: Place) -> dict[str, object]:
+    return {"table_name": place.table, "row_id": place.row_id, "field": place.field}
+
+
+# ── The intake: sealed by the web process, opened by a worker ─────────────────────────────────
+
+
+def intake_seal(secret: Secret, place: Place) -> bytes:
+    """The blob that only a worker opens. HPKE proves no sender: keep it in an intake row only."""
+    version, sealer = keyring.current().find(IntakeSealer, "intake_public")
+    context = place.context("portal/v1/intake", HPKE_X25519, version)
+    head = _head(HANDED_IN, HPKE_X25519, version)
+    return head + sealer.seal(secret.reveal().encode(), context)
+
+
+def intake_open(blob: bytes, place: Place) -> Secret:
+    """The secret that was handed in for that place; raises SealBroken."""
+    try:
+        version, sealed = _parts(blob, HANDED_IN, HPKE_X25519)
+        _, opener = keyring.current().find(IntakeOpener, "intake", version)
+        context = place.context("portal/v1/intake", HPKE_X25519, version)
+        secret = Secret(opener.open(sealed, context))
+    except (SealBroken, KeyMissing) as reason:
+        _broken(place, reason)
+    log.info("secret.opened", extra=place.named())
+    return secret
+
+
+def hand_in(place: Place, secret: Secret, *, lifetime: timedelta = INTAKE_LIFETIME) -> None:
+    """The secret waits for a worker, replacing what waited for the same place."""
+    Intake.objects.filter(**_columns(place)).delete()
+    Intake.objects.create(
+        organization_id=place.organization_id,
+        **_columns(place),
+        blob=intake_seal(secret, place),
+        expires_at=timezone.now() + lifetime,
+    )
+
+
+def take_in(place: Place) -> Secret:
+    """What was handed in for this place, which is deleted with this transaction.
+
+    Raises LookupError when nothing waits there or it waited too long, and SealBroken.
+    """
+    waiting = Intake.objects.filter(**_columns(place), expires_at__gt=timezone.now())
+    blob = waiting.values_list("blob", flat=True).first()
+    if blob is None:
+        raise LookupError(f"nothing waits for {place.table}.{place.field} of {place.row_id}")
+    secret = intake_open(bytes(blob), place)
+    Intake.objects.filter(**_columns(place)).delete()
+    return secret
+
+
+def reseal(place: Place) -> Secret:
+    """Move what was handed in for this place to where it stays; raises as `take_in` does."""
+    secret = take_in(place)
+    keep(place, secret)
+    return secret
+
+
+def drop_expired() -> int:
+    """Delete what waited in the acting organization's intake for too long."""
+    return Intake.objects.filter(expires_at__lte=timezone.now()).delete()[0]
+
+
+# ── Fingerprints ──────────────────────────────────────────────────────────────────────────────
+
+
+def fingerprint(secret: Secret) -> str:
+    """Sixteen hex characters that tell two secrets apart and reveal neither; workers only."""
+    return keyed_hash("fingerprint", secret.reveal())[:8].hex()
+
+
+def keyed_hash(purpose: str, value: str) -> bytes:
+    """32 bytes to look a value up by without storing it; nothing matches across purposes."""
+    _, key = keyring.current().find(IndexKey, "index")
+    return key.digest(lp("portal/v1/index", purpose, value))
+
+
+# ── Data keys ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _active_data_key(place: Place) -> tuple[int, Cipher]:
+    """The data key that seals now; the first use in an organization makes it.
+
+    Two that come first at once agree: the second insert waits for the first and does nothing.
+    """
+    active = DataKey.objects.filter(domain=place.domain, state=DataKey.State.ACTIVE)
+    row = active.first()
+    if row is None:
+        DataKey.objects.bulk_create([_new_data_key(place)], ignore_conflicts=True)
+        row = active.first()
+    if row is None:  # the keys were destroyed with the organization's secrets
+        raise SealBroken("no active data key")
+    return row.version, _unwrap(row, place)
+
+
+def _new_data_key(place: Place) -> DataKey:
+    kek_version, kek = keyring.current().find(Cipher, place.domain)
+    context = _wrap_context(place, version=1, kek_version=kek_version)
+    wrapped = kek.seal(os.urandom(KEY_BYTES), context)
+    return DataKey(
+        organization_id=place.organization_id,
+        domain=place.domain,
+        version=1,
+        wrapped=_head(WRAPPED, AES_256_GCM, kek_version) + wrapped,
+        kek_version=kek_version,
+    )
+
+
+def _data_key(place: Place, version: int) -> Cipher:
+    row = DataKey.objects.filter(domain=place.domain, version=version).first()
+    if row is None or row.state == DataKey.State.DESTROYED:
+        raise SealBroken("no such data key")
+    return _unwrap(row, place)
+
+
+def _unwrap(row: DataKey, place: Place) -> Cipher:
+    kek_version, sealed = _parts(bytes(row.wrapped), WRAPPED, AES_256_GCM)
+    _, kek = keyring.current().find(Cipher, place.domain, kek_version)
+    return Cipher(kek.open(sealed, _wrap_context(place, row.version, kek_version)))
+
+
+def _wrap_context(place: Place, version: int, kek_version: int) -> bytes:
+    organization = place.organization_id
+    return lp("portal/v1/data-key", organization, place.domain, version, kek_version)
+
+
+# ── The frame ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _head(magic: bytes, suite: int, version: int) -> bytes:
+    return magic + bytes([suite]) + version.to_bytes(4, "big")
+
+
+def _parts(blob: bytes, magic: bytes, suite: int) -> tuple[int, bytes]:
+    """Key version and sealed bytes; raises SealBroken for another magic or suite."""
+    if len(blob) < _HEAD or blob[:2] != magic or blob[2] != suite:
+        raise SealBroken("unknown form")
+    return int.from_bytes(blob[3:_HEAD], "big"), blob[_HEAD:]
+
+
+def _broken(place: Place, reason: Exception) -> NoReturn:
+    """Log what is known under a reference, and raise with nothing but the reference."""
+    reference = secrets.token_hex(4)
+    why = str(reason) or "changed, moved, or sealed by another key"
+    log.error("seal.broken", extra={"reference": reference, "reason": why, **place.named()})
+    raise SealBroken(f"a stored secret does not open (reference {reference})") from None
