@@ -1,0 +1,131 @@
+"""What every page's frame needs: where one is, where one may go, and in which theme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from portal.policy import Permission, allows
+
+THEMES = ("light", "dark")
+AREAS = {"platform": "Platform", "support": "Support"}
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    label: str
+    url: str
+    icon: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Read by `base.html` and the layouts; `area` is organization, platform, support or plain."""
+
+    area: str
+    area_label: str
+    organization: Any
+    organizations: list[Any]
+    items: list[NavItem]
+    theme: str
+    user: Any
+
+
+# label, URL name, icon; and what one needs to see it, where not everybody does
+ORGANIZATION_ITEMS = (
+    ("Overview", "overview", "layout-dashboard"),
+    ("Connections", "connections", "plug-connected"),
+    ("Catalogue", "catalogue", "layout-grid"),
+    ("Members", "members", "users"),
+    ("Audit", "audit", "history"),
+    ("Settings", "organization_settings", "settings"),
+)
+NEEDS = {"members": Permission.MEMBER_VIEW, "audit": Permission.AUDIT_VIEW}
+PLATFORM_ITEMS = (
+    ("Organizations", "platform", "building"),
+    ("Connectors", "platform_connectors", "plug"),
+    ("Keys", "platform_keys", "key"),
+    ("Workers", "platform_workers", "server"),
+)
+SUPPORT_ITEMS = (("Look at a connection", "support", "headset"),)
+ACCOUNT_ITEMS = (
+    ("E-mail addresses", "account_email", "mail"),
+    ("Password", "account_change_password", "lock"),
+    ("Two-step sign-in", "mfa_index", "device-mobile"),
+    ("Linked sign-ins", "socialaccount_connections", "link"),
+    ("Sessions", "usersessions_list", "device-desktop"),
+)
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    """`frame` for templates; nothing is looked up until a template asks."""
+    return {"frame": SimpleLazyObject(lambda: frame_of(request))}
+
+
+def frame_of(request: HttpRequest) -> Frame:
+    organization = getattr(request, "organization", None)
+    area = area_of(request, organization)
+    theme = request.COOKIES.get("theme", "")
+    return Frame(
+        area=area,
+        area_label=AREAS.get(area, ""),
+        organization=organization,
+        organizations=list(getattr(request, "memberships", None) or ()),
+        items=area_items(request, area, organization),
+        theme=theme if theme in THEMES else "",
+        user=getattr(request, "user", None),
+    )
+
+
+def area_of(request: HttpRequest, organization: Any) -> str:
+    """Said by the middleware, or else read from the address."""
+    said: str = getattr(request, "area", "")
+    if said:
+        return said
+    first = request.path_info.strip("/").partition("/")[0]
+    if first in AREAS:
+        return first
+    return "organization" if organization is not None else "plain"
+
+
+def area_items(request: HttpRequest, area: str, organization: Any) -> list[NavItem]:
+    if area == "organization" and organization is not None:
+        shown = [item for item in ORGANIZATION_ITEMS if may_see(request, item[1])]
+        return placed(request, shown, organization.slug)
+    if area == "platform":
+        return placed(request, PLATFORM_ITEMS)
+    return placed(request, SUPPORT_ITEMS if area == "support" else ACCOUNT_ITEMS)
+
+
+def may_see(request: HttpRequest, name: str) -> bool:
+    """Whether the person's role opens that page; this hides, the page itself refuses."""
+    actor = getattr(request, "actor", None)
+    return actor is None or name not in NEEDS or allows(actor, NEEDS[name])
+
+
+def placed(
+    request: HttpRequest, items: Iterable[tuple[str, str, str]], *args: str
+) -> list[NavItem]:
+    """The items whose address exists; the longest address that begins this one is active."""
+    found = [(label, name, address(name, *args), icon) for label, name, icon in items]
+    here = [url for _, name, url, _ in found if is_here(request.path, name, url)]
+    current = max(here, key=len, default="")
+    return [NavItem(label, url, icon, url == current) for label, _, url, icon in found if url]
+
+
+def is_here(path: str, name: str, url: str) -> bool:
+    """Whether the page lies under the item; the overview is above all others, so only itself."""
+    return bool(url) and (path == url if name == "overview" else path.startswith(url))
+
+
+def address(name: str, *args: str) -> str:
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
