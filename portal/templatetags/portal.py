@@ -77,7 +77,7 @@ def icon(name: str, *, label: str = "", size: str = "", tone: str = "") -> SafeS
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "relative", *, empty: str = "never") -> str:
-    """{% when connection.verified_at %} · {% when row.at "absolute" %}: words, hover, machine time."""
+    """{% when connection.verified_at %} · {% when row.at "absolute" %} · empty="not yet" """
     if moment is None:
         return format_html('<span class="faint">{}</span>', empty)
     full = phrases.absolute(moment)
@@ -220,7 +220,7 @@ def page_head(
 ) -> str:
     """{% page_head title=connection.name state="working" line="Verified 4 minutes ago." %}buttons
     {% endpage_head %}"""
-    values = {"content": content.strip(), "title": title, "state": state, "line": line}
+    values = {"content": content, "title": title, "state": state, "line": line}
     return render_to_string("components/page_head.html", values | {"kicker": kicker})
 
 
@@ -240,7 +240,7 @@ def data_table(
 
 @register.simple_block_tag
 def empty(content: str, *, title: str, icon: str = "folder") -> str:
-    """{% empty title="No connections yet" icon="plug" %}<p>one sentence</p>one button{% endempty %}"""
+    """{% empty title="No connections yet" icon="plug" %}<p>sentence</p>button{% endempty %}"""
     return render_to_string(
         "components/empty.html", {"content": content, "title": title, "icon": icon}
     )
@@ -255,7 +255,7 @@ def menu(content: str, *, label: str = "More", icon: str = "dots", small: bool =
 
 @register.simple_block_tag
 def filter_bar(content: str, *, target: str = "", label: str = "Filter", action: str = "") -> str:
-    """{% filter_bar target="#results" %}search, selects{% endfilter_bar %}: a GET form, live by htmx."""
+    """{% filter_bar target="#results" %}search, selects{% endfilter_bar %}: GET, live by htmx."""
     values = {"content": content, "target": target, "label": label, "action": action}
     return render_to_string("components/filter_bar.html", values)
 
@@ -282,8 +282,8 @@ def scope_row(
     proven: str = "untried",
     is_open: bool = False,
 ) -> str:
-    """{% scope_row label="Read repositories" needed=True granted=True proven="proven" %}vendor words
-    {% endscope_row %}; granted None is "not known"; proven: proven, refused, unprovable, untried."""
+    """{% scope_row label="Read repositories" needed=True granted=True proven="proven" %}words
+    {% endscope_row %}; granted None is not known; proven: proven, refused, unprovable, untried."""
     values = {"content": content, "label": label, "needed": needed, "granted": granted}
     return render_to_string(
         "components/scope_row.html", values | {"proven": proven, "is_open": is_open}
@@ -294,7 +294,7 @@ def scope_row(
 def danger_zone(
     context: Context, content: str, *, title: str, name: str, action: str, button: str
 ) -> str:
-    """{% danger_zone title="Revoke" name=connection.name action=url button="Revoke it" %}what is lost,
-    counted{% enddanger_zone %}; posts `confirm_name`, which the flow checks."""
+    """{% danger_zone title="Revoke" name=connection.name action=url button="Revoke" %}what is
+    lost, counted{% enddanger_zone %}; posts `confirm_name`, which the flow checks."""
     values = {"content": content, "title": title, "name": name, "action": action, "button": button}
     return render_to_string("components/danger_zone.html", values | token(context))

@@ -1,4 +1,4 @@
-"""Every component in every state on one page, for those who build pages; routed in development only."""
+"""Every component in every state, for those who build pages; routed in development only."""
 
 from __future__ import annotations
 
