@@ -1,1 +1,1 @@
-"""The vendors' other side on loopback, with their manners and faults. It imports nothing of ours."""
+"""The vendors' other side on loopback, with manners and faults. It imports nothing of ours."""

@@ -1,0 +1,83 @@
+"""One API request as the endpoints see it: who asks, for what, in which world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.sandbox.bitbucket_cloud.activity import Activity
+from integrations.sandbox.bitbucket_cloud.errors import (
+    failure,
+    forbidden,
+    gone,
+    not_found,
+    unauthenticated,
+)
+from integrations.sandbox.bitbucket_cloud.identity import INVALID, Identity
+from integrations.sandbox.bitbucket_cloud.switches import Switches
+from integrations.sandbox.bitbucket_cloud.world import Repository, User, Workspace, World
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`ids` are the decoded path parameters by their name in the route's template."""
+
+    identity: Identity
+    ids: dict[str, str]
+    parameters: dict[str, list[str]]
+    origin: str
+    world: World
+    switches: Switches
+
+    def first(self, name: str, default: str = "") -> str:
+        return self.parameters.get(name, [default])[0]
+
+    def person(self) -> User:
+        """Return who calls. Raises ApiError 401 for nobody, 403 for an access token."""
+        if self.identity.user is None:
+            raise unauthenticated(INVALID)
+        if self.identity.is_access_token:
+            raise forbidden("This endpoint is not available to access tokens.")
+        return self.identity.user
+
+    def workspace(self) -> Workspace:
+        """Return the workspace in the path, when the caller is in it. Raises ApiError."""
+        identifier = self.ids["workspace"]
+        workspace = self.world.workspace(identifier)
+        if workspace is None or self.identity.membership(workspace) is None:
+            raise not_found(f"No workspace with identifier '{identifier}'.")
+        return workspace
+
+    def listed_workspace(self) -> Workspace:
+        """Return the workspace whose repositories are asked for; outsiders see the public ones."""
+        identifier = self.ids["workspace"]
+        workspace = self.world.workspace(identifier)
+        if workspace is None:
+            raise not_found(f"No workspace with identifier '{identifier}'.")
+        if workspace.slug in self.world.suspended:
+            raise gone("The owner of this account was marked as spam")
+        return workspace
+
+    def repository(self, needs: str = "read") -> tuple[Workspace, Repository]:
+        """Return the repository in the path. One that may not be seen is not found."""
+        workspace = self.world.workspace(self.ids["workspace"])
+        repository = workspace.repository(self.ids["repo_slug"]) if workspace else None
+        may = self.identity.permission(workspace, repository) if workspace and repository else None
+        if workspace is None or repository is None or may is None:
+            raise not_found(f"Repository {self.ids['workspace']}/{self.ids['repo_slug']} not found")
+        if needs == "admin" and may != "admin":
+            raise forbidden()
+        return workspace, repository
+
+    def activity(self) -> Activity:
+        workspace, repository = self.repository()
+        return Activity(self.world, workspace, repository, self.origin)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        """Return a query parameter that is one of these words, or empty. Raises ApiError 400."""
+        value = self.first(name)
+        if value and value not in choices:
+            raise failure(400, f"Invalid value for {name}")
+        return value

@@ -1,0 +1,296 @@
+"""What each REST endpoint answers: an object, or a listing that is cut into pages afterwards."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from integrations.sandbox.bitbucket_cloud import render
+from integrations.sandbox.bitbucket_cloud.activity import EVENTS, hook
+from integrations.sandbox.bitbucket_cloud.call import Call
+from integrations.sandbox.bitbucket_cloud.errors import forbidden, not_found, not_found_text
+from integrations.sandbox.bitbucket_cloud.identity import reaches
+from integrations.sandbox.bitbucket_cloud.paging import Listing
+from integrations.sandbox.bitbucket_cloud.world import ADMINISTRATORS, Repository, Workspace
+
+Json = dict[str, Any]
+ROLES = ("member", "contributor", "admin", "owner")
+REPOSITORY_FIELDS = {
+    "uuid", "slug", "name", "full_name", "description", "is_private", "size", "language",
+    "created_on", "updated_on", "project.key", "project.uuid", "project.name", "mainbranch.name",
+}  # fmt: skip
+
+
+# ── the caller ────────────────────────────────────────────────────────────────────────────────
+
+
+def user(call: Call) -> Json:
+    return render.current_user(call.person(), call.origin)
+
+
+def emails(call: Call) -> Listing:
+    person = call.person()
+    rows = [(person.email, True, True), (f"old+{person.email}", False, False)]
+    return Listing(
+        [
+            {"type": "email", "email": email, "is_primary": primary, "is_confirmed": confirmed}
+            for email, primary, confirmed in rows
+        ]
+    )
+
+
+def other_user(call: Call) -> Json:
+    person = call.world.user(call.ids["selected_user"])
+    if person is None or call.ids["selected_user"] in {person.nickname, person.email}:
+        raise not_found_text()
+    return render.user(person, call.origin)
+
+
+def user_workspaces(call: Call) -> Listing:
+    """Neither name nor permission: that is what this endpoint leaves out."""
+    call.person()
+    wanted = call.choice("administrator", ("true", "false"))
+    found = []
+    for workspace in call.world.workspaces.values():
+        permission = call.identity.membership(workspace)
+        if permission is None:
+            continue
+        if wanted and (permission in ADMINISTRATORS) is not (wanted == "true"):
+            continue
+        found.append(render.workspace_access(workspace, permission, call.origin))
+    slug = "workspace.slug"
+    return Listing(
+        found,
+        value=lambda item, name: item["workspace"]["slug"],
+        is_known=lambda name: name in {"slug", slug},
+    )
+
+
+def user_permission(call: Call) -> Json:
+    person = call.person()
+    workspace = call.world.workspace(call.ids["workspace"])
+    permission = call.identity.membership(workspace) if workspace else None
+    if workspace is None or permission is None:
+        raise forbidden()
+    return render.membership(workspace, person, permission, call.origin)
+
+
+def user_repository_permissions(call: Call) -> Listing:
+    person, workspace = call.person(), call.workspace()
+    return Listing(
+        visible(call, workspace, "member"),
+        lambda repository: {
+            "type": "repository_permission",
+            "permission": call.identity.permission(workspace, repository),
+            "user": render.user(person, call.origin),
+            "repository": render.repository_short(repository, workspace, call.origin),
+        },
+        repository_value(workspace),
+        lambda name: name in REPOSITORY_FIELDS,
+    )
+
+
+# ── workspaces ────────────────────────────────────────────────────────────────────────────────
+
+
+def workspace(call: Call) -> Json:
+    return render.workspace_full(call.workspace(), call.origin)
+
+
+def members(call: Call) -> Listing:
+    return memberships(call, call.workspace(), with_permission=False)
+
+
+def permissions(call: Call) -> Listing:
+    """Works with the slug only (https://github.com/codecov/umbrella/issues/883)."""
+    if call.ids["workspace"].startswith("{") and not call.switches.permissions_by_uuid:
+        raise not_found(f"No workspace with identifier '{call.ids['workspace']}'.")
+    found = call.workspace()
+    if call.identity.is_access_token:
+        raise forbidden("Access tokens cannot read permissions.")
+    return memberships(call, found, with_permission=True)
+
+
+def memberships(call: Call, found: Workspace, *, with_permission: bool) -> Listing:
+    people = [u for u in call.world.users.values() if u.uuid in found.members]
+    return Listing(
+        [
+            render.membership(
+                found, person, found.members[person.uuid] if with_permission else None, call.origin
+            )
+            for person in people
+        ]
+    )
+
+
+def member(call: Call) -> Json:
+    found = call.workspace()
+    person = call.world.user(call.ids["member"])
+    if person is None or person.uuid not in found.members:
+        raise not_found_text()
+    return render.membership(found, person, None, call.origin)
+
+
+def projects(call: Call) -> Listing:
+    found = call.workspace()
+    shown = found.projects
+    if call.identity.project:
+        shown = [project for project in shown if project.key == call.identity.project]
+    return Listing([render.project_full(project, found, call.origin) for project in shown])
+
+
+def project(call: Call) -> Json:
+    found = call.workspace()
+    wanted = found.project(call.ids["project_key"])
+    if wanted is None:
+        raise not_found(f"No project with identifier '{call.ids['project_key']}'.")
+    return render.project_full(wanted, found, call.origin)
+
+
+def workspace_hooks(call: Call) -> Listing:
+    """Owners only; a member gets 403."""
+    found = call.workspace()
+    if call.identity.membership(found) not in ADMINISTRATORS and not call.identity.acts:
+        raise forbidden()
+    subject = render.workspace_short(found, call.origin)
+    address = f"{call.origin}/2.0/workspaces/{found.slug}/hooks"
+    chance = random.Random(f"{found.uuid}:hooks")
+    return Listing([hook(chance, "workspace", subject, address)])
+
+
+# ── repositories ──────────────────────────────────────────────────────────────────────────────
+
+
+def repositories(call: Call) -> Listing:
+    found = call.listed_workspace()
+    role = call.choice("role", ROLES)
+    return Listing(
+        visible(call, found, role),
+        lambda repository: render.repository_full(repository, found, call.origin),
+        repository_value(found),
+        lambda name: name in REPOSITORY_FIELDS,
+    )
+
+
+def visible(call: Call, found: Workspace, role: str) -> list[Repository]:
+    """Return what the caller sees in this role, remembered: pages ask for it again and again."""
+    who = call.identity
+    membership = who.membership(found)
+    if role and membership is None:
+        return []
+    if role == "owner":
+        return found.repositories if membership == "owner" and found.is_personal else []
+    view = (membership or "", who.acts, who.project, who.repository, role)
+    if view not in found.views:
+        found.views[view] = [
+            repository
+            for repository in found.repositories
+            if reaches(who.permission(found, repository), role or "member")
+        ]
+    return found.views[view]
+
+
+def repository_value(found: Workspace) -> Any:
+    """Return the function that `q` and `sort` read repositories with."""
+
+    def value(repository: Repository, name: str) -> Any:
+        if name == "full_name":
+            return f"{found.slug}/{repository.slug}"
+        if name == "mainbranch.name":
+            return repository.mainbranch
+        if name.startswith("project."):
+            return getattr(repository.project, name.removeprefix("project."))
+        return getattr(repository, name)
+
+    return value
+
+
+def repository(call: Call) -> Json:
+    found, wanted = call.repository()
+    return render.repository_full(wanted, found, call.origin)
+
+
+def branches(call: Call) -> Listing:
+    return Listing(call.activity().branches())
+
+
+def commits(call: Call) -> Listing:
+    return Listing(call.activity().commits(), counted=False, default_pagelen=30, filterable=False)
+
+
+def pull_requests(call: Call) -> Listing:
+    """Open ones unless states are named; never more than fifty a page."""
+    wanted = set(call.parameters.get("state", ["OPEN"]))
+    found = [item for item in call.activity().pull_requests() if item["state"] in wanted]
+    return Listing(found, max_pagelen=50)
+
+
+def pull_request(call: Call) -> Json:
+    """A missing pull request is plain text."""
+    for item in call.activity().pull_requests():
+        if str(item["id"]) == call.ids["pull_request_id"]:
+            return item
+    raise not_found_text()
+
+
+def pipelines(call: Call) -> Listing:
+    """Knows no `q`, and sorts by creation only."""
+    found = call.activity().pipelines()
+    key = call.choice("sort", ("", "-created_on", "created_on", "run_creation_date",
+                               "-run_creation_date", "creator.uuid", "-creator.uuid"))  # fmt: skip
+    if key in {"created_on", "run_creation_date"}:
+        found.reverse()
+    return Listing(found, filterable=False)
+
+
+def hooks(call: Call) -> Listing:
+    call.repository(needs="admin")
+    return Listing(call.activity().hooks())
+
+
+def repository_users(call: Call) -> Listing:
+    """Explicit permissions: those of the members who hold more than read."""
+    if call.identity.is_access_token:
+        raise forbidden("Access tokens cannot read permissions.")
+    found, wanted = call.repository(needs="admin")
+    place = f"{call.origin}/2.0/repositories/{found.slug}/{wanted.slug}/permissions-config/users"
+    shown = [u for u in call.world.users.values() if u.uuid in found.members][:12]
+    return Listing(
+        [
+            {
+                "type": "repository_user_permission",
+                "permission": "admin" if found.members[person.uuid] == "owner" else "write",
+                "user": render.user(person, call.origin),
+                "repository": render.repository_short(wanted, found, call.origin),
+                "links": {"self": render.link(f"{place}/{render.encoded(person.uuid)}")},
+            }
+            for person in shown
+        ]
+    )
+
+
+# ── the catalogue of webhook events ───────────────────────────────────────────────────────────
+
+
+def hook_events(call: Call) -> Json:
+    return {
+        subject: {"events": render.link(f"{call.origin}/2.0/hook_events/{subject}")}
+        for subject in ("repository", "workspace")
+    }
+
+
+def hook_events_of(call: Call) -> Listing:
+    if call.ids["subject_type"] not in {"repository", "workspace"}:
+        raise not_found(f"{call.ids['subject_type']} is not a valid subject type")
+    return Listing(
+        [
+            {
+                "event": event,
+                "category": "Repository" if event.startswith("repo:") else "Pull request",
+                "label": event.partition(":")[2].replace("_", " ").capitalize(),
+                "description": f"When {event} happens",
+            }
+            for event in EVENTS
+        ],
+        default_pagelen=30,
+    )

@@ -1,0 +1,201 @@
+"""The token endpoint: authorization code with PKCE, rotating refresh tokens, client credentials.
+
+Error texts are the observed ones; what nobody observed is a switch.
+https://developer.atlassian.com/cloud/bitbucket/rest/intro/#oauth-2-0
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from integrations.sandbox.bitbucket_cloud.credentials import (
+    AccessToken,
+    Consumer,
+    Grant,
+    RefreshToken,
+    Registry,
+    digest,
+)
+from integrations.sandbox.bitbucket_cloud.switches import Switches
+from integrations.sandbox.http import Request, Response, json_response
+
+NO_CREDENTIALS = "Requests must be authenticated using OAuth client credentials"
+WRONG_CREDENTIALS = "Invalid OAuth client credentials"
+NO_CALLBACK = "No callback uri defined for the OAuth client."
+PUBLIC_CONSUMER = (
+    'Cannot use client_credentials with a consumer marked as "public". Calls for auto generated '
+    "consumers should use urn:bitbucket:oauth2:jwt instead."
+)
+KEPT_ACCESS_TOKENS = 5000
+Fields = dict[str, str]
+
+
+class TokenRefused(Exception):
+    """An OAuth error answer."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(description)
+        self.error = error
+        self.description = description
+
+
+class TokenEndpoint:
+    """POST /site/oauth2/access_token over one registry."""
+
+    def __init__(self, registry: Registry, switches: Switches, now: Callable[[], float]) -> None:
+        self._registry = registry
+        self._switches = switches
+        self._now = now
+        self._grants: dict[str, Callable[[Consumer, Fields], dict[str, Any]]] = {
+            "authorization_code": self._by_code,
+            "refresh_token": self._by_refresh_token,
+            "client_credentials": self._by_client,
+        }
+
+    def answer(self, request: Request) -> Response:
+        """Answer with a token or an OAuth error; the body is form-encoded or nothing."""
+        headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+        if request.method != "POST":
+            return json_response({"error": "invalid_request"}, 405, {**headers, "Allow": "POST"})
+        fields = {name: values[-1] for name, values in request.form.items()}
+        request.notes["grant_type"] = fields.get("grant_type", "")
+        try:
+            consumer = self._consumer(request, fields)
+            request.notes["consumer"] = consumer.key
+            grant = self._grants.get(fields.get("grant_type", ""))
+            if grant is None:
+                named = fields.get("grant_type", "None")
+                raise TokenRefused("invalid_grant", f"Unsupported grant type: {named}")
+            return json_response(grant(consumer, fields), 200, headers)
+        except TokenRefused as refused:
+            body = {"error_description": refused.description, "error": refused.error}
+            return json_response(body, 400, headers)
+
+    def _consumer(self, request: Request, fields: Fields) -> Consumer:
+        key, secret = basic(request) or (fields.get("client_id"), fields.get("client_secret"))
+        if not key or not secret:
+            raise TokenRefused("unauthorized_client", NO_CREDENTIALS)
+        consumer = self._registry.consumers.get(key)
+        if consumer is None or consumer.secret != secret:
+            raise TokenRefused("unauthorized_client", WRONG_CREDENTIALS)
+        return consumer
+
+    # ── the three grants ──────────────────────────────────────────────────────────────────────
+
+    def _by_code(self, consumer: Consumer, fields: Fields) -> dict[str, Any]:
+        code = self._registry.codes.get(digest(fields.get("code", "")))
+        if code is None or code.consumer_key != consumer.key:
+            raise TokenRefused("invalid_grant", "The specified code is not valid.")
+        if code.used or code.expires_at <= self._now():
+            raise TokenRefused("invalid_grant", "The specified code was used or has expired.")
+        if fields.get("redirect_uri", "") != code.redirect_uri:
+            raise TokenRefused("invalid_grant", "redirect_uri does not match the authorization.")
+        if code.challenge and self._switches.verify_pkce:
+            verifier = fields.get("code_verifier", "")
+            if challenge_of(verifier, code.challenge_method) != code.challenge:
+                raise TokenRefused("invalid_grant", "code_verifier does not match.")
+        code.used = True
+        grant = self._new_grant(consumer, code.user_uuid, code.scopes)
+        return self._pair(grant, self._registry.next_serial())
+
+    def _by_refresh_token(self, consumer: Consumer, fields: Fields) -> dict[str, Any]:
+        """Refresh. The spent token keeps working for the grace, then it is dead for good."""
+        spent = self._registry.refresh.get(digest(fields.get("refresh_token", "")))
+        grant = self._registry.grants.get(spent.grant_id) if spent else None
+        if spent is None or grant is None or grant.consumer_key != consumer.key or grant.revoked:
+            raise self._dead()
+        now, switches = self._now(), self._switches
+        if now - spent.issued_at > switches.refresh_idle_seconds:
+            raise self._dead()
+        if spent.first_used_at is not None:
+            if now - spent.first_used_at > switches.refresh_grace_seconds:
+                raise self._dead()
+            if switches.grace_returns == "same" and spent.successor is not None:
+                return self._pair(grant, spent.successor)
+        if switches.rotation != "rotate":
+            spent.issued_at = now
+            return self._unrotated(grant, fields["refresh_token"])
+        serial = self._registry.next_serial()
+        if spent.first_used_at is None:
+            spent.first_used_at, spent.successor = now, serial
+        return self._pair(grant, serial)
+
+    def _by_client(self, consumer: Consumer, fields: Fields) -> dict[str, Any]:
+        if not consumer.private:
+            raise TokenRefused("invalid_grant", PUBLIC_CONSUMER)
+        if not consumer.callbacks:
+            raise TokenRefused("invalid_request", NO_CALLBACK)
+        grant = self._new_grant(consumer, "", consumer.scopes)
+        answer = self._access(grant, self._registry.next_serial())
+        return {**answer, "state": "client_credentials"}
+
+    # ── what they share ───────────────────────────────────────────────────────────────────────
+
+    def _dead(self) -> TokenRefused:
+        if self._switches.dead_refresh_error == "invalid_request":
+            return TokenRefused("invalid_request", "Invalid refresh_token")
+        return TokenRefused("invalid_grant", "The refresh token is invalid or has expired.")
+
+    def _new_grant(self, consumer: Consumer, user_uuid: str, scopes: list[str]) -> Grant:
+        identifier = f"grant-{self._registry.next_serial()}"
+        grant = Grant(identifier, consumer.key, user_uuid, list(scopes))
+        self._registry.grants[grant.id] = grant
+        return grant
+
+    def _pair(self, grant: Grant, serial: int) -> dict[str, Any]:
+        text = self._registry.token_text("refresh", serial, self._switches.token_length)
+        self._registry.refresh.setdefault(digest(text), RefreshToken(grant.id, self._now()))
+        return {**self._access(grant, serial), "refresh_token": text}
+
+    def _unrotated(self, grant: Grant, refresh_token: str) -> dict[str, Any]:
+        answer = self._access(grant, self._registry.next_serial())
+        if self._switches.rotation == "same":
+            answer["refresh_token"] = refresh_token
+        return answer
+
+    def _access(self, grant: Grant, serial: int) -> dict[str, Any]:
+        self._forget_expired()
+        text = self._registry.token_text("access", serial, self._switches.token_length)
+        seconds = self._switches.access_token_seconds
+        self._registry.access[digest(text)] = AccessToken(grant.id, self._now() + seconds)
+        answer: dict[str, Any] = {
+            "access_token": text,
+            "expires_in": seconds,
+            "token_type": "bearer",
+            "state": self._switches.token_state,
+        }
+        words = " ".join(grant.scopes)
+        keys = {"both": ("scope", "scopes"), "absent": ()}
+        scope_key = self._switches.scope_key
+        return {**dict.fromkeys(keys.get(scope_key, (scope_key,)), words), **answer}
+
+    def _forget_expired(self) -> None:
+        access = self._registry.access
+        if len(access) >= KEPT_ACCESS_TOKENS:
+            now = self._now()
+            for mark in [mark for mark, token in access.items() if token.expires_at <= now]:
+                del access[mark]
+
+
+def basic(request: Request) -> tuple[str, str] | None:
+    """Return the client's key and secret from HTTP Basic, None when there is no such header."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        key, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return key, secret
+
+
+def challenge_of(verifier: str, method: str) -> str:
+    """Return the challenge that this verifier answers (RFC 7636 §4.6)."""
+    if method == "plain":
+        return verifier
+    hashed = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(hashed).decode().rstrip("=")

@@ -1,0 +1,89 @@
+"""Behaviours that no source settles, or that vary: each a switch with its default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(slots=True)
+class Switches:
+    """Set by POST /switches; `MEANING` says what each one is about."""
+
+    access_token_seconds: int = 7200
+    token_length: int = 2600
+    scope_key: str = "scope"
+    token_state: str = "authorization_code"
+    narrow_scopes: bool = False
+    code_seconds: int = 600
+    verify_pkce: bool = True
+    rotation: str = "rotate"
+    refresh_grace_seconds: int = 600
+    grace_returns: str = "newer"
+    refresh_idle_seconds: int = 90 * 86400
+    dead_refresh_error: str = "invalid_grant"
+    denial_error: str = "access_denied"
+    oauth_credential_type: str = "oauth2"
+    collapse_scopes: bool = True
+    api_token_as_bearer: bool = True
+    rate_limit: int = 1000
+    anonymous_rate_limit: int = 60
+    rate_limit_answer: str = "text"
+    retry_after_seconds: int = 120
+    not_modified_counts: bool = True
+    removed_status: int = 404
+    permissions_by_uuid: bool = False
+    compress: bool = False
+
+    def set(self, name: str, value: Any) -> None:
+        """Change one switch. Raises ValueError for an unknown name or a value it cannot take."""
+        kinds = {item.name: type(item.default) for item in fields(self)}
+        if name not in kinds:
+            raise ValueError(f"unknown switch {name!r}")
+        if type(value) is not kinds[name]:
+            raise ValueError(f"{name} takes a value like {getattr(self, name)!r}")
+        if name in CHOICES and value not in CHOICES[name]:
+            raise ValueError(f"{name} is one of {', '.join(map(str, CHOICES[name]))}")
+        setattr(self, name, value)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {"value": value, "meaning": MEANING[name], "choices": CHOICES.get(name, ())}
+            for name, value in asdict(self).items()
+        }
+
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "scope_key": ("scope", "scopes", "both", "absent"),
+    "rotation": ("rotate", "same", "absent"),
+    "grace_returns": ("newer", "same"),
+    "dead_refresh_error": ("invalid_grant", "invalid_request"),
+    "rate_limit_answer": ("text", "json"),
+    "removed_status": (404, 410),
+}
+MEANING = {
+    "access_token_seconds": "expires_in of an access token: 7200 observed, 3600 documented",
+    "token_length": "characters of access and refresh tokens: more than 2,500 since September 2026",
+    "scope_key": "scope since 4 May 2026, scopes before",
+    "token_state": "the state key of a token answer; only authorization_code was ever seen",
+    "narrow_scopes": "whether scope= on authorize narrows what the consumer ticked",
+    "code_seconds": "how long an authorization code lives",
+    "verify_pkce": "whether a code_challenge that was sent is enforced",
+    "rotation": "refresh answers with a new refresh token, the same one, or none (staged rollout)",
+    "refresh_grace_seconds": "how long a spent refresh token still works: about ten minutes",
+    "grace_returns": "what a refresh token used again within the grace yields",
+    "refresh_idle_seconds": "an unused refresh token expires after three months",
+    "dead_refresh_error": "error of a dead refresh token: invalid_grant assumed, the other seen",
+    "denial_error": "error on the callback when a person cancels; empty sends state alone",
+    "oauth_credential_type": "X-Credential-Type of an OAuth 2.0 token: never captured",
+    "collapse_scopes": "whether X-OAuth-Scopes leaves implied scopes out",
+    "api_token_as_bearer": "whether an API token also works as Bearer (third parties say so)",
+    "rate_limit": "requests per rolling hour, identity and resource",
+    "anonymous_rate_limit": "requests per rolling hour without credentials",
+    "rate_limit_answer": "429 as text/plain without Retry-After (observed), or JSON with it",
+    "retry_after_seconds": "Retry-After of the JSON variant",
+    "not_modified_counts": "whether a 304 costs budget",
+    "removed_status": "status of native issues and wiki since 20 August 2026",
+    "permissions_by_uuid": "whether /workspaces/{uuid}/permissions works, or the slug only",
+    "compress": "answer with gzip when the client accepts it",
+}

@@ -1,0 +1,170 @@
+"""The control port: JSON over HTTP for tests, and a small page with buttons for rehearsals.
+
+It listens on loopback only, answers to loopback names only (a web page elsewhere cannot rebind its
+name to it), and refuses forms that another page sends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from integrations.sandbox import panel
+from integrations.sandbox.bitbucket_cloud.commands import CommandRefused, Commands
+from integrations.sandbox.clock import Clock
+from integrations.sandbox.faults import FaultBook, FaultRefused
+from integrations.sandbox.http import (
+    Request,
+    Response,
+    html_response,
+    json_response,
+    redirect_response,
+    text_response,
+)
+from integrations.sandbox.journal import Journal
+
+Json = dict[str, Any]
+LOOPBACK = {"127.0.0.1", "localhost"}
+
+
+class Controlled(Protocol):
+    """What the control port needs of the sandbox."""
+
+    clock: Clock
+    faults: FaultBook
+    journal: Journal
+    commands: Commands
+    latency_seconds: float
+
+    @property
+    def url(self) -> str: ...
+
+    def reset(self) -> None: ...
+
+
+class Control:
+    """Answers the control port's requests."""
+
+    def __init__(self, sandbox: Controlled) -> None:
+        self._sandbox = sandbox
+        self._posts: dict[str, Callable[[Json], Json]] = {
+            "/faults": self._order,
+            "/reset": self._reset,
+            "/clock": self._advance,
+            "/latency": self._latency,
+            "/normal": self._normal,
+            **sandbox.commands.by_path,
+        }
+        self._gets: dict[str, Callable[[Request], object]] = {
+            "/state": self._state,
+            "/faults": lambda request: sandbox.faults.describe(),
+            "/switches": lambda request: sandbox.commands.describe()["switches"],
+            "/requests": self._requests,
+        }
+
+    async def answer(self, request: Request) -> Response:
+        host = request.headers.get("host", "").rpartition(":")[0]
+        origin = request.headers.get("origin", request.origin)
+        if host not in LOOPBACK or origin not in {request.origin, "null"}:
+            return text_response("The control port answers on loopback only.\n", 403)
+        try:
+            return self._answer(request)
+        except (CommandRefused, FaultRefused, KeyError, ValueError, TypeError) as refused:
+            reason = f"missing {refused}" if isinstance(refused, KeyError) else str(refused)
+            return json_response({"error": reason}, 400)
+
+    def _answer(self, request: Request) -> Response:
+        path = request.path.rstrip("/") or "/"
+        if request.method == "GET" and path == "/":
+            return html_response(panel.page(self._sandbox.commands.describe(), self._rest()))
+        if request.method == "GET" and path in self._gets:
+            return json_response(self._gets[path](request))
+        if request.method == "DELETE":
+            return self._delete(path)
+        if request.method == "POST" and path.startswith("/panel/"):
+            self._press(path.removeprefix("/panel/"))
+            return redirect_response("/", 303)
+        if request.method == "POST" and path in self._posts:
+            return json_response(self._posts[path](read(request)))
+        return json_response({"error": f"no {request.method} {path}", "known": self._known()}, 404)
+
+    def _known(self) -> list[str]:
+        posts = [f"POST {path}" for path in self._posts]
+        return sorted(
+            [*(f"GET {path}" for path in self._gets), *posts, "DELETE /faults", "DELETE /requests"]
+        )
+
+    def _delete(self, path: str) -> Response:
+        """Withdraw all faults, one of them, or forget the journal."""
+        if path == "/requests":
+            self._sandbox.journal.forget()
+        elif path == "/faults":
+            self._sandbox.faults.withdraw()
+        else:
+            self._sandbox.faults.withdraw(int(path.removeprefix("/faults/")))
+        return json_response({})
+
+    def _order(self, wish: Json) -> Json:
+        return self._sandbox.faults.order(wish).describe()
+
+    def _reset(self, wish: Json) -> Json:
+        self._sandbox.reset()
+        return {"reset": True}
+
+    def _normal(self, wish: Json) -> Json:
+        """Withdraw faults and latency; world, credentials, clock and journal stay."""
+        self._sandbox.faults.withdraw()
+        self._sandbox.latency_seconds = 0.0
+        return self._times()
+
+    def _advance(self, wish: Json) -> Json:
+        """Move the clock by `advance` seconds, or to real time with `offset`: 0."""
+        clock = self._sandbox.clock
+        if "offset" in wish:
+            clock.offset_seconds = float(wish["offset"])
+        clock.advance(float(wish.get("advance", 0)))
+        return self._times()
+
+    def _latency(self, wish: Json) -> Json:
+        """Make every answer of the vendors `ms` late."""
+        self._sandbox.latency_seconds = float(wish["ms"]) / 1000
+        return self._times()
+
+    def _times(self) -> Json:
+        clock = self._sandbox.clock
+        return {
+            "now": clock.iso(),
+            "offset_seconds": clock.offset_seconds,
+            "latency_ms": self._sandbox.latency_seconds * 1000,
+        }
+
+    def _requests(self, request: Request) -> object:
+        rows = self._sandbox.journal.matching(request.parameters)
+        return {"total": self._sandbox.journal.total, "count": len(rows), "requests": rows}
+
+    def _rest(self) -> Json:
+        journal = self._sandbox.journal
+        return {
+            "url": self._sandbox.url,
+            **self._times(),
+            "faults": self._sandbox.faults.describe(),
+            "requests": journal.total,
+            "statuses": dict(journal.totals),
+        }
+
+    def _state(self, request: Request) -> object:
+        return {**self._rest(), **self._sandbox.commands.describe()}
+
+    def _press(self, name: str) -> None:
+        """Do what a button of the page says."""
+        for path, wish in panel.BUTTONS[name].orders:
+            self._posts[path](dict(wish))
+
+
+def read(request: Request) -> Json:
+    """Return the JSON object of a body, an empty one for no body. Raises ValueError."""
+    value: object = json.loads(request.body or b"{}")
+    if not isinstance(value, Mapping):
+        raise ValueError("the body is a JSON object")
+    return dict(value)

@@ -1,0 +1,180 @@
+"""The running sandbox: the vendors' port, the control port, their clock, faults and journal.
+
+`with Sandbox() as sandbox:` runs it in a thread on free ports, for tests; `serve` runs it in front.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from integrations.sandbox.bitbucket_cloud.commands import Commands
+from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
+from integrations.sandbox.clock import Clock
+from integrations.sandbox.control import Control
+from integrations.sandbox.delivery import late
+from integrations.sandbox.faults import FaultBook, strike
+from integrations.sandbox.http import Request, Response, Server, json_response
+from integrations.sandbox.journal import Journal
+
+HOST = "127.0.0.1"
+KEEP_SECONDS = 1.0
+START_SECONDS = 30.0
+
+
+class Sandbox:
+    """Both ports over one state. A port of 0 is any free one; `url` and `control_url` tell."""
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        control_port: int = 0,
+        seed: int = 7,
+        repositories: int | None = None,
+        callbacks: list[str] | None = None,
+        state_file: Path | None = None,
+    ) -> None:
+        self._ports = (port, control_port)
+        self._state_file = state_file
+        self.clock = Clock()
+        self.faults = FaultBook()
+        self.journal = Journal()
+        self.latency_seconds = 0.0
+        self.bitbucket = BitbucketCloud(
+            self.clock, seed=seed, repositories=repositories, callbacks=callbacks
+        )
+        self.commands = Commands(self.bitbucket)
+        self._restore()
+        self._vendors = Server(self._answer)
+        self._control = Server(Control(self).answer)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._vendors.port}"
+
+    @property
+    def control_url(self) -> str:
+        return f"http://{HOST}:{self._control.port}"
+
+    def reset(self) -> None:
+        """Return world, credentials, switches, faults, latency and journal to the start."""
+        self.clock.offset_seconds = 0.0
+        self.latency_seconds = 0.0
+        self.faults.withdraw()
+        self.journal.forget()
+        self.bitbucket.reset()
+
+    # ── answering ─────────────────────────────────────────────────────────────────────────────
+
+    async def _answer(self, request: Request) -> Response:
+        fault = self.faults.meeting(request)
+        if fault is None:
+            response = self._ordinary(request)
+        else:
+            response = strike(fault, request, lambda: self._ordinary(request))
+        if self.latency_seconds:
+            response.send = delayed(self.latency_seconds, response)
+        kind = fault.kind if fault else ""
+        self.journal.note(request, at=self.clock.now(), status=response.status, fault=kind)
+        return response
+
+    def _ordinary(self, request: Request) -> Response:
+        """Let the vendor answer; a mistake of ours becomes a 500 that says so."""
+        try:
+            return self.bitbucket.answer(request)
+        except Exception as error:  # the outermost frame of a request
+            return json_response({"sandbox_failed": repr(error)}, 500)
+
+    # ── running ───────────────────────────────────────────────────────────────────────────────
+
+    async def serve(self, opened: threading.Event | None = None) -> None:
+        """Serve both ports until `stop`. Raises OSError when a port is taken."""
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        await self._vendors.open(HOST, self._ports[0])
+        await self._control.open(HOST, self._ports[1])
+        keeper = asyncio.create_task(self._keep_regularly())
+        if opened is not None:
+            opened.set()
+        await self._stopping.wait()
+        keeper.cancel()
+        await self._vendors.close()
+        await self._control.close()
+        self.keep()
+
+    def stop(self) -> None:
+        """End `serve`, from any thread."""
+        if self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def __enter__(self) -> Sandbox:
+        opened = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self.serve(opened)), name="sandbox", daemon=True
+        )
+        self._thread.start()
+        if not opened.wait(START_SECONDS):
+            raise RuntimeError("the sandbox did not open its ports")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(START_SECONDS)
+
+    # ── keeping credentials over a restart ────────────────────────────────────────────────────
+
+    async def _keep_regularly(self) -> None:
+        kept = self._marks()
+        while self._state_file is not None:
+            await asyncio.sleep(KEEP_SECONDS)
+            if self._marks() != kept:
+                kept = self._marks()
+                self.keep()
+
+    def _marks(self) -> tuple[float, ...]:
+        return self.clock.offset_seconds, *self.bitbucket.registry.mark()
+
+    def _kept(self) -> dict[str, Any]:
+        return {"clock": self.clock.offset_seconds, "bitbucket": self.bitbucket.keep()}
+
+    def keep(self) -> None:
+        """Write issued tokens, grants and the clock, so that connections outlive a restart."""
+        if self._state_file is None:
+            return
+        draft = self._state_file.with_suffix(".new")
+        draft.write_text(json.dumps(self._kept()))
+        draft.replace(self._state_file)
+
+    def _restore(self) -> None:
+        if self._state_file is None or not self._state_file.exists():
+            return
+        kept = json.loads(self._state_file.read_text())
+        self.clock.offset_seconds = kept["clock"]
+        self.bitbucket.restore(kept["bitbucket"])
+
+
+def delayed(seconds: float, response: Response) -> Any:
+    """Send a response as it would be sent, later."""
+    send, wait = response.send, late(seconds)
+    if send is None:
+        return wait
+
+    async def wait_and_send(writer: asyncio.StreamWriter, spoiled: Response) -> bool:
+        await asyncio.sleep(seconds)
+        return await send(writer, spoiled)
+
+    return wait_and_send
