@@ -3,6 +3,8 @@ platform's. The record names the route, never the address, because an address ma
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.http import HttpRequest
 
 from portal import audit, tenancy
@@ -22,7 +24,7 @@ def record_refusal(request: HttpRequest, reason: str) -> None:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or tenancy.is_inside():
         return
-    subject = place_of(request)
+    subject = place_of(request, user.id)
     with tenancy.acting_for(subject), tenancy.transaction():
         audit.record(
             Action.ACCESS_REFUSED,
@@ -40,11 +42,11 @@ def organization_slug(request: HttpRequest) -> str:
     return rest.partition("/")[0] if first == "o" else ""
 
 
-def place_of(request: HttpRequest) -> Organization:
+def place_of(request: HttpRequest, user_id: UUID) -> Organization:
     """The organization whose member asks for one of its pages, else the platform."""
     slug = organization_slug(request)
     if slug:
-        for membership in memberships_of(request.user.id):  # type: ignore[union-attr]
+        for membership in memberships_of(user_id):
             if membership.slug == slug:
                 found = membership.organization
                 return Organization(id=found.id, slug=found.slug, name=found.name)

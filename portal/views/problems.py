@@ -32,7 +32,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 @login_not_required
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Another's organization and none at all look the same; only the record knows the difference."""
+    """Another's organization and none at all look the same; only the record tells them apart."""
     slug = organization_slug(request)
     mine = {place.slug for place in getattr(request, "memberships", ())}
     if slug and slug not in mine and request.resolver_match:
