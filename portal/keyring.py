@@ -52,6 +52,15 @@ def load() -> Keyring:
     return keyfile.parse(keyfile.read(path, settings.KEYRING_FD), settings.PROCESS)
 
 
+def fingerprints() -> dict[str, str]:
+    """Which keys this process holds, for its heartbeat: {"grant/v1": "9c1f…"}."""
+    return {
+        f"{domain}/v{version}": key.fingerprint
+        for domain, versions in current().domains.items()
+        for version, key in versions.keys.items()
+    }
+
+
 # ── Proof at start ────────────────────────────────────────────────────────────────────────────
 
 

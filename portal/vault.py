@@ -1,9 +1,9 @@
 """Seals and opens secrets: the only file where a key and a secret meet.
 
 It lies on the ground floor, not in connections/, because sign-in's TOTP seeds are sealed as well.
-The web process seals for the workers (`hand_in`) and cannot open; a worker opens, or moves a secret
-to where it stays (`reseal`). Whoever opens does so for one place: organization, table, row, field.
-What does not open there raises SealBroken; never is a stored value returned as it is.
+The web process seals for the workers (`take_in`) and cannot open; a worker moves the secret to
+where it stays (`reseal`) and opens it there. A secret opens for one place only: organization,
+table, row and field. Anything else raises SealBroken; no stored value is ever returned as it is.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import logging
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Final, NoReturn
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from portal import keyring
@@ -32,8 +33,6 @@ from portal.keys import (
 from portal.models import DataKey, Intake, SealedValue
 from portal.secret import Secret
 
-__all__ = ["Place", "SealBroken"]
-
 log = logging.getLogger(__name__)
 
 # A blob is its magic, the suite, the key's version in four bytes, and what the suite made.
@@ -43,8 +42,6 @@ HANDED_IN: Final = b"H1"  # a secret on its way in, under the intake's public ke
 AES_256_GCM: Final = 1
 HPKE_X25519: Final = 1
 _HEAD: Final = 7
-
-INTAKE_LIFETIME: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +123,9 @@ def holds(place: Place) -> bool:
     return SealedValue.objects.filter(**_columns(place)).exists()
 
 
-def forget(*, table: str, row_id: UUID, field: str | None = None) -> int:
-    """Delete what is stored for a row, or for one of its fields; tells how many were there."""
-    rows = SealedValue.objects.filter(table_name=table, row_id=row_id)
-    return (rows.filter(field=field) if field else rows).delete()[0]
+def forget(place: Place) -> None:
+    """Nothing is stored in this place any more."""
+    SealedValue.objects.filter(**_columns(place)).delete()
 
 
 def _columns(place: Place) -> dict[str, object]:
@@ -160,19 +156,24 @@ def intake_open(blob: bytes, place: Place) -> Secret:
     return secret
 
 
-def hand_in(place: Place, secret: Secret, *, lifetime: timedelta = INTAKE_LIFETIME) -> None:
-    """The secret waits for a worker, replacing what waited for the same place."""
-    Intake.objects.filter(**_columns(place)).delete()
+def take_in(place: Place, secret: Secret, *, expires_at: datetime) -> None:
+    """The secret waits for a worker until then, replacing what waited for the same place."""
+    Intake.objects.filter(Q(**_columns(place)) | Q(expires_at__lte=timezone.now())).delete()
     Intake.objects.create(
         organization_id=place.organization_id,
         **_columns(place),
         blob=intake_seal(secret, place),
-        expires_at=timezone.now() + lifetime,
+        expires_at=expires_at,
     )
 
 
-def take_in(place: Place) -> Secret:
-    """What was handed in for this place, which is deleted with this transaction.
+def discard(place: Place) -> None:
+    """Nothing waits for this place any more."""
+    Intake.objects.filter(**_columns(place)).delete()
+
+
+def reseal(place: Place) -> None:
+    """What waits for this place is moved to where it stays; workers only.
 
     Raises LookupError when nothing waits there or it waited too long, and SealBroken.
     """
@@ -180,21 +181,8 @@ def take_in(place: Place) -> Secret:
     blob = waiting.values_list("blob", flat=True).first()
     if blob is None:
         raise LookupError(f"nothing waits for {place.table}.{place.field} of {place.row_id}")
-    secret = intake_open(bytes(blob), place)
-    Intake.objects.filter(**_columns(place)).delete()
-    return secret
-
-
-def reseal(place: Place) -> Secret:
-    """Move what was handed in for this place to where it stays; raises as `take_in` does."""
-    secret = take_in(place)
-    keep(place, secret)
-    return secret
-
-
-def drop_expired() -> int:
-    """Delete what waited in the acting organization's intake for too long."""
-    return Intake.objects.filter(expires_at__lte=timezone.now()).delete()[0]
+    keep(place, intake_open(bytes(blob), place))
+    discard(place)
 
 
 # ── Fingerprints ──────────────────────────────────────────────────────────────────────────────

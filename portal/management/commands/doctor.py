@@ -1,0 +1,25 @@
+"""`manage.py doctor`: one line for each thing that has to be true; exit code 1 if one is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from portal import doctor
+
+
+class Command(BaseCommand):
+    help = "Says what is wrong with this installation and what to do about it."
+    requires_system_checks: list[str] = []  # what they find is among the lines
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Writes the lines; leaves with code 1 when there is a problem."""
+        findings = list(doctor.examine())
+        for finding in findings:
+            for problem in finding.problems:
+                self.stdout.write(self.style.ERROR(f"wrong  {finding.name}: {problem}"))
+            if not finding.problems:
+                self.stdout.write(f"right  {finding.name}")
+        if any(finding.problems for finding in findings):
+            raise SystemExit(1)
