@@ -1,0 +1,78 @@
+"""Doors for workers: each kind of job calls one flow; due schedules become jobs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import connections as databases
+
+from connections.errors import RateLimited, VendorError
+from connections.flows import consumers, forget, read, settle, sync, verify
+from connections.models import Connection, Workspace
+from portal import tenancy, work
+
+_DUE = """
+SELECT organization_id, id, next_verification_at <= now(), next_sync_at <= now()
+  FROM connections_connection
+ WHERE paused_at IS NULL AND state <> 'revoked'
+   AND (next_verification_at <= now() OR next_sync_at <= now())
+ ORDER BY least(next_verification_at, next_sync_at) LIMIT 500
+"""
+
+
+def door(run: work.Run) -> work.Run:
+    """Trouble that waiting may cure sends the row back, at the vendor's hour where it named one."""
+
+    @functools.wraps(run)
+    def enter(claim: work.Claim, **ref: str) -> None:
+        try:
+            run(claim, **ref)
+        except RateLimited as error:
+            seconds = error.retry_after_seconds or read.RATE_WAIT_SECONDS
+            raise work.RetryLater(error.code, seconds=seconds) from error
+        except VendorError as error:
+            raise work.RetryLater(error.code) from error
+
+    return enter
+
+
+def _register(name: str, run: work.Run, gave_up: Callable[..., None] | None = None) -> None:
+    work.job(name, gave_up=gave_up)(door(run))
+
+
+_register("complete_link", settle.complete, settle.gave_up)
+_register("forget_link", settle.forget)
+_register("verify_connection", verify.perform, verify.gave_up)
+_register("sync_connection", read.perform, read.gave_up)
+_register("forget_connection", forget.perform)
+_register("seal_consumer", consumers.seal)
+_register("forget_consumer", consumers.forget)
+
+
+@work.on_sweep
+def start_due() -> None:
+    """Every connection whose verification or sync is due has a job. Twice does no harm."""
+    with databases["sweeper"].cursor() as cursor:
+        cursor.execute(_DUE)
+        due = cursor.fetchall()
+    for organization_id, connection_id, verification, syncing in due:
+        with tenancy.acting_for(organization_id), tenancy.transaction():
+            _start(connection_id, verification=bool(verification), syncing=bool(syncing))
+
+
+def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:
+    connection = (
+        Connection.objects.select_for_update(skip_locked=True).filter(id=connection_id).first()
+    )
+    if connection is None or not connection.is_live:
+        return
+    if verification:
+        verify.start(connection, requested_by="")
+        connection.schedule()
+    if syncing:
+        chosen = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)
+        if connection.state == Connection.State.ACTIVE and chosen.exists():
+            sync.start(connection, requested_by="")
+        connection.schedule_sync()

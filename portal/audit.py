@@ -140,7 +140,7 @@ def _head() -> AuditHead:
 
 
 def chained(event: AuditEvent) -> bytes:
-    """SHA-256 over the previous hash and the row's canonical JSON; what `verify_audit` recomputes."""
+    """SHA-256 over the previous hash and the row's canonical JSON; `verify` recomputes it."""
     row = {name: _plain(getattr(event, name)) for name in _CHAINED}
     row["organization"] = str(event.organization_id)
     row["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")

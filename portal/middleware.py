@@ -74,8 +74,7 @@ class SecurityHeadersMiddleware:
 class CleanInputMiddleware:
     """Refuses what cannot be text: control characters, bytes that are not UTF-8, fields sent twice.
 
-    A field may repeat when its name ends in `[]`-free plural use, declared by forms as a list: those
-    are named in `REPEATABLE`.
+    The fields of `REPEATABLE` are lists and may repeat.
     """
 
     REPEATABLE = frozenset({"capabilities", "workspaces", "labels", "selected", "state", "teams"})

@@ -1,4 +1,4 @@
-"""Who may do what: one table between roles and permissions, asked on the first line of every flow."""
+"""Who may do what: one table of roles and permissions, asked on the first line of every flow."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def tenant_table(
     support: Sequence[str] = (),
     sweeper: Sequence[str] = (),
 ) -> RunSQL:
-    """Row-level security by organization; `grants` per role, both tenant roles read-write if absent.
+    """Row-level security by organization; without `grants` both tenant roles read and write.
 
     `platform_readable` shows the platform's own rows to everybody (consumers). `support` and
     `sweeper` list the columns those roles may read in the organization they entered, and in all
@@ -40,7 +40,8 @@ def tenant_table(
         f" WITH CHECK ({column} = {CURRENT})",
         f"CREATE POLICY tenant_update ON {table} FOR UPDATE TO {roles}"
         f" USING ({column} = {CURRENT}) WITH CHECK ({column} = {CURRENT})",
-        f"CREATE POLICY tenant_delete ON {table} FOR DELETE TO {roles} USING ({column} = {CURRENT})",
+        f"CREATE POLICY tenant_delete ON {table} FOR DELETE TO {roles}"
+        f" USING ({column} = {CURRENT})",
         # Migrations of data run as the owner, organization by organization.
         f"CREATE POLICY owner ON {table} TO portal_owner USING ({column} = {CURRENT})"
         f" WITH CHECK ({column} = {CURRENT})",
@@ -104,7 +105,9 @@ def _parts(arguments: str) -> list[str]:
     return [part for part in arguments.strip("()").split(",") if part.strip()]
 
 
-def same_organization(table: str, column: str, target: str, *, on_delete: str = "CASCADE") -> RunSQL:
+def same_organization(
+    table: str, column: str, target: str, *, on_delete: str = "CASCADE"
+) -> RunSQL:
     """A composite foreign key: a row may point only into its own organization (decisions.md 9).
 
     The target has a unique (organization_id, id). `on_delete` SET NULL clears only the column.

@@ -122,6 +122,7 @@ CACHES = {
 # ── Work ──────────────────────────────────────────────────────────────────────────────────────
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 60)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 10)
+DIE_AT_STEP = "" if PRODUCTION else env.text("DIE_AT_STEP", "")  # crash tests, see steps.py
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "portal.User"

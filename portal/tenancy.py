@@ -13,8 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
-from django.db import models
-from django.db import transaction as django_transaction
+from django.db import models, transaction as django_transaction
 
 from portal import roles
 from portal.context_vars import acting_for as acting_for_var
@@ -95,7 +94,7 @@ def elsewhere(organization: HasId | UUID) -> Iterator[None]:
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """A transaction in which PostgreSQL shows this organization's rows only; nested use joins it."""
+    """A transaction that shows this organization's rows only; nested use joins it."""
     wanted = organization_id()
     if _endings.get() is not None:
         yield

@@ -1,8 +1,8 @@
 """Work that survives: job rows claimed by lease, a lossy hint to wake workers, a sweeper.
 
-PostgreSQL is the truth (trust.md §7.2). `later` inserts a row in the current transaction and sends a
-hint after commit. A worker claims due rows through the sweeper's role, enters the row's organization,
-and completes it in a transaction that fails when its lease was lost. Messages carry nothing.
+PostgreSQL is the truth. `later` inserts a row in the current transaction and sends a hint after
+commit. A worker claims due rows through the sweeper's role, enters the row's organization, and
+completes it in a transaction that fails when its lease was lost. Messages carry nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -129,7 +128,7 @@ def wake() -> None:
 
 @dataclass(slots=True)
 class Claim:
-    """A job this worker holds. `hold()` inside a transaction makes its commit conditional on that."""
+    """A job this worker holds; `hold()` makes a transaction's commit conditional on that."""
 
     id: UUID
     organization_id: UUID
@@ -252,7 +251,7 @@ def backoff_seconds(attempt: int) -> float:
 
 
 def sweep() -> int:
-    """Turn due schedules into jobs, then do whatever the broker lost; returns how many were tried."""
+    """Turn due schedules into jobs, then do what the broker lost; returns how many were tried."""
     for step in _on_sweep:
         step()
     return drain()

@@ -69,9 +69,7 @@ class Connection(TenantModel):
     team = models.ForeignKey(
         Team, null=True, blank=True, on_delete=models.PROTECT, db_constraint=False
     )
-    consumer = models.ForeignKey(
-        Consumer, null=True, on_delete=models.PROTECT, db_constraint=False
-    )
+    consumer = models.ForeignKey(Consumer, null=True, on_delete=models.PROTECT, db_constraint=False)
     labels = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     description = models.TextField(max_length=4000, blank=True)
     capabilities = ArrayField(models.CharField(max_length=40), default=list)
@@ -146,23 +144,23 @@ class Connection(TenantModel):
         """The vendor answered this credential: no trouble, no suspicion."""
         self.last_success_at = timezone.now()
         self.last_error, self.last_error_at, self.suspect_since = "", None, None
-        self.save(
-            update_fields=["last_success_at", "last_error", "last_error_at", "suspect_since"]
-        )
+        self.save(update_fields=["last_success_at", "last_error", "last_error_at", "suspect_since"])
 
     def failed(self, code: str) -> None:
         self.last_error, self.last_error_at = code, timezone.now()
         self.save(update_fields=["last_error", "last_error_at"])
 
     def schedule(self) -> None:
-        """The next verification and sync by this connection's own settings; none while not live."""
-        now = timezone.now()
-        live = self.is_live
-        self.next_verification_at = (
-            now + timedelta(hours=self.verify_every_hours) if live else None
-        )
-        self.next_sync_at = now + timedelta(minutes=self.sync_every_minutes) if live else None
-        self.save(update_fields=["next_verification_at", "next_sync_at"])
+        """The next verification by this connection's own setting; none while it is not live."""
+        hours = timedelta(hours=self.verify_every_hours)
+        self.next_verification_at = timezone.now() + hours if self.is_live else None
+        self.save(update_fields=["next_verification_at"])
+
+    def schedule_sync(self) -> None:
+        """The next sync by this connection's own setting; none while it is not live."""
+        minutes = timedelta(minutes=self.sync_every_minutes)
+        self.next_sync_at = timezone.now() + minutes if self.is_live else None
+        self.save(update_fields=["next_sync_at"])
 
 
 class Credential(TenantModel):

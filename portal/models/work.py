@@ -11,7 +11,7 @@ from portal.tenancy import TenantModel
 
 
 class Job(TenantModel):
-    """One piece of work; it is claimed by a lease, may run twice, and is done when `done_at` is set.
+    """One piece of work: claimed by a lease, may run twice, done when `done_at` is set.
 
     `ref` holds ids only. `dedupe` names work that need not wait twice.
     """

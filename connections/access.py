@@ -1,0 +1,111 @@
+"""The way to a vendor for workers: unseal, renew if stale, hand out an authorised Api.
+
+Everything here runs in a worker, the only process that can open a credential.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+
+from connections import oauth_wire, places, registry
+from connections.api import Authorization, VendorApi
+from connections.contracts import Answer, Connector, Manifest, Method, OAuth2, Scheme
+from connections.errors import Misconfigured
+from connections.http import TOKEN, Door
+from connections.models import Connection, Consumer, Credential
+from portal import tenancy, vault
+from portal.secret import Secret
+
+OnAnswer = Callable[[Answer], None]
+
+
+@cache
+def door() -> Door:
+    """This process's network door, by the settings; it refuses calls inside a transaction."""
+    return Door(
+        sandbox_origins=settings.SANDBOX_ORIGINS,
+        replace=settings.CONNECTOR_ORIGINS,
+        proxy=settings.OUTBOUND_PROXY,
+        before_send=tenancy.forbid_inside_transaction,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one connection, or a link under way, reaches its vendor."""
+
+    connector: Connector
+    method: Method
+    fields: dict[str, str]
+    consumer: Consumer | None
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.connector.manifest
+
+    def api(
+        self, secret: Secret, *, on_answer: OnAnswer | None = None, lane: str = ""
+    ) -> VendorApi:
+        """An Api that acts as this secret."""
+        return VendorApi(
+            door=door(),
+            base=door().vendor(self.manifest.api_url),
+            authorization=Authorization(self._header(secret)),
+            judge=self.connector.judge,
+            on_answer=on_answer,
+            lane=lane,
+        )
+
+    def _header(self, secret: Secret) -> str:
+        if self.method.scheme is Scheme.BEARER:
+            return f"Bearer {secret.reveal()}"
+        pair = f"{self.fields.get(self.method.basic_user, '')}:{secret.reveal()}"
+        return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+
+    def token_endpoint(self) -> oauth_wire.Wire:
+        """The vendor's token endpoint as our consumer reaches it; Misconfigured without one."""
+        oauth = self.manifest.oauth
+        if oauth is None or self.consumer is None:
+            raise Misconfigured("No OAuth consumer is registered.")
+        return oauth_wire.Wire(
+            oauth=oauth,
+            client=client_of(self.consumer),
+            door=door(),
+            origin=door().vendor(oauth.token_url).origin,
+            limits=TOKEN,
+        )
+
+
+def client_of(consumer: Consumer) -> oauth_wire.Client:
+    """The consumer's key and opened secret; a platform-wide one is opened on the platform."""
+    with tenancy.elsewhere(consumer.organization_id), tenancy.transaction():
+        secret = vault.open(places.of_consumer(consumer))
+    return oauth_wire.Client(client_id=consumer.client_id, secret=secret.reveal())
+
+
+def way_of(connection: Connection) -> Way:
+    """The way of a linked connection. Call it inside a transaction."""
+    connector = registry.get(connection.connector)
+    return Way(
+        connector=connector,
+        method=connector.manifest.method(connection.method),
+        fields=connection.fields,
+        consumer=connection.consumer,
+    )
+
+
+def oauth_of(manifest: Manifest) -> OAuth2:
+    """The manifest's authorization server; Misconfigured when it has none."""
+    if manifest.oauth is None:
+        raise Misconfigured(f"{manifest.name} has no OAuth.")
+    return manifest.oauth
+
+
+def secret_field(credential: Credential) -> str:
+    """Under which field the credential's usable secret is sealed."""
+    return places.ACCESS if credential.refreshable else places.SECRET

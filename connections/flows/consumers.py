@@ -1,0 +1,108 @@
+"""Register, replace and remove OAuth consumers, of an organization or of the platform."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from connections import places, registry
+from connections.flows.problems import FlowProblem
+from connections.models import Connection, Consumer
+from portal import audit, tenancy, vault, work
+from portal.policy import Actor, Permission, authorize
+from portal.secret import Secret
+
+
+def available(connector: str) -> list[Consumer]:
+    """The consumers this organization may link with: its own first, then the platform's."""
+    found = Consumer.everywhere.filter(connector=connector, removed_at=None).order_by("name")
+    return sorted(found, key=lambda each: each.organization_id == tenancy.PLATFORM)
+
+
+def create(*, actor: Actor, connector: str, name: str, client_id: str, secret: Secret) -> Consumer:
+    """The consumer is registered; a worker seals its secret."""
+    actor = _authorize(actor)
+    if registry.get(connector).manifest.oauth is None:
+        raise FlowProblem("connector", "connector", "This connector has no OAuth.")
+    name = " ".join(name.split())
+    if (
+        not name
+        or Consumer.objects.filter(connector=connector, name__iexact=name, removed_at=None).exists()
+    ):
+        raise FlowProblem("name", "name", "Choose a name that no other consumer has.")
+    consumer: Consumer = Consumer.objects.create(
+        connector=connector, name=name[:80], client_id=_key(client_id)
+    )
+    _hand_in(consumer, secret)
+    audit.record(audit.Action.CONSUMER_CREATED, actor=actor, subject=consumer, connector=connector)
+    return consumer
+
+
+def replace_secret(*, actor: Actor, consumer: Consumer, client_id: str, secret: Secret) -> None:
+    """Key and secret are replaced; connections keep working with the new ones."""
+    actor = _authorize(actor)
+    consumer.client_id = _key(client_id)
+    consumer.save(update_fields=["client_id"])
+    _hand_in(consumer, secret)
+    audit.record(audit.Action.CONSUMER_CHANGED, actor=actor, subject=consumer)
+
+
+def remove(*, actor: Actor, consumer: Consumer) -> None:
+    """Nobody links with it any more. Refused while connections depend on it."""
+    actor = _authorize(actor)
+    used = Connection.objects.filter(consumer_id=consumer.id).exclude(
+        state=Connection.State.REVOKED
+    )
+    if used.exists():
+        raise FlowProblem(
+            "in_use",
+            "",
+            f"{used.count()} connections renew their tokens with it. Revoke them first.",
+        )
+    consumer.removed_at = timezone.now()
+    consumer.save(update_fields=["removed_at"])
+    work.later("forget_consumer", consumer_id=consumer.id)
+    audit.record(audit.Action.CONSUMER_REMOVED, actor=actor, subject=consumer)
+
+
+def seal(claim: work.Claim, *, consumer_id: str) -> None:
+    """What was handed in is sealed to stay. Runs in a worker."""
+    with tenancy.transaction():
+        claim.hold()
+        consumer = Consumer.objects.get(id=consumer_id)
+        try:
+            secret = vault.reseal(places.of_consumer(consumer))
+        except LookupError:
+            return  # an earlier run did it
+        consumer.secret_last_four, consumer.sealed_at = secret.last_four, timezone.now()
+        consumer.save(update_fields=["secret_last_four", "sealed_at"])
+        claim.done()
+
+
+def forget(claim: work.Claim, *, consumer_id: str) -> None:
+    """A removed consumer's secret is gone. Runs in a worker."""
+    with tenancy.transaction():
+        for consumer in Consumer.objects.filter(id=consumer_id).exclude(removed_at=None):
+            vault.forget(table=places.CONSUMERS, row_id=consumer.id)
+
+
+def _authorize(actor: Actor) -> Actor:
+    if tenancy.organization_id() != tenancy.PLATFORM:
+        return authorize(actor, Permission.CONSUMER_EDIT)
+    if actor.kind != "operator":
+        raise PermissionDenied("Only an operator edits the platform's consumers.")
+    return actor
+
+
+def _key(client_id: str) -> str:
+    client_id = client_id.strip()
+    if not client_id or len(client_id) > 200 or not client_id.isprintable():
+        raise FlowProblem("client_id", "client_id", "Paste the key from the consumer's page.")
+    return client_id
+
+
+def _hand_in(consumer: Consumer, secret: Secret) -> None:
+    if not secret.reveal().strip():
+        raise FlowProblem("secret", "secret", "Paste the secret from the consumer's page.")
+    vault.hand_in(places.of_consumer(consumer), secret)
+    work.later("seal_consumer", priority=work.WAITING, consumer_id=consumer.id)

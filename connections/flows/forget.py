@@ -1,0 +1,43 @@
+"""After a revocation: the sealed secret and everything read go, in portions; a worker's work."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from connections import places
+from connections.models import Connection, Credential, Member, Project, Repository, Workspace
+from portal import tenancy, vault, work
+
+PORTION = 2000
+
+
+def perform(claim: work.Claim, *, connection_id: str) -> None:
+    """No credential and no synced row of this connection is left; runs and checks stay."""
+    with tenancy.transaction():
+        claim.hold()
+        revoked = Connection.objects.filter(id=connection_id, state=Connection.State.REVOKED)
+        if not revoked.exists():
+            return
+        for credential in Credential.objects.filter(connection_id=connection_id):
+            vault.forget(table=places.CREDENTIALS, row_id=credential.id)
+        Credential.objects.filter(connection_id=connection_id, replaced_at=None).update(
+            replaced_at=timezone.now(), refreshable=False
+        )
+    for model in (Repository, Project, Member):
+        while _portion(claim, model, connection_id):
+            pass
+    with tenancy.transaction():
+        claim.hold()
+        Workspace.objects.filter(connection_id=connection_id).update(
+            selected=False, repository_count=0, gone_at=timezone.now()
+        )
+        claim.done()
+
+
+def _portion(claim: work.Claim, model: type, connection_id: str) -> int:
+    with tenancy.transaction():
+        claim.hold()
+        rows = model.objects.filter(workspace__connection_id=connection_id)  # type: ignore[attr-defined]
+        ids = list(rows.values_list("id", flat=True)[:PORTION])
+        deleted: int = model.objects.filter(id__in=ids).delete()[0] if ids else 0  # type: ignore[attr-defined]
+        return deleted

@@ -1,0 +1,246 @@
+"""Begin a link, lead the person through it, take the vendor's answer; `settle` does the rest.
+
+The web process seals what it is given and stores it; a worker exchanges, identifies and settles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from connections import lookups, oauth_wire, places, registry
+from connections.contracts import Manifest, MethodKind
+from connections.flows import link_inputs as inputs
+from connections.flows.problems import FlowProblem
+from connections.models import Connection, PendingLink
+from connections.models.pending_link import link_expiry
+from portal import audit, tenancy, vault, work
+from portal.policy import Actor, Permission, authorize
+from portal.secret import Secret
+
+Stage = PendingLink.Stage
+LONGEST_PARAMETER = 4096
+
+
+def digest(text: str) -> bytes:
+    """What is kept of a state or a session key."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
+
+
+def begin(
+    *,
+    actor: Actor,
+    connector: str,
+    user_id: UUID,
+    session_key: str,
+    relink: Connection | None = None,
+) -> PendingLink:
+    """A link under way for this session and organization, with the minimal capabilities chosen."""
+    team = relink.team_id if relink else None
+    needed = Permission.CONNECTION_MANAGE if relink else Permission.CONNECTION_LINK
+    actor = authorize(actor, needed, team_id=team)
+    manifest = registry.get(connector).manifest
+    if relink and relink.state == Connection.State.REVOKED:
+        raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")
+    pending: PendingLink = PendingLink.objects.create(
+        connector=connector,
+        user_id=user_id,
+        session_hash=digest(session_key),
+        relink=relink,
+        team_id=team,
+        method=relink.method if relink else "",
+        name=relink.name if relink else "",
+        fields=relink.fields if relink else {},
+        consumer_id=relink.consumer_id if relink else None,
+        reason=relink.reason if relink else "",
+        capabilities=relink.capabilities
+        if relink
+        else [c.key for c in manifest.capabilities if c.minimal],
+    )
+    audit.record(audit.Action.LINK_BEGUN, actor=actor, subject=pending, connector=connector)
+    return pending
+
+
+def choose(
+    *, actor: Actor, pending: PendingLink, capabilities: Sequence[str], reason: str
+) -> PendingLink:
+    """Keep what the person wants to do; writing needs a reason."""
+    inputs.require_own(actor, pending, Stage.CHOOSING, Stage.AT_VENDOR, Stage.FAILED)
+    manifest = registry.get(pending.connector).manifest
+    known = {c.key: c for c in manifest.capabilities}
+    if not capabilities or not set(capabilities) <= known.keys():
+        raise FlowProblem("capabilities", "capabilities", "Choose at least one of the list.")
+    if any(known[key].writes for key in capabilities) and len(reason.strip()) < 10:
+        raise FlowProblem(
+            "reason", "reason", "Say in a sentence why write access is needed (10 letters or more)."
+        )
+    pending.capabilities = [key for key in known if key in capabilities]
+    pending.reason = reason.strip()
+    pending.stage = Stage.CHOOSING
+    pending.save(update_fields=["capabilities", "reason", "stage"])
+    return pending
+
+
+def prepare(
+    *,
+    actor: Actor,
+    pending: PendingLink,
+    method: str,
+    name: str,
+    team_id: UUID | None,
+    consumer_id: UUID | None,
+    fields: Mapping[str, str],
+    secret: Secret | None,
+) -> PendingLink:
+    """Keep how to link. A pasted secret is sealed for workers here, and a worker starts at once.
+
+    With an authorization code the person still has to go to the vendor: see `depart`.
+    """
+    inputs.require_own(actor, pending, Stage.CHOOSING, Stage.AT_VENDOR, Stage.FAILED)
+    manifest = registry.get(pending.connector).manifest
+    chosen = inputs.method_of(manifest, method)
+    pending.method = method
+    pending.fields = inputs.clean_fields(chosen, fields)
+    inputs.refuse_impossible(manifest, chosen, pending.capabilities)
+    if pending.relink is None:
+        pending.name = inputs.free_name(name)
+        pending.team_id = inputs.team_of(team_id, pending.connector)
+    pending.consumer_id = inputs.consumer_of(chosen, pending.connector, consumer_id)
+    pending.error, pending.error_detail, pending.found_account = "", "", {}
+    pending.account_confirmed = False
+    pending.stage = Stage.CHOOSING
+    pending.save()
+    if chosen.kind is MethodKind.SECRET:
+        inputs.hand_in_secret(manifest, chosen, pending, secret)
+        _answered(pending)
+    elif chosen.kind is MethodKind.CLIENT_CREDENTIALS:
+        _answered(pending)
+    return pending
+
+
+def depart(*, actor: Actor, pending: PendingLink, session_key: str) -> str:
+    """The vendor's consent address for this person; its state works once, for ten minutes."""
+    inputs.require_own(actor, pending, Stage.CHOOSING, Stage.AT_VENDOR, Stage.FAILED)
+    if not hmac.compare_digest(bytes(pending.session_hash), digest(session_key)):
+        raise FlowProblem("wrong_session", "", "This link was begun in another session.")
+    connector = registry.get(pending.connector)
+    consumer = pending.consumer
+    if consumer is None or connector.manifest.oauth is None:
+        raise FlowProblem(
+            "no_consumer", "consumer", "An OAuth consumer has to be registered first."
+        )
+    state, verifier = oauth_wire.new_state(), oauth_wire.new_verifier()
+    pending.state_hash = digest(state)
+    pending.stage, pending.error, pending.error_detail = Stage.AT_VENDOR, "", ""
+    pending.expires_at = link_expiry()
+    pending.save(update_fields=["state_hash", "stage", "error", "error_detail", "expires_at"])
+    vault.hand_in(
+        places.of_link(pending, places.VERIFIER), Secret(verifier), lifetime=inputs.LIFETIME
+    )
+    return registry.browser_url(
+        oauth_wire.authorize_url(
+            connector.manifest.oauth,
+            client_id=consumer.client_id,
+            redirect_uri=callback_url(pending.connector),
+            state=state,
+            scopes=wanted_scopes(connector.manifest, pending),
+            verifier=verifier,
+        )
+    )
+
+
+def callback_url(connector: str) -> str:
+    """Where the vendor sends the person back; one per connector (abuse case O23)."""
+    return f"{settings.PORTAL_URL}/oauth/{connector}/callback"
+
+
+def wanted_scopes(manifest: Manifest, pending: PendingLink) -> frozenset[str]:
+    """The scopes that the chosen capabilities need in the method's vocabulary."""
+    vocabulary = manifest.method(pending.method).vocabulary
+    return frozenset(
+        scope
+        for key in pending.capabilities
+        for scope in manifest.capability(key).scopes.get(vocabulary, ())
+    )
+
+
+def receive_answer(
+    *, connector: str, params: Mapping[str, Sequence[str]], session_key: str, user_id: UUID
+) -> tuple[str, PendingLink] | None:
+    """Take the vendor's answer: seal the code, wake a worker. Call it outside any organization.
+
+    Returns the organization's slug and the link. None when the state is unknown, of another
+    session, person or connector, or its organization is closed to them: all look alike.
+    """
+    if any(len(values) != 1 or len(values[0]) > LONGEST_PARAMETER for values in params.values()):
+        return None
+    answer = {name: values[0] for name, values in params.items()}
+    found = lookups.pending_link(digest(answer.get("state", "")), user_id)
+    if found is None:
+        return None
+    with tenancy.acting_for(found.organization_id), tenancy.transaction():
+        pending = PendingLink.objects.select_for_update().filter(id=found.id).first()
+        if (
+            pending is None
+            or pending.connector != connector
+            or not hmac.compare_digest(bytes(pending.session_hash), digest(session_key))
+        ):
+            return None
+        _accept(pending, answer, registry.get(connector).manifest)
+        return found.slug, pending
+
+
+def _accept(pending: PendingLink, answer: Mapping[str, str], manifest: Manifest) -> None:
+    if pending.stage != Stage.AT_VENDOR:
+        return  # used already: the page shows the first answer's result (O05)
+    code, issuer = answer.get("code", ""), manifest.oauth.issuer if manifest.oauth else ""
+    if pending.is_expired:
+        _fail(pending, "expired")
+    elif answer.get("error"):
+        _fail(pending, _denial(answer["error"]), answer.get("error_description", ""))
+    elif answer.get("iss", issuer) != issuer:
+        _fail(pending, "wrong_issuer")
+    elif not code or "\x00" in code:
+        _fail(pending, "no_code")
+    else:
+        vault.hand_in(places.of_link(pending, places.CODE), Secret(code), lifetime=inputs.LIFETIME)
+        _answered(pending)
+
+
+def _denial(error: str) -> str:
+    if error == "access_denied":
+        return "denied"
+    return "unavailable" if error in {"server_error", "temporarily_unavailable"} else "vendor_error"
+
+
+def confirm_account(*, actor: Actor, pending: PendingLink) -> PendingLink:
+    """The person has seen what is gained and lost, and wants the other account."""
+    inputs.require_own(actor, pending, Stage.CONFIRM_ACCOUNT)
+    pending.account_confirmed = True
+    _answered(pending)
+    return pending
+
+
+def abandon(*, actor: Actor, pending: PendingLink) -> None:
+    """The link is over; a worker forgets what was sealed for it."""
+    inputs.require_own(actor, pending, *Stage)
+    if pending.stage != Stage.DONE:
+        _fail(pending, "abandoned")
+        work.later("forget_link", pending_link_id=pending.id)
+
+
+def _answered(pending: PendingLink) -> None:
+    pending.stage, pending.answered_at = Stage.ANSWERED, timezone.now()
+    pending.error = pending.error_detail = ""
+    pending.save()
+    work.later("complete_link", priority=work.WAITING, pending_link_id=pending.id)
+
+
+def _fail(pending: PendingLink, code: str, detail: str = "") -> None:
+    pending.stage, pending.error, pending.error_detail = Stage.FAILED, code, detail[:200]
+    pending.save(update_fields=["stage", "error", "error_detail"])

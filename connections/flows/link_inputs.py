@@ -1,0 +1,120 @@
+"""What a person gives while linking, checked: each problem names its field and the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from connections import places
+from connections.contracts import Manifest, Method, MethodKind
+from connections.flows.problems import FlowProblem
+from connections.models import Connection, Consumer, PendingLink
+from portal import tenancy, vault
+from portal.models import Team
+from portal.policy import Actor, Permission, authorize
+from portal.secret import Secret
+
+NAME = re.compile(r"[\w][\w .\-/()]{0,78}[\w)]|\w", re.UNICODE)
+LIFETIME = timedelta(minutes=settings.PENDING_LINK_MINUTES)
+
+
+def require_own(actor: Actor, pending: PendingLink, *stages: str) -> None:
+    needed = Permission.CONNECTION_MANAGE if pending.relink_id else Permission.CONNECTION_LINK
+    authorize(actor, needed, team_id=pending.team_id if pending.relink_id else None)
+    if pending.user_id != actor.id:
+        raise FlowProblem("not_yours", "", "Somebody else began this link.")
+    if pending.stage not in stages:
+        raise FlowProblem("too_late", "", "This link has moved on. Look at its last step.")
+
+
+def method_of(manifest: Manifest, key: str) -> Method:
+    try:
+        return manifest.method(key)
+    except KeyError:
+        raise FlowProblem("method", "method", "Choose one of the ways in the list.") from None
+
+
+def clean_fields(method: Method, given: Mapping[str, str]) -> dict[str, str]:
+    kept = {}
+    for field in method.fields:
+        if field.secret:
+            continue
+        value = given.get(field.name, "").strip()
+        if not value or len(value) > field.max_length:
+            raise FlowProblem("field", field.name, f"Fill in {field.label}.")
+        if field.pattern and not re.fullmatch(field.pattern, value):
+            raise FlowProblem(
+                "field", field.name, f"{field.label} does not look right. {field.help}"
+            )
+        kept[field.name] = value
+    return kept
+
+
+def refuse_impossible(manifest: Manifest, method: Method, capabilities: Sequence[str]) -> None:
+    for key in capabilities:
+        obstacle = manifest.obstacle(manifest.capability(key), method)
+        if obstacle:
+            title = manifest.capability(key).title
+            raise FlowProblem("method", "method", f"{title} is not possible this way. {obstacle}")
+
+
+def free_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not NAME.fullmatch(name):
+        raise FlowProblem("name", "name", "Use letters, digits, spaces and . - / ( ), at most 80.")
+    if Connection.objects.filter(name__iexact=name).exists():
+        raise FlowProblem("name", "name", "Another connection has this name. Choose another one.")
+    return name
+
+
+def team_of(team_id: UUID | None, connector: str) -> UUID | None:
+    if team_id is not None:
+        if not Team.objects.filter(id=team_id).exists():
+            raise FlowProblem("team", "team", "Choose one of the teams in the list.")
+        return team_id
+    taken = Connection.objects.filter(connector=connector, team=None).exclude(
+        state=Connection.State.REVOKED
+    )
+    if taken.exists():
+        raise FlowProblem(
+            "team", "team", "The organization has its default connection already. Choose a team."
+        )
+    return None
+
+
+def consumer_of(method: Method, connector: str, consumer_id: UUID | None) -> UUID | None:
+    if method.kind is MethodKind.SECRET:
+        return None
+    found = Consumer.everywhere.filter(connector=connector, removed_at=None, id=consumer_id).first()
+    if found is None or found.organization_id not in {tenancy.organization_id(), tenancy.PLATFORM}:
+        raise FlowProblem("no_consumer", "consumer", "Choose a registered OAuth consumer.")
+    if method.kind is MethodKind.CLIENT_CREDENTIALS and found.organization_id == tenancy.PLATFORM:
+        raise FlowProblem(
+            "consumer", "consumer", "This way needs a consumer of your own organization."
+        )
+    return found.id
+
+
+def hand_in_secret(
+    manifest: Manifest, method: Method, pending: PendingLink, secret: Secret | None
+) -> None:
+    field = next(field for field in method.fields if field.secret)
+    if secret is None:
+        raise FlowProblem("field", field.name, f"Paste the {field.label.lower()}.")
+    text = secret.reveal()
+    if field.pattern and not re.fullmatch(field.pattern, text):
+        raise FlowProblem(
+            "field", field.name, "A token has no spaces or line breaks. Copy it again, whole."
+        )
+    for prefix in manifest.token_prefixes:
+        if text.startswith(prefix.prefix):
+            if prefix.refusal:
+                raise FlowProblem("dead_token", field.name, prefix.refusal)
+            if method.key not in prefix.methods:
+                raise FlowProblem("wrong_kind", field.name, f"This is a {prefix.name}.")
+            break
+    vault.hand_in(places.of_link(pending, places.SECRET), secret, lifetime=LIFETIME)

@@ -1,0 +1,26 @@
+"""What must be found before an organization is known: a link by the hash of its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from portal import roles
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLink:
+    id: UUID
+    organization_id: UUID
+    slug: str
+
+
+def pending_link(state_hash: bytes, user_id: UUID) -> FoundLink | None:
+    """The link this person began with this state, while they still belong to its organization."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, organization_id, slug FROM connections_link_by_state(%s, %s)",
+            [state_hash, user_id],
+        )
+        row = cursor.fetchone()
+    return FoundLink(*row) if row else None
