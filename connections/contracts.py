@@ -16,8 +16,10 @@ from typing import Any, Protocol
 from connections.errors import VendorError
 from connections.records import (
     Account as Account,
+    Finding as Finding,
     Identity as Identity,
     MemberRecord as MemberRecord,
+    Outcome as Outcome,
     Page as Page,
     ProjectRecord as ProjectRecord,
     RateBudget as RateBudget,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +105,24 @@ class Page:
     checkpoint: str | None
     total: int | None = None
     rejected: tuple[Rejected, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What a live check learned of one claim about the vendor."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One claim about the vendor, tried against the real one; `detail` names no one and nothing.
+
+    `key` is the sandbox's switch of the same name where there is one.
+    """
+
+    key: str
+    claim: str
+    outcome: Outcome
+    detail: str = ""
