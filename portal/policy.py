@@ -95,6 +95,10 @@ class Actor:
     role: Role | None = None
     teams_administered: frozenset[UUID] = frozenset()
 
+    def may(self, permission: str) -> bool:
+        """For pages that hide what is not allowed; flows ask `authorize`."""
+        return allows(self, Permission(permission))
+
 
 SYSTEM = Actor(kind="system", id=None, name="Portal")
 _SYSTEM_MAY = frozenset({P.CONNECTION_VIEW, P.CONNECTION_MANAGE, P.CONNECTION_LINK})

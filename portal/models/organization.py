@@ -61,6 +61,9 @@ class Membership(TenantModel):
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="member_role"),
         ]
 
+    def __str__(self) -> str:
+        return str(self.user)
+
 
 class TeamMembership(TenantModel):
     """A person's place in a team: its admin manages the team's connections, a reader sees them."""
@@ -103,6 +106,9 @@ class Invitation(TenantModel):
                 name="invitation_open_once",
             )
         ]
+
+    def __str__(self) -> str:
+        return self.email
 
     @property
     def is_open(self) -> bool:
