@@ -18,5 +18,5 @@ function rest(root) {
 }
 
 // The page may come back from the browser's memory, or htmx may have sent the form.
-addEventListener("pageshow", () => rest(document));
+addEventListener("pageshow", (event) => event.persisted && rest(document));
 document.addEventListener("htmx:finally:request", () => rest(document));
