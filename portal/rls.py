@@ -93,9 +93,12 @@ def lookup_function(name: str, arguments: str, body: str, *, also: str = "") -> 
     return RunSQL(
         [
             f"CREATE FUNCTION {name}{arguments} {body}",
+            f"ALTER FUNCTION {signature} OWNER TO portal_lookup",
+            # Granted by its new owner: an older grant to portal_owner would move over with it.
+            "SET LOCAL ROLE portal_lookup",
             f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC",
             f"GRANT EXECUTE ON FUNCTION {signature} TO {callers}",
-            f"ALTER FUNCTION {signature} OWNER TO portal_lookup",
+            "RESET ROLE",
         ],
         f"DROP FUNCTION {signature}",
     )

@@ -8,7 +8,7 @@ COMMANDS = {"run": "launcher.run", "test": "launcher.suite", "manage": "launcher
 LOCKS = {"test": "requirements-dev.txt"}
 
 
-def main() -> int:
+def main() -> int | str:
     if sys.version_info < (3, 11):  # noqa: UP036  (an older one gets this far and no further)
         found = ".".join(map(str, sys.version_info[:3]))
         return f"This needs Python 3.11 or newer, not {found}: PYTHON=python3.11 bin/run"
@@ -17,7 +17,8 @@ def main() -> int:
     command, *arguments = sys.argv[1:]
     packages = importlib.import_module("launcher.packages")
     packages.enter(root, LOCKS.get(command, "requirements.txt"), command, arguments)
-    return importlib.import_module(COMMANDS[command]).main(root, arguments)
+    status: int = importlib.import_module(COMMANDS[command]).main(root, arguments)
+    return status
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LONGEST_SOCKET_PATH = 90  # the kernel takes 107 bytes; the servers' file names need the rest
 
@@ -29,11 +30,12 @@ class Account:
     def reaches(self, *command: str) -> bool:
         """Whether this command, run as the account, ends well."""
         try:
-            return subprocess.run(command, capture_output=True, **self.identity()).returncode == 0
+            done = subprocess.run(command, capture_output=True, **self.identity())
         except OSError:
             return False
+        return bool(done.returncode == 0)
 
-    def identity(self) -> dict[str, object]:
+    def identity(self) -> dict[str, Any]:
         """What `subprocess` needs to become this account; nothing when it already is."""
         if os.geteuid() == self.uid:
             return {}

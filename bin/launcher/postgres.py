@@ -99,13 +99,13 @@ class Postgres:
         clear_stale_lock(self.folder)
 
     def initialise(self) -> None:
-        command = [self.bin / "initdb", "-D", self.folder, "--username", SUPERUSER]
+        command = [str(self.bin / "initdb"), "-D", str(self.folder), "--username", SUPERUSER]
         command += ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=peer", "--no-instructions"]
         command += ["--no-sync", "--wal-segsize=4"]
         for left in self.folder.iterdir():  # an earlier attempt that was cut off
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         identity = self.account.identity()
-        made = subprocess.run(command, capture_output=True, text=True, env=PLAIN, **identity)  # type: ignore[call-overload]
+        made = subprocess.run(command, capture_output=True, text=True, env=PLAIN, **identity)
         if made.returncode:
             raise SystemExit(f"PostgreSQL's initdb failed: {made.stderr.strip()}")
 

@@ -1,0 +1,216 @@
+"""The portal's own processes: what each is called with, and the environment it gets."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher import children
+from launcher.layout import Layout
+
+# The vendor's real origins, which the sandbox stands in for.
+VENDOR_ORIGINS = ("https://api.bitbucket.org", "https://bitbucket.org")
+WEB_THREADS = 8
+WORKER_THREADS = 4  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the parts listen: all on loopback unless the person said otherwise."""
+
+    host: str
+    web: int
+    sandbox: int
+    control: int
+
+    @property
+    def url(self) -> str:
+        """`localhost` by name, because passkeys refuse bare addresses."""
+        return f"http://localhost:{self.web}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox}"
+
+    @property
+    def control_url(self) -> str:
+        return f"http://127.0.0.1:{self.control}"
+
+
+def addresses(host: str, port: int, *, fixed: bool) -> Addresses:
+    """The wanted port and the two after 8800, or free ones where somebody is there already.
+
+    A port that the person named (`fixed`) is not replaced; SystemExit says that it is taken.
+    """
+    if fixed and not is_free(host, port):
+        raise SystemExit(f"Port {port} is taken. Choose another one: bin/run --port …")
+    web = port if is_free(host, port) else free_port()
+    control = 8802 if is_free("127.0.0.1", 8802) else free_port()
+    sandbox = 8801 if is_free("127.0.0.1", 8801) else free_port()
+    return Addresses(host, web, sandbox, control)
+
+
+def is_free(host: str, port: int) -> bool:
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port: int = door.getsockname()[1]
+    return port
+
+
+# ── The environment ───────────────────────────────────────────────────────────────────────────
+
+
+def shared(
+    layout: Layout, at: Addresses, database: str, valkey: str, *, sandbox: bool
+) -> dict[str, str]:
+    """What every process of the portal gets; what the person has set stays as it is."""
+    ours = {
+        "PORTAL_MODE": "development",
+        "PORTAL_URL": at.url,
+        "DATABASE_URL": database,
+        "REDIS_URL": valkey,
+        "SECRET_KEY_FILE": str(secret_key(layout)),
+        "MAIL_DIR": str(layout.folder("mail", layout.portal)),
+        "STATIC_ROOT": str(layout.folder("static", layout.portal, 0o755)),
+        "HOME": str(layout.folder("home", layout.portal)),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PYTHONUNBUFFERED": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+    if sandbox:
+        ours["SANDBOX_ORIGINS"] = at.sandbox_url
+        ours["CONNECTOR_ORIGINS"] = json.dumps(dict.fromkeys(VENDOR_ORIGINS, at.sandbox_url))
+    kept = {key: value for key, value in os.environ.items() if key != "HOME"}
+    return ours | kept | {children.MARK: str(layout.var)}
+
+
+def secret_key(layout: Layout) -> Path:
+    """Django's own key, made at the first start."""
+    path = layout.folder("keys", layout.portal) / "secret_key"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        if os.geteuid() == 0:
+            os.chown(path, layout.portal.uid, layout.portal.gid)
+    return path
+
+
+def keyrings(layout: Layout) -> Path:
+    """The folder with each process's keyring file."""
+    return Path(os.environ.get("KEYRING_DIR") or layout.var / "keys")
+
+
+def for_process(process: str, layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of one process: its name and only its own keys."""
+    own = {"PORTAL_PROCESS": process}
+    if process in ("web", "worker"):
+        own["KEYRING_FILE"] = str(keyrings(layout) / f"{process}.json")
+    return {**environment, **own}
+
+
+# ── The processes ─────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process of the portal, with how to tell that it is up."""
+
+    name: str
+    arguments: tuple[str, ...]
+    layout: Layout
+    environment: Mapping[str, str]
+    is_ready: Callable[[], bool]
+    stop_signal: signal.Signals = signal.SIGTERM
+    when_we_die: signal.Signals = signal.SIGTERM
+
+    def prepare(self) -> None:
+        """Nothing: a program of the portal leaves nothing behind."""
+
+    def spawn(self, log: Path) -> children.Child:
+        return children.spawn(
+            [self.layout.python, "-m", *self.arguments],
+            log=log,
+            account=self.layout.portal,
+            environment=self.environment,
+            cwd=self.layout.root,
+            when_we_die=self.when_we_die,
+        )
+
+
+def sandbox(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:
+    """It is the vendors' side, so it gets no address, path or key of ours."""
+    state = layout.folder("sandbox", layout.portal) / "state.json"
+    arguments = ["integrations.sandbox", "--port", str(at.sandbox)]
+    arguments += ["--control-port", str(at.control), "--state", str(state)]
+    arguments += ["--callback", f"{environment['PORTAL_URL']}/oauth/bitbucket-cloud/callback"]
+    plain = {key: environment[key] for key in ("PATH", "HOME", "LC_ALL", children.MARK)}
+    return Program("sandbox", tuple(arguments), layout, plain, lambda: answers(at.sandbox))
+
+
+def web(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:
+    arguments = ["granian", "portal.wsgi:application", "--interface", "wsgi", "--no-ws"]
+    arguments += ["--host", at.host, "--port", str(at.web), "--http", "1", "--workers", "1"]
+    arguments += ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "5"]
+    own = for_process("web", layout, environment)
+    return Program("web", tuple(arguments), layout, own, lambda: serves(at.web))
+
+
+def worker(layout: Layout, environment: Mapping[str, str]) -> Program:
+    arguments = ["celery", "--app", "portal", "--quiet", "worker", "--loglevel", "INFO"]
+    arguments += ["--pool", "threads", "--concurrency", str(WORKER_THREADS)]
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    own = for_process("worker", layout, environment)
+    return Program(
+        "worker",
+        tuple(arguments),
+        layout,
+        own,
+        lambda: True,
+        # Work is in rows, so a worker may be cut off; waiting for its tasks would outlive us.
+        when_we_die=signal.SIGKILL,
+    )
+
+
+def tick(layout: Layout, environment: Mapping[str, str]) -> Program:
+    arguments = ("celery", "--app", "portal", "--quiet", "beat", "--loglevel", "INFO")
+    own = for_process("tick", layout, environment)
+    return Program(
+        "tick", (*arguments, "--pidfile="), layout, own, lambda: True, when_we_die=signal.SIGKILL
+    )
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on this port of loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def serves(port: int) -> bool:
+    """Whether the web process answers a request; its first one loads everything."""
+    if not answers(port):
+        return False
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+        connection.request("GET", "/accounts/login/", headers={"Host": "localhost"})
+        return connection.getresponse().status < 500
+    return False

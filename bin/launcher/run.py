@@ -1,0 +1,190 @@
+"""bin/run: brings the portal up on this machine and keeps it running until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher import check, children, layout, prepare, programs
+from launcher.layout import Layout
+from launcher.postgres import Postgres
+from launcher.programs import Addresses
+from launcher.supervisor import StartFailed, Supervisor
+from launcher.valkey import Valkey
+
+EPILOG = """environment:
+  DATABASE_URL   use this PostgreSQL (15 or newer) instead of starting one; its administrator
+                 has run portal/sql/roles.sql
+  REDIS_URL      use this Redis or Valkey instead of starting one
+  KEYRING_DIR    the folder with web.json and worker.json, instead of var/keys
+  PORTAL_URL     the address people use, when it is not http://localhost:<port>
+
+All data lies in var/. Remove that folder to start from nothing; keep a copy of var/keys.
+"""
+
+
+def main(root: Path, arguments: list[str]) -> int:
+    options = parsed(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    clock = Clock()
+    try:
+        with ExitStack() as stack:
+            place = stack.enter_context(throw_away(root) if options.check else ours(root))
+            supervisor = Supervisor(place, clock.say)
+            stack.callback(finish, supervisor)
+            up = bring_up(supervisor, options)
+            if options.check:
+                return check.journey(up.at, up.environment, clock)
+            greet(up, place, sandbox=not options.no_sandbox)
+            supervisor.watch()
+    except KeyboardInterrupt:
+        return 0
+    except StartFailed as failure:
+        print(f"\n{failure}", file=sys.stderr)
+    return 1
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bin/run",
+        description="Brings the portal up; Ctrl-C stops it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="listen here (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, help="listen on this port (default: 8000, or a free one)"
+    )
+    parser.add_argument(
+        "--no-sandbox", action="store_true", help="link the real vendors, not the sandbox"
+    )
+    parser.add_argument("--no-seed", action="store_true", help="start without the example people")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="bring all up beside whatever runs, walk the main journey over HTTP, and stop",
+    )
+    return parser.parse_args(arguments)
+
+
+class Clock:
+    """Says what happens, each line with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+
+    def say(self, text: str) -> None:
+        print(f"{time.monotonic() - self.start:6.1f} s  {text}", flush=True)
+
+
+# ── The folder ────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def ours(root: Path) -> Iterator[Layout]:
+    """The checkout's own var/, for one bin/run at a time."""
+    place = layout.plan(root)
+    with (place.var / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("The portal of this checkout is running already.") from None
+        left = children.end_leftovers(place.folder("pids", mode=0o755), place.var)
+        if left:
+            print(f"· ended {left} processes that an earlier run had left behind", flush=True)
+        yield place
+
+
+@contextmanager
+def throw_away(root: Path) -> Iterator[Layout]:
+    """A temporary var/, gone afterwards unless something went wrong."""
+    place = layout.plan(root, layout.temporary())
+    yield place
+    shutil.rmtree(place.var, ignore_errors=True)
+
+
+# ── Up and down ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A running portal: where it listens, what its processes were told, what the start told us."""
+
+    at: Addresses
+    environment: dict[str, str]
+    notices: list[str]
+
+
+def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
+    """Everything runs and answers; raises StartFailed with the reason when it does not."""
+    place, say = supervisor.layout, supervisor.say
+    at = programs.addresses(options.host, options.port or 8000, fixed=options.port is not None)
+    database, valkey = start_servers(supervisor)
+    environment = programs.shared(place, at, database, valkey, sandbox=not options.no_sandbox)
+    sandbox = programs.sandbox(place, at, environment)
+    if not options.no_sandbox:
+        supervisor.start(sandbox)
+    notices = prepare.run(place, environment, seed=not options.no_seed)
+    say("database, keys and static files are ready")
+    web = programs.web(place, at, environment)
+    for program in (web, programs.worker(place, environment), programs.tick(place, environment)):
+        supervisor.start(program)
+    if not options.no_sandbox:
+        supervisor.wait(sandbox, 30)
+    supervisor.wait(web, 60)
+    supervisor.look()
+    say("web, worker and tick are up" + ("" if options.no_sandbox else ", and the sandbox"))
+    return Up(at, environment, notices)
+
+
+def start_servers(supervisor: Supervisor) -> tuple[str, str]:
+    """The addresses of PostgreSQL and Valkey: those of the environment, or ours, started."""
+    place = supervisor.layout
+    database, valkey = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    postgres_server = None if database else Postgres(place)
+    valkey_server = None if valkey else Valkey(place)
+    started = [server for server in (postgres_server, valkey_server) if server]
+    for server in started:
+        supervisor.start(server)
+    for server in started:
+        supervisor.wait(server, 60)
+        supervisor.say(f"{type(server).__name__} {server.version} is up")
+    if postgres_server:
+        postgres_server.make_database()
+        database = postgres_server.url()
+    return database or "", valkey or (valkey_server.url if valkey_server else "")
+
+
+def finish(supervisor: Supervisor) -> None:
+    if supervisor.kept:
+        supervisor.say("stopping")
+    supervisor.stop()
+    supervisor.say("everything is stopped")
+
+
+def greet(up: Up, place: Layout, *, sandbox: bool) -> None:
+    """Say where the portal is, whom to sign in as and how to stop it; note it for bin/manage."""
+    note = place.var / "environment.json"
+    note.touch(mode=0o600)
+    note.write_text(json.dumps(prepare.differences(up.environment)))
+    lines = ["", f"  The portal is at  {up.environment['PORTAL_URL']}", ""]
+    lines += [f"  {line}" for line in up.notices]
+    lines += [
+        f"  Mail is written to  {up.environment['MAIL_DIR']}",
+        f"  Logs are in         {place.var / 'log'}",
+    ]
+    if sandbox:
+        tokens = place.var / "log" / "sandbox.log"
+        lines += [f"  Bitbucket is played by the sandbox; tokens to try are in {tokens}"]
+    print("\n".join([*lines, "", "  Ctrl-C stops everything.", ""]), flush=True)
