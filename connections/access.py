@@ -67,12 +67,12 @@ class Way:
         pair = f"{self.fields.get(self.method.basic_user, '')}:{secret.reveal()}"
         return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
 
-    def token_endpoint(self) -> oauth_wire.Wire:
+    def token_endpoint(self) -> oauth_wire.TokenEndpoint:
         """The vendor's token endpoint as our consumer reaches it; Misconfigured without one."""
         oauth = self.manifest.oauth
         if oauth is None or self.consumer is None:
             raise Misconfigured("No OAuth consumer is registered.")
-        return oauth_wire.Wire(
+        return oauth_wire.TokenEndpoint(
             oauth=oauth,
             client=client_of(self.consumer),
             door=door(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connections.models import Consumer, Credential, PendingLink
+from portal import vault
 from portal.vault import Place
 
 DOMAIN = "grant"
@@ -28,3 +29,9 @@ def of_link(pending: PendingLink, field: str) -> Place:
 
 def of_consumer(consumer: Consumer, field: str = SECRET) -> Place:
     return Place(consumer.organization_id, CONSUMERS, consumer.id, field, DOMAIN)
+
+
+def forget_credential(credential: Credential) -> None:
+    """Nothing is sealed for this credential any more."""
+    for field in (ACCESS, REFRESH, SECRET):
+        vault.forget(of_credential(credential, field))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
@@ -11,6 +13,8 @@ from connections.models import Connection, Consumer
 from portal import audit, tenancy, vault, work
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
+
+WAITS = timedelta(days=1)  # for a worker; then it has to be pasted again
 
 
 def available(connector: str) -> list[Consumer]:
@@ -71,9 +75,10 @@ def seal(claim: work.Claim, *, consumer_id: str) -> None:
         claim.hold()
         consumer = Consumer.objects.get(id=consumer_id)
         try:
-            secret = vault.reseal(places.of_consumer(consumer))
+            vault.reseal(places.of_consumer(consumer))
         except LookupError:
             return  # an earlier run did it
+        secret = vault.open(places.of_consumer(consumer))
         consumer.secret_last_four, consumer.sealed_at = secret.last_four, timezone.now()
         consumer.save(update_fields=["secret_last_four", "sealed_at"])
         claim.done()
@@ -83,7 +88,7 @@ def forget(claim: work.Claim, *, consumer_id: str) -> None:
     """A removed consumer's secret is gone. Runs in a worker."""
     with tenancy.transaction():
         for consumer in Consumer.objects.filter(id=consumer_id).exclude(removed_at=None):
-            vault.forget(table=places.CONSUMERS, row_id=consumer.id)
+            vault.forget(places.of_consumer(consumer))
 
 
 def _authorize(actor: Actor) -> Actor:
@@ -104,5 +109,5 @@ def _key(client_id: str) -> str:
 def _hand_in(consumer: Consumer, secret: Secret) -> None:
     if not secret.reveal().strip():
         raise FlowProblem("secret", "secret", "Paste the secret from the consumer's page.")
-    vault.hand_in(places.of_consumer(consumer), secret)
+    vault.take_in(places.of_consumer(consumer), secret, expires_at=timezone.now() + WAITS)
     work.later("seal_consumer", priority=work.WAITING, consumer_id=consumer.id)

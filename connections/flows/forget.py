@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from connections import places
 from connections.models import Connection, Credential, Member, Project, Repository, Workspace
-from portal import tenancy, vault, work
+from portal import tenancy, work
 
 PORTION = 2000
 
@@ -19,7 +19,7 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
         if not revoked.exists():
             return
         for credential in Credential.objects.filter(connection_id=connection_id):
-            vault.forget(table=places.CREDENTIALS, row_id=credential.id)
+            places.forget_credential(credential)
         Credential.objects.filter(connection_id=connection_id, replaced_at=None).update(
             replaced_at=timezone.now(), refreshable=False
         )

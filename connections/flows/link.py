@@ -139,8 +139,8 @@ def depart(*, actor: Actor, pending: PendingLink, session_key: str) -> str:
     pending.stage, pending.error, pending.error_detail = Stage.AT_VENDOR, "", ""
     pending.expires_at = link_expiry()
     pending.save(update_fields=["state_hash", "stage", "error", "error_detail", "expires_at"])
-    vault.hand_in(
-        places.of_link(pending, places.VERIFIER), Secret(verifier), lifetime=inputs.LIFETIME
+    vault.take_in(
+        places.of_link(pending, places.VERIFIER), Secret(verifier), expires_at=pending.expires_at
     )
     return registry.browser_url(
         oauth_wire.authorize_url(
@@ -208,7 +208,9 @@ def _accept(pending: PendingLink, answer: Mapping[str, str], manifest: Manifest)
     elif not code or "\x00" in code:
         _fail(pending, "no_code")
     else:
-        vault.hand_in(places.of_link(pending, places.CODE), Secret(code), lifetime=inputs.LIFETIME)
+        vault.take_in(
+            places.of_link(pending, places.CODE), Secret(code), expires_at=pending.expires_at
+        )
         _answered(pending)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
 
 from connections import places
 from connections.contracts import Manifest, Method, MethodKind
@@ -117,4 +118,6 @@ def hand_in_secret(
             if method.key not in prefix.methods:
                 raise FlowProblem("wrong_kind", field.name, f"This is a {prefix.name}.")
             break
-    vault.hand_in(places.of_link(pending, places.SECRET), secret, lifetime=LIFETIME)
+    vault.take_in(
+        places.of_link(pending, places.SECRET), secret, expires_at=timezone.now() + LIFETIME
+    )

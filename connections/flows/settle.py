@@ -178,7 +178,7 @@ def _keep_tokens(pending: PendingLink, answer: TokenAnswer, received_at: datetim
         pending.found_account = pending.found_account | {"token": facts}
         pending.save(update_fields=["found_account"])
         for field in (places.CODE, places.VERIFIER):
-            vault.forget(table=places.LINKS, row_id=pending.id, field=field)
+            vault.forget(places.of_link(pending, field))
     return Held(
         Secret(answer.access_token), refreshable=True, scopes=answer.scopes, expires_at=expires_at
     )
@@ -199,8 +199,9 @@ def _kept_tokens(pending: PendingLink) -> Held | None:
 
 
 def _forget(pending: PendingLink) -> None:
-    vault.withdraw(table=places.LINKS, row_id=pending.id)
-    vault.forget(table=places.LINKS, row_id=pending.id)
+    for field in (places.SECRET, places.CODE, places.VERIFIER, places.ACCESS, places.REFRESH):
+        vault.discard(places.of_link(pending, field))
+        vault.forget(places.of_link(pending, field))
 
 
 def forget(claim: work.Claim, *, pending_link_id: str) -> None:
@@ -307,7 +308,7 @@ def _relinked(pending: PendingLink, identity: Identity) -> Connection:
     if old is not None:
         old.replaced_at = timezone.now()
         old.save(update_fields=["replaced_at"])
-        vault.forget(table=places.CREDENTIALS, row_id=old.id)
+        places.forget_credential(old)
     return connection
 
 
