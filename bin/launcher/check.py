@@ -6,14 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from launcher.browser import Browser, StepFailed
 from launcher.programs import Addresses
-
-
-class Speaks(Protocol):
-    def say(self, text: str) -> None: ...
+from launcher.supervisor import Supervisor
 
 
 @dataclass
@@ -25,18 +21,22 @@ class Journey:
     mail: Path
 
 
-def journey(at: Addresses, environment: dict[str, str], clock: Speaks) -> int:
-    """0 when every step succeeds; the first that does not ends it with 1."""
+def journey(at: Addresses, environment: dict[str, str], supervisor: Supervisor) -> int:
+    """0 when every step succeeds and nothing died; the first that does not ends it with 1."""
     state = Journey(Browser(environment["PORTAL_URL"]), at, Path(environment["MAIL_DIR"]))
     for title, step in STEPS:
         begun = time.monotonic()
         try:
             step(state)
         except StepFailed as failure:
-            clock.say(f"FAILED  {title}: {failure}")
+            supervisor.say(f"FAILED  {title}: {failure}")
             return 1
-        clock.say(f"ok  {title} ({time.monotonic() - begun:.2f} s)")
-    clock.say(f"{len(STEPS)} steps passed")
+        supervisor.say(f"ok  {title} ({time.monotonic() - begun:.2f} s)")
+    supervisor.look()
+    if supervisor.deaths:
+        supervisor.say(f"FAILED  to keep running: {', '.join(supervisor.deaths)}")
+        return 1
+    supervisor.say(f"{len(STEPS)} steps passed")
     return 0
 
 

@@ -76,6 +76,7 @@ def has_uv(python: Path) -> bool:
 def by_uv(python: Path, lock: Path) -> bool:
     """Whether uv, which is ten times faster than pip, could install the lock."""
     command = [str(python), "-m", "uv", "pip", "install", "--quiet", "--require-hashes"]
+    command.append("--system-certs")  # as pip does; companies inspect traffic with their own
     if not os.access(Path.home(), os.W_OK):
         command.append("--no-cache")
     command += ["--python", str(python), "--requirement", str(lock)]

@@ -32,7 +32,7 @@ def run(layout: Layout, environment: Mapping[str, str], *, seed: bool) -> list[s
         text=True,
         **layout.portal.identity(),
     )
-    with (layout.folder("log", mode=0o755) / "prepare.log").open("a") as log:
+    with (layout.folder("log") / "prepare.log").open("a") as log:
         log.write(done.stdout + done.stderr)
     if done.returncode:
         last = (done.stdout + done.stderr).splitlines()[-15:]

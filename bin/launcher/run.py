@@ -45,7 +45,7 @@ def main(root: Path, arguments: list[str]) -> int:
             stack.callback(finish, supervisor)
             up = bring_up(supervisor, options)
             if options.check:
-                return check.journey(up.at, up.environment, clock)
+                return check.journey(up.at, up.environment, supervisor)
             greet(up, place, sandbox=not options.no_sandbox)
             supervisor.watch()
     except KeyboardInterrupt:

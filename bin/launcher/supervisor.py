@@ -58,9 +58,10 @@ class Supervisor:
     say: Callable[[str], None]
     kept: list[Kept] = field(default_factory=list)
     hurry: bool = False
+    deaths: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.logs = self.layout.folder("log", mode=0o755)
+        self.logs = self.layout.folder("log")
         self.pids = self.layout.folder("pids", mode=0o755)
 
     def start(self, service: Service) -> None:
@@ -106,6 +107,7 @@ class Supervisor:
             kept.pause_seconds = 1.0
         kept.restart_at = now + kept.pause_seconds
         how = outcome(kept.child.returncode)
+        self.deaths.append(f"{kept.service.name} {how}")
         self.say(f"{kept.service.name} {how}; starting it again in {kept.pause_seconds:.0f} s")
         kept.pause_seconds = min(kept.pause_seconds * 2, LONGEST_PAUSE_SECONDS)
 
