@@ -69,7 +69,7 @@ def require() -> None:
 
     Called before a process serves. It also turns core dumps off: they would hold the keys.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     problems = check_keyring()
     for problem in problems:
         print(f"keyring of {settings.PROCESS}: {problem}", file=sys.stderr)  # noqa: T201
