@@ -1,0 +1,328 @@
+"""What every connector must pass, over real sockets against its sandbox.
+
+`class TestJira(ConnectorContract)` names the connector and who may stand before it; a vendor's own
+manners are tested beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import pytest
+
+from connections.api import Authorization, VendorApi
+from connections.contracts import (
+    Api,
+    Connector,
+    Identity,
+    Method,
+    MethodKind,
+    Page,
+    Scheme,
+    Stream,
+    WorkspaceRecord,
+)
+from connections.errors import (
+    AccessDenied,
+    Blocked,
+    EndpointRemoved,
+    RateLimited,
+    ReauthorizationRequired,
+    Refused,
+    RemoteGone,
+    Unavailable,
+    UnexpectedResponse,
+    VendorError,
+)
+from connections.http import Door, Limits
+from integrations.sandbox.running import Sandbox
+
+QUICK = Limits(body_bytes=5 * 1024 * 1024, deadline_seconds=2.0, silence_seconds=0.5)
+MOST_PAGES = 60
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A credential at the sandbox: by which method, what the form said, what the header says."""
+
+    method: Method
+    fields: Mapping[str, str]
+    authorization: str = field(repr=False)
+
+
+def door_to(sandbox: Sandbox, *origins: str) -> Door:
+    """The real door, with these origins of the vendor led to the sandbox."""
+    return Door(sandbox_origins=[sandbox.url], replace=dict.fromkeys(origins, sandbox.url))
+
+
+Apis = Callable[[Standing], Api]
+
+
+class ConnectorContract:
+    """Subclasses set `connector` and the fixture `standings`: key → Standing, the widest first."""
+
+    connector: ClassVar[Connector]
+    origins: ClassVar[tuple[str, ...]]
+    callback: ClassVar[str] = "http://localhost:8000/oauth/callback"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sandbox(cls) -> Iterator[Sandbox]:
+        with Sandbox(repositories=230, callbacks=[cls.callback]) as running:
+            yield running
+
+    @pytest.fixture(autouse=True)
+    def _calm(self, sandbox: Sandbox) -> None:
+        sandbox.faults.withdraw()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def door(cls, sandbox: Sandbox) -> Iterator[Door]:
+        door = door_to(sandbox, *cls.origins)
+        yield door
+        door.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def api(cls, door: Door) -> Apis:
+        base = door.vendor(cls.connector.manifest.api_url)
+
+        def build(standing: Standing) -> Api:
+            return VendorApi(
+                door=door,
+                base=base,
+                authorization=Authorization(standing.authorization),
+                judge=cls.connector.judge,
+                limits=QUICK,
+            )
+
+        return build
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def widest(cls, standings: Mapping[str, Standing]) -> Standing:
+        return next(iter(standings.values()))
+
+    # ── the manifest ──────────────────────────────────────────────────────────────────────────
+
+    def test_the_manifest_keeps_its_word(self):
+        manifest = self.connector.manifest
+
+        assert re.fullmatch(r"[a-z][a-z0-9-]*", manifest.slug)
+        assert manifest.api_url.startswith("https://") and manifest.api_url.endswith("/")
+        assert len({method.key for method in manifest.methods}) == len(manifest.methods)
+        assert len({c.key for c in manifest.capabilities}) == len(manifest.capabilities)
+        assert all(stream.capability for stream in self.connector.streams)
+        for stream in self.connector.streams:
+            manifest.capability(stream.capability)
+        for prefix in manifest.token_prefixes:
+            assert bool(prefix.methods) != bool(prefix.refusal)
+            assert {m.key for m in manifest.methods}.issuperset(prefix.methods)
+
+    def test_each_method_explains_itself(self):
+        for method in self.connector.manifest.methods:
+            names = [f.name for f in method.fields]
+            secrets = [f for f in method.fields if f.secret]
+            assert len(set(names)) == len(names)
+            assert method.title and method.summary and method.acts_as and method.lifetime
+            assert len(secrets) == (method.kind is MethodKind.SECRET)
+            assert method.steps or method.kind is not MethodKind.SECRET
+            assert all(f.label and (f.help or f.placeholder) for f in method.fields)
+            assert all(re.compile(f.pattern) for f in method.fields)
+            assert (method.basic_user in names) == (method.scheme is Scheme.BASIC)
+
+    def test_each_scope_is_explained_in_each_vocabulary(self):
+        manifest = self.connector.manifest
+        vocabularies = {method.vocabulary for method in manifest.methods}
+        for capability in manifest.capabilities:
+            assert capability.title and capability.why
+            assert capability.scopes.keys() == capability.labels.keys()
+            assert capability.scopes.keys() | capability.unavailable.keys() == vocabularies
+            assert bool(capability.probe) != bool(capability.unprovable)
+        assert any(capability.minimal for capability in manifest.capabilities)
+        assert not any(c.minimal and c.writes for c in manifest.capabilities)
+
+    def test_every_sentence_is_calm(self):
+        assert "!" not in repr(self.connector.manifest)
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────
+
+    def test_identity_is_read_and_stays_the_same(self, api, standings):
+        for standing in standings.values():
+            first, second = (self.identify(api, standing) for _ in range(2))
+
+            assert first.account.remote_id and first.account == second.account
+            assert first.scopes, "scopes come from the vendor's answer"
+            assert first.vocabulary == standing.method.vocabulary
+
+    def test_every_stream_is_read_to_its_end_for_every_standing(self, api, standings):
+        for key, standing in standings.items():
+            for workspace in self.workspaces(api, standing):
+                for stream, pages in self.streams(api, standing, workspace):
+                    records = [record for page in pages for record in page.records]
+                    assert all(isinstance(record, stream.record) for record in records), key
+                    assert len({r.remote_id for r in records}) == len(records)
+                    assert not [page for page in pages if page.rejected]
+
+    def test_a_stream_resumes_where_it_stopped(self, fetch):
+        whole = pages_of(fetch)
+
+        resumed = pages_of(fetch, after=whole[0].checkpoint)
+
+        assert len(whole) > 1, "the sandbox must have more than one page"
+        assert [p.records for p in resumed] == [p.records for p in whole[1:]]
+
+    def test_every_probe_holds_with_all_scopes(self, api, widest, workspace, fetch):
+        repository = fetch(None).records[0]
+        granted = self.connector.manifest.closure(self.identify(api, widest).scopes)
+        for capability in self.connector.manifest.capabilities:
+            words = capability.scopes.get(widest.method.vocabulary)
+            if capability.probe and words is not None and granted.issuperset(words):
+                path = capability.probe.format(workspace=workspace.slug, repository=repository.slug)
+                assert api(widest).get(path).status == 200, capability.key
+
+    # ── what can go wrong ─────────────────────────────────────────────────────────────────────
+
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [
+            (302, UnexpectedResponse),
+            (400, Refused),
+            (401, ReauthorizationRequired),
+            (402, Refused),
+            (403, AccessDenied),
+            (404, RemoteGone),
+            (408, Unavailable),
+            (410, EndpointRemoved),
+            (418, Refused),
+            (425, Unavailable),
+            (429, RateLimited),
+            (451, AccessDenied),
+            (500, Unavailable),
+            (502, Unavailable),
+            (503, Unavailable),
+            (504, Unavailable),
+            (522, Unavailable),
+        ],
+    )
+    def test_every_status_becomes_the_right_error(self, spoil, fetch, status, kind):
+        spoil(kind="redirect" if status == 302 else "status", status=status)
+
+        with pytest.raises(VendorError) as caught:
+            fetch(None)
+
+        assert type(caught.value) is kind
+        assert caught.value.status == status
+        assert "?" not in caught.value.request
+
+    @pytest.mark.parametrize("kind", ["html", "empty", "cut", "reset", "huge", "gzip_bomb"])
+    def test_a_broken_answer_is_named_and_bounded(self, spoil, fetch, kind):
+        spoil(kind=kind)
+
+        with pytest.raises((UnexpectedResponse, Unavailable)):
+            fetch(None)
+
+    @pytest.mark.parametrize(
+        "lie",
+        [
+            *("values_missing", "values_null", "values_object", "next_number"),
+            *("array", "string", "number", "null", "true"),
+            *("nan", "giant_number", "duplicate_keys", "foreign_workspace"),
+        ],
+    )
+    def test_a_lying_page_is_refused(self, spoil, fetch, lie):
+        spoil(kind="body", lie=lie)
+
+        with pytest.raises(UnexpectedResponse):
+            fetch(None)
+
+    @pytest.mark.parametrize(
+        "lie", ["wrong_types", "null_values", "no_uuid", "null_name", "strings_for_items"]
+    )
+    def test_p42_bad_items_are_set_aside(self, spoil, fetch, lie):
+        spoil(kind="body", lie=lie)
+
+        page = fetch(None)
+
+        assert page.records and page.rejected
+
+    def test_p42_more_than_we_keep_is_ignored(self, spoil, fetch):
+        spoil(kind="body", lie="extra_fields")
+
+        assert not fetch(None).rejected
+
+    def test_p44_no_token_leaves_its_origin(self, spoil, fetch):
+        spoil(kind="next_foreign")
+        page = fetch(None)
+
+        with pytest.raises(Blocked):
+            fetch(page.checkpoint)
+
+    def test_a_refused_credential_is_named(self, api, widest):
+        wrong = Standing(widest.method, widest.fields, "Bearer not-a-token")
+
+        with pytest.raises(ReauthorizationRequired):
+            self.identify(api, wrong)
+
+    # ── doing ─────────────────────────────────────────────────────────────────────────────────
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def workspace(cls, api: Apis, widest: Standing) -> WorkspaceRecord:
+        return cls.workspaces(api, widest)[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fetch(
+        cls, api: Apis, widest: Standing, workspace: WorkspaceRecord
+    ) -> Callable[[str | None], Page]:
+        """A page of the stream that a first sync cannot do without."""
+        stream = next(stream for stream in cls.connector.streams if stream.required)
+        return lambda at: stream.page(api(widest), workspace, widest.fields, at)
+
+    @pytest.fixture
+    def spoil(self, sandbox: Sandbox, fetch: object) -> Callable[..., None]:
+        """Every answer of the API is wrong in this way from now on."""
+        path = urlsplit(self.connector.manifest.api_url).path
+
+        def order(**wish: Any) -> None:
+            sandbox.faults.order({"match": f"GET {path}*", "times": None, **wish})
+
+        return order
+
+    def identify(self, api: Apis, standing: Standing) -> Identity:
+        return self.connector.identify(api(standing), standing.fields, standing.method)
+
+    @classmethod
+    def workspaces(cls, api: Apis, standing: Standing) -> list[WorkspaceRecord]:
+        def read(checkpoint: str | None) -> Page:
+            return cls.connector.workspaces(
+                api(standing), standing.fields, standing.method, checkpoint
+            )
+
+        return [record for page in pages_of(read) for record in page.records]
+
+    def streams(
+        self, api: Apis, standing: Standing, workspace: WorkspaceRecord
+    ) -> Iterator[tuple[Stream, list[Page]]]:
+        """Each stream that this standing may read, with all its pages."""
+        manifest = self.connector.manifest
+        for stream in self.connector.streams:
+            if manifest.obstacle(manifest.capability(stream.capability), standing.method):
+                continue
+            client = api(standing)
+            yield stream, pages_of(partial(stream.page, client, workspace, standing.fields))
+
+
+def pages_of(read: Callable[[str | None], Page], after: str | None = None) -> list[Page]:
+    """All pages to the end; a list without an end fails."""
+    pages = [read(after)]
+    while pages[-1].checkpoint is not None and len(pages) < MOST_PAGES:
+        pages.append(read(pages[-1].checkpoint))
+    assert pages[-1].checkpoint is None
+    return pages
