@@ -82,7 +82,7 @@ def grouped(encoded: str) -> dict[str, list[str]]:
 def json_response(
     value: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    body = json.dumps(value, ensure_ascii=False, separators=(", ", ": ")).encode()
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(
         status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
     )

@@ -166,7 +166,7 @@ def repositories(call: Call) -> Listing:
     role = call.choice("role", ROLES)
     return Listing(
         visible(call, found, role),
-        lambda repository: render.repository_full(repository, found, call.origin),
+        render.Repositories(found, call.origin),
         repository_value(found),
         lambda name: name in REPOSITORY_FIELDS,
     )
@@ -207,7 +207,7 @@ def repository_value(found: Workspace) -> Any:
 
 def repository(call: Call) -> Json:
     found, wanted = call.repository()
-    return render.repository_full(wanted, found, call.origin)
+    return render.Repositories(found, call.origin)(wanted)
 
 
 def branches(call: Call) -> Listing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from integrations.sandbox.bitbucket_cloud.world import Project, Repository, User, Workspace
 
@@ -15,8 +14,8 @@ def link(href: str) -> Json:
 
 
 def encoded(identifier: str) -> str:
-    """Percent-encode braces, as Bitbucket does in its own links."""
-    return quote(identifier, safe="")
+    """Percent-encode the braces of an identifier, as Bitbucket does in its own links."""
+    return identifier.replace("{", "%7B").replace("}", "%7D")
 
 
 def user(person: User, origin: str) -> Json:
@@ -183,40 +182,54 @@ def repository_short(repository: Repository, workspace: Workspace, origin: str) 
     }
 
 
-def repository_full(repository: Repository, workspace: Workspace, origin: str) -> Json:
-    shown = repository_short(repository, workspace, origin)
-    api = f"{origin}/2.0/repositories/{workspace.slug}/{repository.slug}"
-    main = repository.mainbranch
-    host = origin.partition("//")[2]
-    shown["links"] |= {
-        "pullrequests": link(f"{api}/pullrequests"),
-        "commits": link(f"{api}/commits"),
-        "forks": link(f"{api}/forks"),
-        "watchers": link(f"{api}/watchers"),
-        "downloads": link(f"{api}/downloads"),
-        "hooks": link(f"{api}/hooks"),
-        "clone": [
-            {"name": "https", "href": f"{origin}/{shown['full_name']}.git"},
-            {"name": "ssh", "href": f"git@{host}:{shown['full_name']}.git"},
-        ],
-    }
-    return shown | {
-        "slug": repository.slug,
-        "description": repository.description,
-        "scm": "git",
-        "website": None,
-        "owner": owner(workspace, origin),
-        "workspace": workspace_short(workspace, origin),
-        "is_private": repository.is_private,
-        "project": project_short(repository.project, workspace, origin),
-        "fork_policy": "no_public_forks" if repository.is_private else "allow_forks",
-        "created_on": repository.created_on,
-        "updated_on": repository.updated_on,
-        "size": repository.size,
-        "language": repository.language,
-        "has_issues": False,
-        "has_wiki": False,
-        "mainbranch": None if main is None else {"type": "branch", "name": main},
-        "override_settings": {"default_merge_strategy": False, "branching_model": False},
-        "enforced_signed_commits": None,
-    }
+class Repositories:
+    """Renders repositories of one workspace; what they share is made once."""
+
+    def __init__(self, workspace: Workspace, origin: str) -> None:
+        self._workspace = workspace
+        self._origin = origin
+        self._shared = {
+            "scm": "git",
+            "website": None,
+            "owner": owner(workspace, origin),
+            "workspace": workspace_short(workspace, origin),
+            "has_issues": False,
+            "has_wiki": False,
+            "override_settings": {"default_merge_strategy": False, "branching_model": False},
+            "enforced_signed_commits": None,
+        }
+        self._projects = {p.key: project_short(p, workspace, origin) for p in workspace.projects}
+
+    def __call__(self, repository: Repository) -> Json:
+        shown = repository_short(repository, self._workspace, self._origin)
+        shown["links"] |= self._links(shown["full_name"])
+        main = repository.mainbranch
+        return shown | {
+            **self._shared,
+            "slug": repository.slug,
+            "description": repository.description,
+            "is_private": repository.is_private,
+            "project": self._projects[repository.project.key],
+            "fork_policy": "no_public_forks" if repository.is_private else "allow_forks",
+            "created_on": repository.created_on,
+            "updated_on": repository.updated_on,
+            "size": repository.size,
+            "language": repository.language,
+            "mainbranch": None if main is None else {"type": "branch", "name": main},
+        }
+
+    def _links(self, full_name: str) -> Json:
+        api = f"{self._origin}/2.0/repositories/{full_name}"
+        host = self._origin.partition("//")[2]
+        return {
+            "pullrequests": link(f"{api}/pullrequests"),
+            "commits": link(f"{api}/commits"),
+            "forks": link(f"{api}/forks"),
+            "watchers": link(f"{api}/watchers"),
+            "downloads": link(f"{api}/downloads"),
+            "hooks": link(f"{api}/hooks"),
+            "clone": [
+                {"name": "https", "href": f"{self._origin}/{full_name}.git"},
+                {"name": "ssh", "href": f"git@{host}:{full_name}.git"},
+            ],
+        }
