@@ -14,5 +14,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         work, celery = import_module("portal.work"), import_module("portal.celery")
         work.hint_with(celery.send_hint)
+        import_module("portal.sign_ins")
+        import_module("portal.support")
         if settings.PROCESS == "worker":
             import_module("portal.sweeper")

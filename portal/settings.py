@@ -1,5 +1,6 @@
 """Every setting once, in reading order. What comes from outside is read through `env.py`."""
 
+from hashlib import sha256
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -152,6 +153,7 @@ if SIGNUP == "domain" and not SIGNUP_DOMAINS:
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "portal.signup.SignupForm"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
@@ -159,22 +161,27 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PORTAL_URL.partition(":")[0]
 MFA_ADAPTER = "portal.mfa.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Portal"
+# Operators and support need a second step to enter their areas (OWASP ASVS 5.0 V6.3.3).
+REQUIRE_MFA_FOR_STAFF = env.boolean("REQUIRE_MFA_FOR_STAFF", PRODUCTION)
 USERSESSIONS_TRACK_ACTIVITY = True
 SOCIALACCOUNT_ADAPTER = "portal.accounts.SocialAccountAdapter"
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 # One platform-wide OpenID Connect sign-in, shown on the sign-in page when an issuer is set.
 OIDC_ISSUER = env.text("OIDC_ISSUER", "")
+# Part of a person's identity here: the same subject at another issuer is somebody else.
+OIDC_PROVIDER_ID = f"sso-{sha256(OIDC_ISSUER.encode()).hexdigest()[:12]}"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [
             {
-                "provider_id": "sso",
+                "provider_id": OIDC_PROVIDER_ID,
                 "name": env.text("OIDC_NAME", "single sign-on"),
                 "client_id": env.text("OIDC_CLIENT_ID"),
                 "secret": env.secret("OIDC_CLIENT_SECRET"),

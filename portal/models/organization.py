@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from django.conf import settings
@@ -79,7 +79,7 @@ class TeamMembership(TenantModel):
         ]
 
 
-def invitation_expiry() -> object:
+def invitation_expiry() -> datetime:
     return timezone.now() + INVITATION_LIFETIME
 
 

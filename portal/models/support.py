@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -13,7 +13,7 @@ from portal.tenancy import TenantModel
 LOOK_LIFETIME = timedelta(minutes=60)
 
 
-def look_expiry() -> object:
+def look_expiry() -> datetime:
     return timezone.now() + LOOK_LIFETIME
 
 

@@ -1,0 +1,201 @@
+"""Who belongs to an organization, and as what: its making, roles, leaving, and its owners.
+
+Each flow runs in one transaction that holds the organization's row, so that two people who change
+roles at the same moment do so one after the other, and an organization always keeps an owner.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from portal import audit, roles, tenancy
+from portal.audit import Action
+from portal.fields import made_once
+from portal.models import Invitation, Membership, Organization, TeamMembership, User
+from portal.policy import MAY_GRANT, Actor, Permission, Role, authorize
+from portal.refused import Impossible, NotGrantable
+
+RESERVED_SLUGS = frozenset({"platform", "support", "new", "admin", "api", "static", "accounts"})
+LAST_OWNER = "An organization needs an owner. Make somebody else an owner first."
+
+_departures: list[Callable[[UUID], list[str]]] = []
+
+
+def person(user: User) -> Actor:
+    """The person as an actor who holds no role yet."""
+    return Actor(kind="person", id=user.id, name=str(user))
+
+
+def on_departure(preview: Callable[[UUID], list[str]]) -> Callable[[UUID], list[str]]:
+    """Register a sentence-maker: what stops or changes when the person with this id leaves."""
+    _departures.append(preview)
+    return preview
+
+
+def departure_preview(membership: Membership) -> list[str]:
+    """What breaks when this person leaves, one sentence each; empty when nothing does."""
+    teams = TeamMembership.objects.filter(user_id=membership.user_id).count()
+    invited = _open_invitations_by(membership.user_id).count()
+    found = [
+        f"They leave {teams} team{'s' if teams != 1 else ''}." if teams else "",
+        f"{invited} open invitation{'s' if invited != 1 else ''} of theirs "
+        f"{'are' if invited != 1 else 'is'} revoked."
+        if invited
+        else "",
+    ]
+    for preview in _departures:
+        found += preview(membership.user_id)
+    return [sentence for sentence in found if sentence]
+
+
+def create_organization(*, actor: Actor, name: str, key: UUID) -> Organization:
+    """An organization with the actor as its owner; the same form sent again finds the first one."""
+    organization_id = made_once(actor.id, key)
+    for slug in _slugs(name):
+        organization = Organization(id=organization_id, name=name, slug=slug)
+        with tenancy.acting_for(organization), tenancy.transaction():
+            found = Organization.objects.filter(id=organization_id).first()
+            if found is not None:
+                return found
+            if _inserted(organization):
+                Membership.objects.create(user_id=actor.id, role=Role.OWNER)
+                audit.record(Action.ORGANIZATION_CREATED, actor=actor, subject=organization)
+                return organization
+    raise Impossible("No free address was found for this name. Try another one.")
+
+
+def rename_organization(*, actor: Actor, name: str) -> Organization:
+    """The organization has another name; its address stays."""
+    with tenancy.transaction():
+        organization = held()
+        actor = authorize(actor, Permission.ORGANIZATION_EDIT)
+        before, organization.name = organization.name, name
+        if before != name:
+            organization.save(update_fields=["name"])
+            audit.record(
+                Action.ORGANIZATION_RENAMED, actor=actor, subject=organization, before=before
+            )
+    return organization
+
+
+def change_role(*, actor: Actor, membership_id: UUID, role: Role) -> Membership:
+    """The member has this role. Raises NotGrantable above the actor's own reach."""
+    with tenancy.transaction():
+        held()
+        actor = authorize(actor, Permission.MEMBER_EDIT)
+        membership = member(membership_id)
+        before = Role(membership.role)
+        require_grantable(actor, before, role)
+        if before == role:
+            return membership
+        if before == Role.OWNER:
+            _require_another_owner(membership)
+        membership.role = role
+        membership.save(update_fields=["role"])
+        audit.record(
+            Action.MEMBER_ROLE_CHANGED, actor=actor, subject=membership, before=before, after=role
+        )
+    return membership
+
+
+def remove_member(*, actor: Actor, membership_id: UUID) -> None:
+    """They are no member, in no team, and invitations they sent no longer work."""
+    with tenancy.transaction():
+        held()
+        actor = authorize(actor, Permission.MEMBER_EDIT)
+        membership = member(membership_id)
+        require_grantable(actor, Role(membership.role))
+        _depart(membership, actor, Action.MEMBER_REMOVED)
+
+
+def leave(*, actor: Actor) -> None:
+    """The actor is no member any more; the last owner cannot leave."""
+    with tenancy.transaction():
+        held()
+        actor = authorize(actor, Permission.ORGANIZATION_VIEW)
+        membership = Membership.objects.select_related("user").get(user_id=actor.id)
+        _depart(membership, actor, Action.MEMBER_LEFT)
+
+
+def transfer_ownership(*, actor: Actor, membership_id: UUID, confirm_name: str) -> Membership:
+    """An admin (or another owner) is the owner, and the actor is an admin."""
+    with tenancy.transaction():
+        organization = held()
+        actor = authorize(actor, Permission.ORGANIZATION_TRANSFER)
+        if confirm_name.strip() != organization.name:
+            raise Impossible("The name does not match. Type it exactly as it is written.")
+        heir = member(membership_id)
+        if heir.user_id == actor.id or heir.role not in {Role.ADMIN, Role.OWNER}:
+            raise Impossible("Only an admin or another owner can take over. Change the role first.")
+        heir.role = Role.OWNER
+        heir.save(update_fields=["role"])
+        Membership.objects.filter(user_id=actor.id).update(role=Role.ADMIN)
+        audit.record(
+            Action.ORGANIZATION_TRANSFERRED, actor=actor, subject=organization, to=str(heir)
+        )
+    return heir
+
+
+def held() -> Organization:
+    """The acting organization, its row locked until the transaction ends.
+
+    NO KEY UPDATE leaves alone whoever only refers to the row: work goes on beside it.
+    """
+    query = Organization.objects.select_for_update(no_key=True)
+    return query.get(id=tenancy.organization_id())
+
+
+def member(membership_id: UUID) -> Membership:
+    """The membership in this organization; raises Membership.DoesNotExist for anybody else's."""
+    found: Membership = Membership.objects.select_related("user").get(id=membership_id)
+    return found
+
+
+def require_grantable(actor: Actor, *wanted: Role) -> None:
+    """Raises NotGrantable when one of the roles is beyond what the actor's role may give."""
+    if actor.role is None or not MAY_GRANT[actor.role].issuperset(wanted):
+        raise NotGrantable("Your role may not give or change this role.")
+
+
+def _require_another_owner(membership: Membership) -> None:
+    others = Membership.objects.filter(role=Role.OWNER, user__is_active=True)
+    if not others.exclude(id=membership.id).exists():
+        raise Impossible(LAST_OWNER)
+
+
+def _depart(membership: Membership, actor: Actor, action: Action) -> None:
+    if membership.role == Role.OWNER:
+        _require_another_owner(membership)
+    revoked = _open_invitations_by(membership.user_id).update(revoked_at=timezone.now())
+    TeamMembership.objects.filter(user_id=membership.user_id).delete()
+    details = {"role": membership.role, "invitations_revoked": revoked}
+    audit.record(action, actor=actor, subject=membership, **details)
+    Membership.objects.filter(id=membership.id).delete()
+
+
+def _open_invitations_by(user_id: UUID) -> Any:
+    return Invitation.objects.filter(invited_by_id=user_id, accepted_at=None, revoked_at=None)
+
+
+def _inserted(organization: Organization) -> bool:
+    try:
+        with transaction.atomic(using=roles.current()):
+            organization.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _slugs(name: str) -> Iterator[str]:
+    base = slugify(name)[:40].strip("-")
+    if base and base not in RESERVED_SLUGS:
+        yield base
+    for _ in range(5):
+        yield f"{base or 'organization'}-{secrets.token_hex(2)}"
