@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db.migrations.operations import RunSQL
 
@@ -32,7 +33,7 @@ def tenant_table(
     if platform_readable:
         reads = f"({reads} OR {column} = '00000000-0000-0000-0000-000000000000')"
     roles = ", ".join(grants)
-    sql = [
+    sql: list[Any] = [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
         f"CREATE POLICY tenant_read ON {table} FOR SELECT TO {roles} USING ({reads})",

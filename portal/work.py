@@ -246,8 +246,9 @@ def _fail(held: Claim, kind: Kind, code: str) -> None:
 
 
 def backoff_seconds(attempt: int) -> float:
-    """Full jitter up to 5 s, 10 s, 20 s, … 15 minutes."""
-    return random.uniform(0.5, 1) * min(900, 5 * 2 ** min(attempt - 1, 10))
+    """Half to full jitter up to 5 s, 10 s, 20 s, … 15 minutes."""
+    longest: int = min(900, 5 * 2 ** min(attempt - 1, 10))
+    return random.uniform(0.5, 1) * longest
 
 
 def sweep() -> int:

@@ -97,7 +97,8 @@ def consumer_of(method: Method, connector: str, consumer_id: UUID | None) -> UUI
         raise FlowProblem(
             "consumer", "consumer", "This way needs a consumer of your own organization."
         )
-    return found.id
+    kept: UUID = found.id
+    return kept
 
 
 def hand_in_secret(

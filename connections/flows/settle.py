@@ -6,8 +6,7 @@ they arrive, because a code works once; the connection appears in one transactio
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -16,29 +15,16 @@ from django.utils import timezone
 
 from connections import places, registry
 from connections.access import Way
-from connections.contracts import Identity, MethodKind, WorkspaceRecord
+from connections.contracts import Identity, WorkspaceRecord
 from connections.errors import VendorError
-from connections.flows import verify
-from connections.flows.link import callback_url, wanted_scopes
+from connections.flows import tokens, verify
 from connections.models import Connection, Credential, PendingLink, Workspace
-from connections.oauth_answers import TokenAnswer
 from portal import audit, tenancy, vault, work
 from portal.models import User
 from portal.policy import Actor, Permission, authorize
-from portal.secret import Secret
 from portal.steps import step
 
 Stage = PendingLink.Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the pending link holds by now: the usable secret and what is known of its life."""
-
-    secret: Secret
-    refreshable: bool
-    scopes: frozenset[str] | None = None
-    expires_at: datetime | None = None
 
 
 def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
@@ -53,7 +39,7 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
         actor = _actor(pending)
         way = _way(pending)
     try:
-        held = _obtain(pending, way)
+        held = tokens.obtain(pending, way)
         step("link.obtained")
         api = way.api(held.secret)
         identity = way.connector.identify(api, pending.fields, way.method)
@@ -84,7 +70,7 @@ def fail(pending_id: UUID, code: str, detail: str = "") -> None:
             return
         pending.stage, pending.error, pending.error_detail = Stage.FAILED, code, detail[:200]
         pending.save(update_fields=["stage", "error", "error_detail"])
-        _forget(pending)
+        tokens.drop(pending)
         audit.record(
             audit.Action.LINK_REFUSED,
             actor=_person(pending),
@@ -116,7 +102,7 @@ def _actor(pending: PendingLink) -> Actor:
     except PermissionDenied:
         pending.stage, pending.error = Stage.FAILED, "not_allowed"
         pending.save(update_fields=["stage", "error"])
-        _forget(pending)
+        tokens.drop(pending)
         raise
 
 
@@ -130,85 +116,11 @@ def _way(pending: PendingLink) -> Way:
     )
 
 
-# ── The vendor's tokens, sealed as soon as they are here ──────────────────────────────────────
-
-
-def _obtain(pending: PendingLink, way: Way) -> Held:
-    if way.method.kind is MethodKind.SECRET:
-        return Held(_resealed(pending, places.SECRET), refreshable=False)
-    with tenancy.transaction():
-        kept = _kept_tokens(pending)
-    if kept is not None:
-        return kept
-    answer = _ask_for_tokens(pending, way)
-    step("link.exchanged")
-    return _keep_tokens(pending, answer, timezone.now())
-
-
-def _resealed(pending: PendingLink, field: str) -> Secret:
-    """The taken-in secret, now sealed under the link; a second run finds it there."""
-    place = places.of_link(pending, field)
-    with tenancy.transaction():
-        if not vault.holds(place):
-            vault.reseal(place)
-        return vault.open(place)
-
-
-def _ask_for_tokens(pending: PendingLink, way: Way) -> TokenAnswer:
-    endpoint = way.token_endpoint()
-    if way.method.kind is MethodKind.CLIENT_CREDENTIALS:
-        return endpoint.client_credentials(scopes=wanted_scopes(way.manifest, pending))
-    return endpoint.exchange(
-        code=_resealed(pending, places.CODE).reveal(),
-        redirect_uri=callback_url(pending.connector),
-        verifier=_resealed(pending, places.VERIFIER).reveal(),
-    )
-
-
-def _keep_tokens(pending: PendingLink, answer: TokenAnswer, received_at: datetime) -> Held:
-    expires_at = received_at + timedelta(seconds=answer.expires_in_seconds)
-    facts = {
-        "expires_at": expires_at.isoformat(),
-        "scopes": None if answer.scopes is None else sorted(answer.scopes),
-    }
-    with tenancy.transaction():
-        vault.keep(places.of_link(pending, places.ACCESS), Secret(answer.access_token))
-        if answer.refresh_token:
-            vault.keep(places.of_link(pending, places.REFRESH), Secret(answer.refresh_token))
-        pending.found_account = pending.found_account | {"token": facts}
-        pending.save(update_fields=["found_account"])
-        for field in (places.CODE, places.VERIFIER):
-            vault.forget(places.of_link(pending, field))
-    return Held(
-        Secret(answer.access_token), refreshable=True, scopes=answer.scopes, expires_at=expires_at
-    )
-
-
-def _kept_tokens(pending: PendingLink) -> Held | None:
-    place = places.of_link(pending, places.ACCESS)
-    if not vault.holds(place):
-        return None
-    facts = pending.found_account.get("token", {})
-    scopes = facts.get("scopes")
-    return Held(
-        vault.open(place),
-        refreshable=True,
-        scopes=None if scopes is None else frozenset(scopes),
-        expires_at=datetime.fromisoformat(facts["expires_at"]),
-    )
-
-
-def _forget(pending: PendingLink) -> None:
-    for field in (places.SECRET, places.CODE, places.VERIFIER, places.ACCESS, places.REFRESH):
-        vault.discard(places.of_link(pending, field))
-        vault.forget(places.of_link(pending, field))
-
-
 def forget(claim: work.Claim, *, pending_link_id: str) -> None:
     """Nothing is sealed for this link any more."""
     with tenancy.transaction():
         for pending in PendingLink.objects.filter(id=pending_link_id):
-            _forget(pending)
+            tokens.drop(pending)
 
 
 # ── Another account than before ───────────────────────────────────────────────────────────────
@@ -222,7 +134,7 @@ def _must_ask(pending: PendingLink, identity: Identity) -> bool:
     return _is_other_account(pending, identity) and not pending.account_confirmed
 
 
-def _reached(way: Way, held: Held, pending: PendingLink) -> list[WorkspaceRecord]:
+def _reached(way: Way, held: tokens.Held, pending: PendingLink) -> list[WorkspaceRecord]:
     api, found, checkpoint = way.api(held.secret), [], None
     while True:
         page = way.connector.workspaces(api, pending.fields, way.method, checkpoint)
@@ -253,7 +165,7 @@ def _ask(pending: PendingLink, identity: Identity, reached: list[WorkspaceRecord
 
 
 def _settle(
-    held_job: work.Claim, pending: PendingLink, actor: Actor, held: Held, identity: Identity
+    held_job: work.Claim, pending: PendingLink, actor: Actor, held: tokens.Held, identity: Identity
 ) -> None:
     try:
         with tenancy.transaction():
@@ -313,7 +225,7 @@ def _relinked(pending: PendingLink, identity: Identity) -> Connection:
 
 
 def _credential(
-    connection: Connection, pending: PendingLink, held: Held, identity: Identity
+    connection: Connection, pending: PendingLink, held: tokens.Held, identity: Identity
 ) -> Credential:
     scopes = identity.scopes if identity.scopes is not None else held.scopes
     created: Credential = Credential.objects.create(
@@ -329,13 +241,13 @@ def _credential(
     return created
 
 
-def _move_secrets(pending: PendingLink, credential: Credential, held: Held) -> None:
+def _move_secrets(pending: PendingLink, credential: Credential, held: tokens.Held) -> None:
     field = places.ACCESS if held.refreshable else places.SECRET
     vault.keep(places.of_credential(credential, field), held.secret)
     refresh = places.of_link(pending, places.REFRESH)
     if vault.holds(refresh):
         vault.keep(places.of_credential(credential, places.REFRESH), vault.open(refresh))
-    _forget(pending)
+    tokens.drop(pending)
 
 
 def _record(pending: PendingLink, connection: Connection, actor: Actor, identity: Identity) -> None:

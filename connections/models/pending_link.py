@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -23,7 +23,7 @@ class LinkStage(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-def link_expiry() -> object:
+def link_expiry() -> datetime:
     return timezone.now() + timedelta(minutes=settings.PENDING_LINK_MINUTES)
 
 

@@ -88,7 +88,6 @@ class StreamRun(TenantModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "run", "workspace", "stream"],
-                nulls_distinct=False,
                 name="stream_run_once",
             )
         ]

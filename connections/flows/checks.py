@@ -1,0 +1,170 @@
+"""The lines of a verification: identity, credential, scopes, workspaces, capabilities."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from connections.access import Way
+from connections.api import VendorApi
+from connections.contracts import Capability, Identity, RepositoryRecord, WorkspaceRecord
+from connections.errors import VendorError
+from connections.flows.look import Look, failure
+from connections.models import Check, credential_of
+from portal import tenancy
+
+Result = Check.Outcome
+
+
+def identity_lines(look: Look, identity: Identity) -> None:
+    account, connection = identity.account, look.connection
+    if not look.had("identity"):
+        same = account.remote_id == connection.account_id
+        look.keep(
+            "identity",
+            title="Who this credential acts as",
+            outcome=Result.PROVEN if same else Result.REFUSED,
+            detail=account.name[:300],
+            proves="The vendor answers for this account."
+            if same
+            else "The vendor answers for another account than the one that was linked.",
+        )
+    if not look.had("credential"):
+        look.keep(
+            "credential",
+            title="Kind of credential",
+            outcome=Result.NOTED,
+            detail=identity.credential_kind,
+            proves="Read from the vendor's answer.",
+        )
+    if not look.had("expiry"):
+        expires_at = _expiry(look, identity)
+        look.keep(
+            "expiry",
+            title="Expiry",
+            outcome=Result.NOTED,
+            detail=expires_at.isoformat() if expires_at else "",
+            proves="Said by the vendor." if expires_at else "The vendor does not say.",
+        )
+    if not look.had("scopes"):
+        scopes = identity.scopes
+        look.keep(
+            "scopes",
+            title="Scopes granted",
+            outcome=Result.UNPROVABLE if scopes is None else Result.PROVEN,
+            detail=", ".join(sorted(scopes or ()))[:300],
+            proves="The vendor's own words." if scopes is not None else "The vendor does not say.",
+        )
+
+
+def _expiry(look: Look, identity: Identity) -> datetime | None:
+    if identity.expires_at is not None:
+        return identity.expires_at
+    with tenancy.transaction():
+        credential = credential_of(look.connection)
+    return None if credential.refreshable else credential.expires_at
+
+
+def workspace_line(look: Look, api: VendorApi, workspace: WorkspaceRecord) -> RepositoryRecord | None:
+    """Reachable, and its repositories listable; the first one serves as a sample for probes."""
+    stream = next((s for s in look.way.connector.streams if s.record is RepositoryRecord), None)
+    if stream is None:
+        return None
+    try:
+        page = stream.page(api, workspace, look.connection.fields, None)
+    except VendorError as error:
+        if not look.had("workspace", workspace.slug):
+            look.keep(
+                "workspace",
+                workspace=workspace.slug,
+                title=f"Workspace {workspace.name}"[:200],
+                **failure(error),
+            )
+        return None
+    records = [record for record in page.records if isinstance(record, RepositoryRecord)]
+    if not look.had("workspace", workspace.slug):
+        look.keep(
+            "workspace",
+            workspace=workspace.slug,
+            title=f"Workspace {workspace.name}"[:200],
+            outcome=Result.PROVEN,
+            detail=f"{page.total} repositories" if page.total is not None else "Reachable",
+            proves="Reachable, and its repositories can be listed.",
+        )
+    return records[0] if records else None
+
+
+def capability_line(
+    look: Look,
+    api: VendorApi,
+    identity: Identity,
+    key: str,
+    samples: dict[str, RepositoryRecord | None],
+) -> None:
+    """Proven by its probe, missing by its scopes, or said to be not provable by reading."""
+    try:
+        capability = look.way.manifest.capability(key)
+    except KeyError:
+        return
+    name = f"capability:{key}"
+    if look.had(name):
+        return
+    missing = missing_scopes(look.way, capability, identity.vocabulary, identity.scopes)
+    facts: dict[str, Any]
+    if missing:
+        facts = {
+            "outcome": Result.MISSING,
+            "error": "scope_missing",
+            "detail": "Missing: " + ", ".join(missing),
+            "proves": "Without it this cannot be done.",
+        }
+    elif not capability.probe:
+        facts = {"outcome": Result.UNPROVABLE, "proves": capability.unprovable[:300]}
+    else:
+        facts = _probe(api, capability, samples)
+    look.keep(name, capability=key, title=capability.title, **facts)
+
+
+def missing_scopes(
+    way: Way, capability: Capability, vocabulary: str, granted: frozenset[str] | None
+) -> list[str]:
+    """The scopes this capability needs and the grant lacks; empty when the vendor does not say."""
+    if granted is None:
+        return []
+    held = way.manifest.closure(granted)
+    return [scope for scope in capability.scopes.get(vocabulary, ()) if scope not in held]
+
+
+def _probe(
+    api: VendorApi, capability: Capability, samples: dict[str, RepositoryRecord | None]
+) -> dict[str, Any]:
+    place = _place(capability.probe, samples)
+    if place is None:
+        return {
+            "outcome": Result.NOTED,
+            "detail": "There is no repository to try it on yet.",
+            "proves": "The scopes are granted.",
+        }
+    try:
+        answer = api.get(place)
+    except VendorError as error:
+        return failure(error)
+    return {
+        "outcome": Result.PROVEN,
+        "request": answer.request[:300],
+        "status": answer.status,
+        "latency_ms": round(answer.latency_seconds * 1000),
+        "proves": "The vendor answered this read.",
+    }
+
+
+def _place(probe: str, samples: dict[str, RepositoryRecord | None]) -> str | None:
+    for slug, repository in samples.items():
+        if "{repository}" in probe and repository is None:
+            continue
+        return probe.format(
+            workspace=quote(slug, safe=""),
+            repository=quote(repository.slug, safe="") if repository else "",
+        )
+    return None if "{" in probe else probe

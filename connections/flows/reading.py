@@ -1,0 +1,201 @@
+"""A run at work: its streams, its way to the vendor, and what one page adds to the rows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from connections.access import Way
+from connections.api import VendorApi
+from connections.contracts import Answer, Page, Stream, WorkspaceRecord
+from connections.errors import (
+    RateLimited,
+    ReauthorizationRequired,
+    RemoteGone,
+    UnexpectedResponse,
+    VendorError,
+)
+from connections.flows import keep, refresh, shrink
+from connections.models import (
+    Connection,
+    Repository,
+    RunState,
+    StreamRun,
+    SyncFailure,
+    SyncRun,
+)
+from portal import tenancy, work
+
+TRIES = 3
+MOST_PAGES = 5000
+RENEW_SECONDS = 1800
+
+
+class Stopped(Exception):
+    """The run ends now, in this state."""
+
+    def __init__(self, state: str, code: str = "", detail: str = "") -> None:
+        super().__init__(code or state)
+        self.state, self.code, self.detail = state, code, detail
+
+
+@dataclass(slots=True)
+class Chain:
+    """One stream of one workspace, on its way."""
+
+    row: StreamRun
+    stream: Stream
+    workspace: WorkspaceRecord
+    fields: dict[str, str]
+    visited: set[str] = field(default_factory=set)
+
+    def fetch(self, api: VendorApi, checkpoint: str | None) -> Page:
+        """The next page; passing trouble is tried again shortly. Runs in a thread."""
+        for attempt in range(TRIES):
+            try:
+                return self.stream.page(api, self.workspace, self.fields, checkpoint)
+            except (RateLimited, ReauthorizationRequired):
+                raise
+            except VendorError as error:
+                if not error.retry or attempt == TRIES - 1:
+                    raise
+                time.sleep(0.3 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def follow(self, page: Page) -> str | None:
+        """The next checkpoint; raises UnexpectedResponse when the vendor's links go in a circle."""
+        following = page.checkpoint
+        if following is None:
+            return None
+        if following in self.visited or self.row.pages >= MOST_PAGES:
+            raise UnexpectedResponse("The vendor's page links go in a circle.")
+        self.visited.add(following)
+        return following
+
+
+@dataclass(slots=True)
+class Reading:
+    """A run at work."""
+
+    claim: work.Claim
+    run: SyncRun
+    connection: Connection
+    way: Way
+    api: VendorApi | None = None
+    api_since: float = 0.0
+    requests: int = 0
+    last: Answer | None = None
+
+    def note(self, answer: Answer) -> None:
+        self.requests += 1
+        self.last = answer
+
+    def vendor(self) -> VendorApi:
+        """An Api whose token is fresh enough for the next pages."""
+        if self.api is None or time.monotonic() - self.api_since > RENEW_SECONDS:
+            self.api = self.way.api(refresh.fresh(self.connection), on_answer=self.note)
+            self.api_since = time.monotonic()
+        return self.api
+
+
+def stop_if_asked(reading: Reading) -> None:
+    """Raises Stopped when a person cancelled, paused or revoked meanwhile."""
+    now = SyncRun.objects.values_list(
+        "cancel_requested_at", "connection__paused_at", "connection__state"
+    ).get(id=reading.run.id)
+    if now[0] is not None:
+        raise Stopped(RunState.CANCELLED)
+    if now[1] is not None or now[2] == Connection.State.REVOKED:
+        raise Stopped(RunState.CANCELLED, "not_live", "The connection was paused or revoked.")
+
+
+def keep_page(reading: Reading, chain: Chain, page: Page, following: str | None) -> None:
+    """The page's rows, the checkpoint and the run's progress, all in one transaction."""
+    row, run = chain.row, reading.run
+    now = timezone.now()
+    with tenancy.transaction():
+        reading.claim.hold()
+        stop_if_asked(reading)
+        keep.page(row.workspace, page.records, run_id=run.id, seen_at=now)
+        _keep_rejected(reading, chain, page)
+        row.checkpoint, row.pages = following, row.pages + 1
+        row.done += len(page.records)
+        row.failures += len(page.rejected)
+        row.total = row.total if page.total is None else page.total
+        row.state = RunState.RUNNING
+        if following is None:
+            _end_stream(reading, chain)
+        row.save()
+        progress(reading, f"{chain.stream.title} of {chain.workspace.name}")
+
+
+def _keep_rejected(reading: Reading, chain: Chain, page: Page) -> None:
+    SyncFailure.objects.bulk_create(
+        [
+            SyncFailure(
+                organization_id=reading.run.organization_id,
+                run_id=reading.run.id,
+                stream=chain.stream.key,
+                workspace_name=chain.workspace.name[:300],
+                label=rejected.label[:300],
+                code="unreadable",
+                detail=rejected.reason[:200],
+            )
+            for rejected in page.rejected
+        ]
+    )
+
+
+def _end_stream(reading: Reading, chain: Chain) -> None:
+    row = chain.row
+    model = keep.SHELVES[chain.stream.record].model
+    row.finished_at = timezone.now()
+    row.state = RunState.PARTIAL if row.failures else RunState.DONE
+    held_back = {} if row.failures else shrink.settle(row, reading.run, model)
+    if held_back:
+        row.state = RunState.QUARANTINED
+        reading.run.shrink = [*reading.run.shrink, held_back]
+        reading.run.save(update_fields=["shrink"])
+    if model is Repository:
+        row.workspace.synced_at, row.workspace.last_error = row.finished_at, ""
+        row.workspace.save(update_fields=["synced_at", "last_error"])
+        shrink.count(row.workspace)
+
+
+def progress(reading: Reading, now_reading: str) -> None:
+    """The run's own counts follow from its streams."""
+    streams = StreamRun.objects.filter(run_id=reading.run.id)
+    sums = streams.aggregate(done=Sum("done"), total=Sum("total"))
+    unknown = streams.filter(total=None).exclude(state=RunState.FAILED).exists()
+    counted, reading.requests = reading.requests, 0
+    SyncRun.objects.filter(id=reading.run.id).update(
+        done=sums["done"] or 0,
+        total=None if unknown else sums["total"],
+        requests=F("requests") + counted,
+        now_reading=now_reading[:300],
+    )
+
+
+def fail_stream(reading: Reading, chain: Chain, error: VendorError) -> None:
+    """This stream ends here with its reason; nothing of it is removed, the others go on."""
+    row = chain.row
+    with tenancy.transaction():
+        reading.claim.hold()
+        row.state, row.error, row.error_detail = RunState.FAILED, error.code, error.detail
+        row.finished_at = timezone.now()
+        row.save()
+        if isinstance(error, RemoteGone) or chain.stream.required:
+            row.workspace.last_error = error.code
+            row.workspace.save(update_fields=["last_error"])
+        SyncFailure.objects.create(
+            run_id=reading.run.id,
+            stream=row.stream,
+            workspace_name=chain.workspace.name[:300],
+            label=chain.stream.title,
+            code=error.code,
+            detail=error.detail,
+        )
+        progress(reading, "")

@@ -1,0 +1,101 @@
+"""What a link under way holds: tokens are sealed as soon as they arrive, for a code works once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from connections import places
+from connections.access import Way
+from connections.contracts import MethodKind
+from connections.flows.link import callback_url, wanted_scopes
+from connections.models import PendingLink
+from connections.oauth_answers import TokenAnswer
+from portal import tenancy, vault
+from portal.secret import Secret
+from portal.steps import step
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the pending link holds by now: the usable secret and what is known of its life."""
+
+    secret: Secret
+    refreshable: bool
+    scopes: frozenset[str] | None = None
+    expires_at: datetime | None = None
+
+
+def obtain(pending: PendingLink, way: Way) -> Held:
+    """The usable secret of this link, sealed under it by now."""
+    if way.method.kind is MethodKind.SECRET:
+        return Held(_resealed(pending, places.SECRET), refreshable=False)
+    with tenancy.transaction():
+        kept = _kept_tokens(pending)
+    if kept is not None:
+        return kept
+    answer = _ask_for_tokens(pending, way)
+    step("link.exchanged")
+    return _keep_tokens(pending, answer, timezone.now())
+
+
+def _resealed(pending: PendingLink, field: str) -> Secret:
+    """The taken-in secret, now sealed under the link; a second run finds it there."""
+    place = places.of_link(pending, field)
+    with tenancy.transaction():
+        if not vault.holds(place):
+            vault.reseal(place)
+        return vault.open(place)
+
+
+def _ask_for_tokens(pending: PendingLink, way: Way) -> TokenAnswer:
+    endpoint = way.token_endpoint()
+    if way.method.kind is MethodKind.CLIENT_CREDENTIALS:
+        return endpoint.client_credentials(scopes=wanted_scopes(way.manifest, pending))
+    return endpoint.exchange(
+        code=_resealed(pending, places.CODE).reveal(),
+        redirect_uri=callback_url(pending.connector),
+        verifier=_resealed(pending, places.VERIFIER).reveal(),
+    )
+
+
+def _keep_tokens(pending: PendingLink, answer: TokenAnswer, received_at: datetime) -> Held:
+    expires_at = received_at + timedelta(seconds=answer.expires_in_seconds)
+    facts = {
+        "expires_at": expires_at.isoformat(),
+        "scopes": None if answer.scopes is None else sorted(answer.scopes),
+    }
+    with tenancy.transaction():
+        vault.keep(places.of_link(pending, places.ACCESS), Secret(answer.access_token))
+        if answer.refresh_token:
+            vault.keep(places.of_link(pending, places.REFRESH), Secret(answer.refresh_token))
+        pending.found_account = pending.found_account | {"token": facts}
+        pending.save(update_fields=["found_account"])
+        for field in (places.CODE, places.VERIFIER):
+            vault.forget(places.of_link(pending, field))
+    return Held(
+        Secret(answer.access_token), refreshable=True, scopes=answer.scopes, expires_at=expires_at
+    )
+
+
+def _kept_tokens(pending: PendingLink) -> Held | None:
+    place = places.of_link(pending, places.ACCESS)
+    if not vault.holds(place):
+        return None
+    facts = pending.found_account.get("token", {})
+    scopes = facts.get("scopes")
+    return Held(
+        vault.open(place),
+        refreshable=True,
+        scopes=None if scopes is None else frozenset(scopes),
+        expires_at=datetime.fromisoformat(facts["expires_at"]),
+    )
+
+
+def drop(pending: PendingLink) -> None:
+    """Nothing waits or is sealed for this link any more."""
+    for field in (places.SECRET, places.CODE, places.VERIFIER, places.ACCESS, places.REFRESH):
+        vault.discard(places.of_link(pending, field))
+        vault.forget(places.of_link(pending, field))
