@@ -124,8 +124,9 @@ def sockets(var: Path, servers: Account) -> Path:
     """The folder of the Unix sockets: only its owner may enter it, and its path is short enough."""
     run = var / "run"
     if len(os.fsencode(run)) > LONGEST_SOCKET_PATH:
-        if not run.exists():
-            run.unlink(missing_ok=True)
+        # /tmp is everybody's and may have been emptied: only a folder of ours is used again.
+        if not (run.is_symlink() and run.exists() and run.stat().st_uid == servers.uid):
+            shutil.rmtree(run) if run.is_dir() and not run.is_symlink() else run.unlink(True)
             run.symlink_to(tempfile.mkdtemp(prefix="portal-"))
         run = run.resolve()
     run.mkdir(exist_ok=True)

@@ -35,7 +35,8 @@ All data lies in var/. Remove that folder to start from nothing; keep a copy of 
 
 def main(root: Path, arguments: list[str]) -> int:
     options = parsed(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts background commands with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     clock = Clock()
     try:
@@ -129,6 +130,8 @@ class Up:
 def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
     """Everything runs and answers; raises StartFailed with the reason when it does not."""
     place, say = supervisor.layout, supervisor.say
+    if place.portal.uid == 0:
+        say(f"running as root: {place.servers.name} cannot read this checkout and its Python")
     at = programs.addresses(options.host, options.port or 8000, fixed=options.port is not None)
     database, valkey = start_servers(supervisor)
     environment = programs.shared(place, at, database, valkey, sandbox=not options.no_sandbox)
