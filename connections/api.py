@@ -44,9 +44,9 @@ class Authorization:
 class VendorApi:
     """Calls relative to `base`, a base URL of `Door.vendor` or `Door.base_url`.
 
-    `authorization` gives the header's value for each call; `judge` is the connector's; `on_answer`
-    sees every answer before it is judged, for its rate headers; calls with the same `lane` share
-    connections.
+    `authorization` gives the header's value for each call, "" for none; `judge` is the
+    connector's; `on_answer` sees every answer before it is judged, for its rate headers; calls with
+    the same `lane` share connections.
     """
 
     door: Door = field(repr=False)
@@ -101,7 +101,8 @@ class VendorApi:
         headers = {"Accept": "application/json", **self.headers}
         if content is not None:
             headers["Content-Type"] = "application/json"
-        return {**headers, "Authorization": self.authorization()}
+        value = self.authorization()
+        return {**headers, "Authorization": value} if value else headers
 
 
 def answer_of(response: Response) -> Answer:

@@ -177,7 +177,8 @@ def scopes(answer: Answer) -> frozenset[str] | None:
 
 def credential_kind(answer: Answer) -> str:
     """Bitbucket's own word for the credential; empty when it does not say."""
-    return answer.headers.get("x-credential-type", "").strip().lower()[:50]
+    said = answer.headers.get("x-credential-type", "").strip().lower()
+    return said if re.fullmatch(r"[a-z0-9_-]{1,40}", said, re.ASCII) else ""
 
 
 def rate(answer: Answer) -> RateBudget:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from connections.contracts import Answer, Api, Finding, Method, Outcome
 from connections.errors import VendorError
@@ -25,7 +25,6 @@ from integrations.bitbucket_cloud.live_claims import (
 from integrations.bitbucket_cloud.scopes import ACCESS_TOKEN, API_TOKEN, IMPLIES, OAUTH
 
 ANY_STATUS = frozenset(range(100, 600))
-API_HOST = "api.bitbucket.org"
 PLACES = ("workspace", "project", "repository")
 
 Learned = tuple[Outcome, str]
@@ -176,11 +175,11 @@ def _page_limit(look: Look) -> Learned:
 
 
 def _next_link(look: Look) -> Learned:
-    body = _body(look.ask("repositories/{workspace}?pagelen=10"))
-    link = body.get("next")
+    link = _body(look.ask("repositories/{workspace}?pagelen=10")).get("next")
     if not isinstance(link, str):
         return Outcome.OPEN, "Needs more than ten repositories."
-    return _learned(urlsplit(link).hostname == API_HOST)
+    followed = look.ask(link.replace("{", "{{").replace("}", "}}"))
+    return _learned(followed is not None and followed.status == 200)
 
 
 def _missing_repository(look: Look) -> Learned:

@@ -74,7 +74,7 @@ BEHAVIOURS = {
     "rate_limit": "X-RateLimit-Limit says 1000",
     "anonymous_rate_limit": "X-RateLimit-Limit says 60 without a credential",
     "page_limit": "A page of 51 pull requests is refused",
-    "next_link": "The link to the next page stays on api.bitbucket.org",
+    "next_link": "The link to the next page leads to the same place, and works",
     "missing_repository": "A missing repository is 404 in JSON",
     "missing_pull_request": "A missing pull request is 404 in plain text",
     "removed_status": "Native issues and wiki answer 404 or 410",
