@@ -69,9 +69,7 @@ class StreamRun(TenantModel):
     run = models.ForeignKey(
         SyncRun, on_delete=models.CASCADE, db_constraint=False, related_name="streams"
     )
-    workspace = models.ForeignKey(
-        Workspace, null=True, on_delete=models.CASCADE, db_constraint=False
-    )
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, db_constraint=False)
     stream = models.CharField(max_length=40)
     state = models.CharField(max_length=12, choices=RunState.choices, default=RunState.QUEUED)
     checkpoint = models.TextField(null=True)
