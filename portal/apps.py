@@ -13,6 +13,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         work, celery = import_module("portal.work"), import_module("portal.celery")
+        import_module("portal.checks")
         work.hint_with(celery.send_hint)
         import_module("portal.sign_ins")
         import_module("portal.support")

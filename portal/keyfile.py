@@ -99,10 +99,12 @@ def read(path: Path | None, descriptor: int = -1) -> str:
     try:
         opened = descriptor if descriptor >= 0 else os.open(str(path), os.O_RDONLY | os.O_CLOEXEC)
         with open(opened, "rb", closefd=descriptor < 0) as source:
-            _require_owner_only(os.fstat(opened), name)
-            if source.seekable():
-                source.seek(0)
-            return source.read(_MOST_BYTES).decode()
+            found = os.fstat(opened)
+            _require_owner_only(found, name)
+            # Processes that share a descriptor share its position: read a file by place.
+            is_file = stat.S_ISREG(found.st_mode)
+            raw = os.pread(opened, _MOST_BYTES, 0) if is_file else source.read(_MOST_BYTES)
+            return raw.decode()
     except FileNotFoundError:
         raise KeyringRefused(
             f"There is no keyring at {name}.",

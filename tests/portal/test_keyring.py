@@ -7,6 +7,7 @@ import json
 import os
 
 import pytest
+from django.core.checks import run_checks
 from hypothesis import given, strategies as st
 
 from portal import keyfile, keyring
@@ -245,3 +246,12 @@ class TestAssociatedData:
             ring.find(Cipher, "grant", 0)
         with pytest.raises(KeyMissing, match="grant/v7"):
             ring.find(Cipher, "grant", 7)
+
+
+def test_djangos_own_checks_refuse_a_wrong_keyring(settings, tmp_path):
+    settings.PROCESS, settings.KEYRING_FILE = "worker", str(tmp_path / "absent.json")
+
+    (found,) = run_checks(tags=["keys"])
+
+    assert found.id == "portal.E001"
+    assert "no keyring at" in found.msg
