@@ -70,7 +70,7 @@ class Control:
             return text_response("The control port answers on loopback only.\n", 403)
         try:
             return self._answer(request)
-        except (CommandRefused, FaultRefused, KeyError, ValueError, TypeError) as refused:
+        except (CommandRefused, FaultRefused, LookupError, ValueError, TypeError) as refused:
             reason = f"missing {refused}" if isinstance(refused, KeyError) else str(refused)
             return json_response({"error": reason}, 400)
 

@@ -101,6 +101,12 @@ class FaultBook:
             raise FaultRefused(f"unknown kind {kind!r}; known: {', '.join(sorted(KINDS))}")
         if " " not in match:
             raise FaultRefused('match is "METHOD /path", with * anywhere')
+        if (
+            kind == "body"
+            and not {"text", "body"} & wish.keys()
+            and wish.get("lie") not in lies.LIES
+        ):
+            raise FaultRefused(f"give text, body or a lie of {', '.join(sorted(lies.LIES))}")
         fault = Fault(
             id=next(self._ids),
             match=match,
@@ -199,10 +205,7 @@ def body(fault: Fault, request: Request, real: Response) -> Response:
     if replaced is not None:
         replaced.headers.setdefault("Content-Type", "application/json")
         return replaced
-    lie = str(fault.options.get("lie", ""))
-    if lie not in lies.LIES:
-        raise FaultRefused(f"unknown lie {lie!r}; known: {', '.join(sorted(lies.LIES))}")
-    return lies.LIES[lie](real)
+    return lies.LIES[str(fault.options["lie"])](real)
 
 
 def huge(fault: Fault, request: Request, real: Response) -> Response:

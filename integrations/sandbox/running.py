@@ -16,9 +16,8 @@ from integrations.sandbox.bitbucket_cloud.commands import Commands
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.control import Control
-from integrations.sandbox.delivery import late
-from integrations.sandbox.faults import FaultBook, strike
-from integrations.sandbox.http import Request, Response, Server, json_response
+from integrations.sandbox.faults import Fault, FaultBook, strike
+from integrations.sandbox.http import Request, Response, Sender, Server, json_response, send_whole
 from integrations.sandbox.journal import Journal
 
 HOST = "127.0.0.1"
@@ -76,20 +75,19 @@ class Sandbox:
 
     async def _answer(self, request: Request) -> Response:
         fault = self.faults.meeting(request)
-        if fault is None:
-            response = self._ordinary(request)
-        else:
-            response = strike(fault, request, lambda: self._ordinary(request))
+        response = self._spoiled(fault, request)
         if self.latency_seconds:
             response.send = delayed(self.latency_seconds, response)
         kind = fault.kind if fault else ""
         self.journal.note(request, at=self.clock.now(), status=response.status, fault=kind)
         return response
 
-    def _ordinary(self, request: Request) -> Response:
-        """Let the vendor answer; a mistake of ours becomes a 500 that says so."""
+    def _spoiled(self, fault: Fault | None, request: Request) -> Response:
+        """Let the vendor answer and the fault strike; a mistake of ours is a 500 that says so."""
         try:
-            return self.bitbucket.answer(request)
+            if fault is None:
+                return self.bitbucket.answer(request)
+            return strike(fault, request, lambda: self.bitbucket.answer(request))
         except Exception as error:  # the outermost frame of a request
             return json_response({"sandbox_failed": repr(error)}, 500)
 
@@ -167,11 +165,9 @@ class Sandbox:
         self.bitbucket.restore(kept["bitbucket"])
 
 
-def delayed(seconds: float, response: Response) -> Any:
+def delayed(seconds: float, response: Response) -> Sender:
     """Send a response as it would be sent, later."""
-    send, wait = response.send, late(seconds)
-    if send is None:
-        return wait
+    send = response.send or send_whole
 
     async def wait_and_send(writer: asyncio.StreamWriter, spoiled: Response) -> bool:
         await asyncio.sleep(seconds)

@@ -50,7 +50,7 @@ class Client:
         timeout: float = 5.0,
     ) -> Reply:
         """Send to the vendors' port; an absolute address goes where it says."""
-        parts = urlsplit(address if "://" in address else self._sandbox.url + address)
+        parts = urlsplit(address if address.startswith("http") else self._sandbox.url + address)
         connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
         try:
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -92,7 +92,7 @@ class Client:
     def get(self, path: str, name: str = "dana-full", **headers: str) -> Reply:
         """GET below /2.0 as one of the known tokens, or without any when `name` is empty."""
         sent = self.as_token(name) if name else {}
-        address = path if "://" in path else f"/2.0{path}"
+        address = path if path.startswith("http") else f"/2.0{path}"
         return self.send("GET", address, headers={**sent, **headers})
 
     # ── OAuth ─────────────────────────────────────────────────────────────────────────────────

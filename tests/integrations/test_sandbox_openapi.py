@@ -116,6 +116,7 @@ def test_every_gap_is_needed_and_explained(client: Client, wide: dict[str, str])
             client, "/repositories/acme/catalogue-gateway/pipelines", wide, "sort=-created_on"
         ),
         *exchange(client, f"{REPOSITORY}/pullrequests", wide),
+        *exchange(client, "/user", client.as_token("acme-repository")),
         *exchange(client, f"{REPOSITORY}/hooks", client.as_token("dana-narrow")),
     }
 
