@@ -110,7 +110,6 @@ class Dialer:
         if proxy.authorization:
             headers.append((b"Proxy-Authorization", proxy.authorization))
         url = httpcore2.URL(scheme=b"http", host=proxy.host, port=proxy.port, target=there)
-        opened.begin(until=until, silence=wire.CONNECT_SECONDS)
         try:
             answer = Line(url.origin, opened).handle_request(
                 httpcore2.Request(b"CONNECT", url, headers=headers)

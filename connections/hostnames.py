@@ -78,9 +78,11 @@ def _mapped(text: str) -> str:
 
 def _label(label: str) -> str:
     """The label as DNS carries it."""
-    if not label or len(label) > LONGEST_LABEL or label[0] == "-" or label[-1] == "-":
+    is_ace = label.startswith("xn--")
+    hangs = label.startswith("-") or (label.endswith("-") and not is_ace)
+    if not label or len(label) > LONGEST_LABEL or hangs:
         raise Blocked("label")
-    if label.isascii() and not label.startswith("xn--"):
+    if label.isascii() and not is_ace:
         if not _LDH.fullmatch(label) or label[2:4] == "--":
             raise Blocked("idna")
         return label

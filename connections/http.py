@@ -86,7 +86,8 @@ class Door:
     `sandbox_origins` are exact loopback origins (http://127.0.0.1:8801) that may be dialled at all;
     `replace` sends a manifest's origin to another one; `proxy` serves vendor origins only.
     `before_send` runs before each call and may refuse it by raising. `classify` is the address
-    policy and `resolver` whoever knows names. ValueError for a setting that is not understood.
+    policy and `resolver` whoever knows names. A setting that is not understood stops start-up by
+    ValueError or Blocked.
     """
 
     def __init__(
@@ -243,8 +244,6 @@ def _answer(line: Line, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
         headers = bodies.headers_of(response.headers)
         if response.status in REDIRECTS:
             raise UnexpectedResponse(_redirected(headers.get("location", ""), call.origin))
-        if response.status < 200:
-            raise UnexpectedResponse("The answer asks for another protocol.")
         line.wire.allow(2 * call.limits.body_bytes + HEAD_BYTES)
         chunks = cast(Iterable[bytes], response.stream)
         body = bodies.body_of(chunks, headers, call.limits.body_bytes)

@@ -16,7 +16,7 @@ LONGEST_INTEGER = 20  # digits and sign: a signed 64-bit number
 LONGEST_FLOAT = 128
 
 # A string, closed or not: the possessive body keeps an unclosed one from costing quadratic time.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import ssl
@@ -18,6 +19,10 @@ HEAD_BYTES = 64 * 1024
 IDLE_SECONDS = 15.0
 
 
+# The library logs what the vendor sent when debugging: its headers, and what is no HTTP.
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
+
+
 class PeerDiffers(Exception):
     """The socket ended at another address than the one that was checked."""
 
@@ -29,10 +34,9 @@ class Wire(httpcore2.NetworkStream):
     means "not reached" or "the answer is lost".
     """
 
-    def __init__(self, sock: socket.socket, address: str) -> None:
+    def __init__(self, sock: socket.socket, until: float) -> None:
         self._sock = sock
-        self.address = address
-        self.begin(until=time.monotonic() + CONNECT_SECONDS, silence=CONNECT_SECONDS)
+        self.begin(until=until, silence=CONNECT_SECONDS)
 
     def begin(self, *, until: float, silence: float) -> None:
         """A new exchange: it ends at `until`, and no single wait is longer than `silence`."""
@@ -130,13 +134,13 @@ def dial(candidates: Iterable[str], port: int, until: float) -> Wire:
         address = waiting.pop(0)
         share = (until - time.monotonic()) / (len(waiting) + 1)
         try:
-            return _connect(address, port, share)
+            return Wire(_connect(address, port, share), until)
         except OSError:
             if not waiting or until <= time.monotonic():
                 raise
 
 
-def _connect(address: str, port: int, seconds: float) -> Wire:
+def _connect(address: str, port: int, seconds: float) -> socket.socket:
     if seconds <= 0:
         raise TimeoutError
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
@@ -149,4 +153,4 @@ def _connect(address: str, port: int, seconds: float) -> Wire:
     except BaseException:
         sock.close()
         raise
-    return Wire(sock, address)
+    return sock

@@ -263,13 +263,14 @@ def test_R19_a_chunked_body_without_end_stops_at_the_cap() -> None:
             UnexpectedResponse,
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}", UnexpectedResponse),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n{}", UnexpectedResponse),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"2\r\n{}\r\n0\r\n\r\n",
             UnexpectedResponse,
         ),
     ],
-    ids=["short", "long", "two lengths", "negative", "two framings"],
+    ids=["short", "long", "two lengths", "negative", "digits", "two framings"],
 )
 def test_R21_a_body_that_belies_its_length_is_not_read(raw: bytes, error: type[Exception]) -> None:
     with serving(saying(raw, close=True)) as server, pytest.raises(error):
