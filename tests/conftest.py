@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.live import LivePortal
 from tests.servers import Servers, pointing_at
 
 _numbers = itertools.count(1)
@@ -37,3 +38,11 @@ def _django_db_helper(
     with django_db_blocker.unblock(), pointing_at(name):
         yield
     servers.drop(name)
+
+
+@pytest.fixture(scope="session")
+def live_portal(servers: Servers) -> Iterator[LivePortal]:
+    """A portal with all its processes, one for the session: each journey brings its own people."""
+    portal = LivePortal(servers.root)
+    yield portal
+    portal.stop()

@@ -12,7 +12,7 @@ from launcher.layout import plan
 
 
 def main(root: Path, arguments: list[str]) -> int:
-    place = plan(root)
+    place = plan(root, root / os.environ.get("PORTAL_VAR", "var"))
     note = place.var / "environment.json"
     started = json.loads(note.read_text()) if note.exists() else {}
     if not started and "DATABASE_URL" not in os.environ:

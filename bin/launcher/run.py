@@ -29,7 +29,7 @@ EPILOG = """environment:
   KEYRING_DIR    the folder with web.json and worker.json, instead of var/keys
   PORTAL_URL     the address people use, when it is not http://localhost:<port>
 
-All data lies in var/. Remove that folder to start from nothing; keep a copy of var/keys.
+All data lies in var/ (or --var). Remove that folder to start from nothing; keep a copy of var/keys.
 """
 
 
@@ -41,7 +41,9 @@ def main(root: Path, arguments: list[str]) -> int:
     clock = Clock()
     try:
         with ExitStack() as stack:
-            place = stack.enter_context(throw_away(root) if options.check else ours(root))
+            place = stack.enter_context(
+                throw_away(root) if options.check else ours(root, options.var)
+            )
             supervisor = Supervisor(place, clock.say)
             stack.callback(finish, supervisor)
             up = bring_up(supervisor, options)
@@ -70,6 +72,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--no-sandbox", action="store_true", help="link the real vendors, not the sandbox"
     )
+    parser.add_argument("--var", type=Path, default="var", help="keep data in this folder")
     parser.add_argument("--no-seed", action="store_true", help="start without the example people")
     parser.add_argument(
         "--check",
@@ -93,14 +96,14 @@ class Clock:
 
 
 @contextmanager
-def ours(root: Path) -> Iterator[Layout]:
-    """The checkout's own var/, for one bin/run at a time."""
-    place = layout.plan(root)
+def ours(root: Path, var: Path) -> Iterator[Layout]:
+    """The checkout's own var/, or another folder, for one bin/run at a time."""
+    place = layout.plan(root, root / var)
     with (place.var / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SystemExit("The portal of this checkout is running already.") from None
+            raise SystemExit(f"A portal is running already on the data of {place.var}.") from None
         left = children.end_leftovers(place.folder("pids", mode=0o755), place.var)
         if left:
             print(f"· ended {left} processes that an earlier run had left behind", flush=True)
@@ -180,7 +183,7 @@ def greet(up: Up, place: Layout, *, sandbox: bool) -> None:
     """Say where the portal is, whom to sign in as and how to stop it; note it for bin/manage."""
     note = place.var / "environment.json"
     note.touch(mode=0o600)
-    note.write_text(json.dumps(prepare.differences(up.environment)))
+    note.write_text(json.dumps(prepare.differences(up.environment) | control(up.at)))
     lines = ["", f"  The portal is at  {up.environment['PORTAL_URL']}", ""]
     lines += [f"  {line}" for line in up.notices]
     lines += [
@@ -191,3 +194,8 @@ def greet(up: Up, place: Layout, *, sandbox: bool) -> None:
         tokens = place.var / "log" / "sandbox.log"
         lines += [f"  Bitbucket is played by the sandbox; tokens to try are in {tokens}"]
     print("\n".join([*lines, "", "  Ctrl-C stops everything.", ""]), flush=True)
+
+
+def control(at: Addresses) -> dict[str, str]:
+    """Where the sandbox takes orders for faults: for tests and rehearsals, not for the portal."""
+    return {"SANDBOX_CONTROL": at.control_url}

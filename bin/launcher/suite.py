@@ -1,0 +1,66 @@
+"""bin/test: lint, types and the migration check, then the tests; their summary comes last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from launcher import chromium
+from launcher.packages import say
+
+HELP = """usage: bin/test [pytest arguments]
+
+Without arguments: ruff, mypy, the check for missing migrations, then all tests.
+With arguments: only pytest, with them. Real servers are started for the tests and stopped again.
+
+environment:
+  PORTAL_CHROMIUM       the browser to drive
+  PORTAL_POSTGRES_BIN   run on these PostgreSQL binaries, such as /usr/lib/postgresql/15/bin
+  PORTAL_VALKEY_SERVER  run on this server, such as /usr/bin/redis-server
+"""
+
+LINTS = (
+    ("lint", ["ruff", "check", "."]),
+    ("format", ["ruff", "format", "--check", "."]),
+    ("types", ["mypy"]),
+    ("missing migrations", ["django", "makemigrations", "--check", "--dry-run"]),
+)
+
+
+def main(root: Path, arguments: list[str]) -> int:
+    if arguments[:1] in (["--help"], ["-h"]):
+        print(HELP)
+        return 0
+    browser = chromium.find()
+    if not arguments:
+        for title, command in LINTS:
+            if not passes(root, title, command):
+                print(f"\nbin/test stops here: {title}", file=sys.stderr)
+                return 1
+    say("tests")
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.call(command, cwd=root, env=os.environ | {"PORTAL_CHROMIUM": browser})
+
+
+def passes(root: Path, title: str, command: list[str]) -> bool:
+    """Whether this check finds nothing; what it finds is printed."""
+    say(title)
+    # Settings are imported, nothing is connected to: a check of files needs no server.
+    environment = os.environ | {
+        "DATABASE_URL": "postgresql://portal_owner@/none?host=/nonexistent",
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PYTHONWARNINGS": "ignore",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        print(done.stdout, flush=True)
+    return done.returncode == 0

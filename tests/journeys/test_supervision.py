@@ -1,0 +1,97 @@
+"""bin/run keeps everything running and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from launcher import children
+
+from tests.live import LivePortal
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", ["worker", "tick", "sandbox", "valkey", "postgres", "web"])
+def test_what_dies_is_started_again(live_portal, name):
+    former = live_portal.pid(name)
+
+    live_portal.kill(name)
+
+    live_portal.wait_restarted(name, former)
+
+
+def test_the_sign_in_page_is_there(live_portal):
+    deadline = time.monotonic() + 30
+    while True:  # the test above has just killed the web process
+        try:
+            with urllib.request.urlopen(live_portal.url + "/accounts/login/", timeout=10) as page:
+                break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    assert page.status == 200
+
+
+def test_each_process_holds_only_its_own_keys(live_portal):
+    def keyring(name: str) -> str:
+        environment = Path(f"/proc/{live_portal.pid(name)}/environ").read_bytes().split(b"\0")
+        return next((e.decode() for e in environment if e.startswith(b"KEYRING_FILE=")), "")
+
+    assert keyring("web").endswith("web.json")
+    assert keyring("worker").endswith("worker.json")
+    assert keyring("tick") == keyring("sandbox") == ""
+
+
+def test_the_sandbox_is_told_no_address_of_ours(live_portal):
+    environment = Path(f"/proc/{live_portal.pid('sandbox')}/environ").read_text()
+
+    assert "DATABASE_URL" not in environment
+    assert "REDIS_URL" not in environment
+
+
+def test_a_second_start_is_quick_and_keeps_what_is_stored():
+    first = LivePortal(ROOT)
+    keyring = (first.var / "keys" / "web.json").read_bytes()
+    first.stop(keep=True)
+
+    begun = time.monotonic()
+    second = LivePortal(ROOT, first.var)
+    took = time.monotonic() - begun
+    kept = (second.var / "keys" / "web.json").read_bytes()
+    second.stop()
+
+    assert took < 15
+    assert kept == keyring  # and the database knows these keys, or it would not have started
+
+
+def test_ctrl_c_stops_everything():
+    portal = LivePortal(ROOT)
+    pids = [portal.pid(path.name) for path in (portal.var / "pids").iterdir()]
+    assert len(pids) == 6
+
+    portal.stop(keep=True)
+
+    assert not any(map(children.started, pids))
+    assert not children.marked(portal.var)
+    shutil.rmtree(portal.var)
+
+
+def test_no_process_outlives_a_killed_supervisor():
+    portal = LivePortal(ROOT)
+    pids = [portal.pid(path.name) for path in (portal.var / "pids").iterdir()]
+
+    os.kill(portal.child.pid, signal.SIGKILL)
+
+    deadline = time.monotonic() + 15
+    while any(map(children.started, pids)) or children.marked(portal.var):
+        assert time.monotonic() < deadline, subprocess.check_output(["ps", "axf"], text=True)
+        time.sleep(0.1)
+    portal.stop()
