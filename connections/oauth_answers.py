@@ -27,7 +27,8 @@ from connections.errors import (
 from connections.strict_json import JsonRefused, loads
 
 LONGEST_LIFETIME_SECONDS = 24 * 3600
-TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
+TOKEN = re.compile(r"[!-~]+")
+SCOPE = re.compile(r"[!-~]{1,200}")
 
 WRONG_CLIENT = frozenset(
     {"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
@@ -201,5 +202,6 @@ def _scopes(body: Mapping[str, Any]) -> frozenset[str] | None:
         if isinstance(stated, str):
             stated = re.split(r"[,\s]+", stated)
         if isinstance(stated, list):
-            return frozenset(word[:200] for word in stated if isinstance(word, str) and word)
+            words = (word for word in stated if isinstance(word, str))
+            return frozenset(word for word in words if SCOPE.fullmatch(word))
     return None

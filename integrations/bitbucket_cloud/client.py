@@ -23,6 +23,8 @@ from connections.errors import (
 )
 
 TEMPORARY = frozenset({408, 425})
+MOST_WORDS = 200
+WORD = re.compile(r"[!-~]{1,100}").fullmatch
 
 
 # ── Errors ────────────────────────────────────────────────────────────────────────────────────
@@ -156,9 +158,11 @@ def address(url: object) -> SplitResult | None:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.replace(",", " ").split()
-    return tuple(w[:100] for w in value if isinstance(w, str)) if isinstance(value, list) else ()
+    """Scope words from a list or a text; what is no word of visible characters is left out."""
+    found = re.split(r"[,\s]+", value) if isinstance(value, str) else value
+    if not isinstance(found, list):
+        return ()
+    return tuple(word for word in found[:MOST_WORDS] if isinstance(word, str) and WORD(word))
 
 
 # ── Headers that tell about the credential and the budget ─────────────────────────────────────
@@ -172,7 +176,7 @@ def scopes(answer: Answer) -> frozenset[str] | None:
     words = answer.headers.get("x-oauth-scopes")
     if words is None:
         return None
-    return frozenset(word[:100] for word in re.split(r"[,\s]+", words) if word)
+    return frozenset(_words(words))
 
 
 def credential_kind(answer: Answer) -> str:

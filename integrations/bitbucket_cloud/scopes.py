@@ -12,7 +12,7 @@ OAUTH = "oauth"
 API_TOKEN = "api_token"
 ACCESS_TOKEN = "access_token"
 
-# https://developer.atlassian.com/cloud/bitbucket/rest/intro/#bitbucket-oauth-2-0-scopes
+# https://developer.atlassian.com/cloud/bitbucket/rest/intro/
 # `repository:admin` and `project:admin` imply nothing. The lines on account, pipelines and runners
 # are observed, not documented (TruffleHog's analyzer; recorded headers), and needed because
 # X-OAuth-Scopes names only the strongest of a family. Scopes of API tokens imply nothing at all.
@@ -29,7 +29,7 @@ IMPLIES: dict[str, tuple[str, ...]] = {
     "runner:write": ("runner",),
 }
 
-# https://developer.atlassian.com/cloud/bitbucket/rest/intro/#access-tokens
+# https://developer.atlassian.com/cloud/bitbucket/rest/intro/
 REPOSITORY_TOKEN_OFFERS = frozenset(
     {
         "repository",

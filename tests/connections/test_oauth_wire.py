@@ -192,6 +192,7 @@ class TestTokens:
             ("scope", ["a", "b"], {"a", "b"}),
             ("scopes", "a, b", {"a", "b"}),
             ("scope", "", set()),
+            ("scope", ["a", "\x00b", "c d", "", 7], {"a"}),
             ("scope", 7, None),
             ("other", "a", None),
         ],
