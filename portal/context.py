@@ -25,16 +25,31 @@ class NavItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An organization in the switcher."""
+
+    name: str
+    role: str
+    url: str
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """Read by `base.html` and the layouts; `area` is organization, platform, support or plain."""
 
     area: str
     area_label: str
     organization: Any
-    organizations: list[Any]
+    organizations: list[Place]
     items: list[NavItem]
     theme: str
     user: Any
+
+    @property
+    def user_name(self) -> str:
+        """The person's name, or the address of somebody who gave none."""
+        return str(getattr(self.user, "name", "") or getattr(self.user, "email", ""))
 
 
 # label, URL name, icon; and what one needs to see it, where not everybody does
@@ -52,6 +67,7 @@ PLATFORM_ITEMS = (
     ("Connectors", "platform_connectors", "plug"),
     ("Keys", "platform_keys", "key"),
     ("Workers", "platform_workers", "server"),
+    ("Record", "platform_record", "history"),
 )
 SUPPORT_ITEMS = (("Look at a connection", "support", "headset"),)
 ACCOUNT_ITEMS = (
@@ -76,11 +92,19 @@ def frame_of(request: HttpRequest) -> Frame:
         area=area,
         area_label=AREAS.get(area, ""),
         organization=organization,
-        organizations=list(getattr(request, "memberships", None) or ()),
+        organizations=places(request, organization),
         items=area_items(request, area, organization),
         theme=theme if theme in THEMES else "",
         user=getattr(request, "user", None),
     )
+
+
+def places(request: HttpRequest, organization: Any) -> list[Place]:
+    here = getattr(organization, "slug", None)
+    return [
+        Place(found.name, str(found.role), address("overview", found.slug), found.slug == here)
+        for found in getattr(request, "memberships", None) or ()
+    ]
 
 
 def area_of(request: HttpRequest, organization: Any) -> str:

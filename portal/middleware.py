@@ -136,6 +136,8 @@ class OrganizationMiddleware:
     ) -> HttpResponse:
         request.membership = membership
         request.organization = membership.organization
+        if request.session.get("last_organization") != membership.slug:
+            request.session["last_organization"] = membership.slug
         request.actor = Actor("person", request.user.id, str(request.user), Role(membership.role))
         with (
             tenancy.acting_for(membership.organization.id, teams=teams_shown(membership)),

@@ -120,7 +120,7 @@ def leave(*, actor: Actor) -> None:
     with tenancy.transaction():
         held()
         actor = authorize(actor, Permission.ORGANIZATION_VIEW)
-        membership = Membership.objects.select_related("user").get(user_id=actor.id)
+        membership = membership_of(actor.id)
         _depart(membership, actor, Action.MEMBER_LEFT)
 
 
@@ -155,6 +155,12 @@ def held() -> Organization:
 def member(membership_id: UUID) -> Membership:
     """The membership in this organization; raises Membership.DoesNotExist for anybody else's."""
     found: Membership = Membership.objects.select_related("user").get(id=membership_id)
+    return found
+
+
+def membership_of(user_id: UUID | None) -> Membership:
+    """This person's membership of the acting organization; else Membership.DoesNotExist."""
+    found: Membership = Membership.objects.select_related("user").get(user_id=user_id)
     return found
 
 

@@ -113,7 +113,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "portal.cache.ForgetfulRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "portal",
         "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
@@ -123,6 +123,7 @@ CACHES = {
 # ── Work ──────────────────────────────────────────────────────────────────────────────────────
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 60)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 10)
+REFRESH_LEASE_SECONDS = env.integer("REFRESH_LEASE_SECONDS", 120)  # three hard deadlines
 DIE_AT_STEP = "" if PRODUCTION else env.text("DIE_AT_STEP", "")  # crash tests, see steps.py
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────

@@ -1,9 +1,77 @@
 """The site map, by strings: the first floor is included by its name."""
 
-from django.urls import include, path
+from django.conf import settings
+from django.urls import URLPattern, include, path
+
+from portal.views import (
+    audit,
+    gallery,
+    health,
+    home,
+    invitations,
+    members,
+    organization,
+    platform,
+    support,
+    teams,
+)
+
+ORGANIZATION = "o/<slug:organization_slug>/"
+
+people = [
+    path("members/", members.members, name="members"),
+    path("members/invite/", members.invite, name="member_invite"),
+    path("members/<uuid:membership_id>/", members.member, name="member"),
+    path("members/<uuid:membership_id>/remove/", members.remove, name="member_remove"),
+    path("invitations/<uuid:invitation_id>/resend/", members.resend, name="invitation_resend"),
+    path("invitations/<uuid:invitation_id>/revoke/", members.revoke, name="invitation_revoke"),
+    path("teams/", teams.team_list, name="teams"),
+    path("teams/new/", teams.create, name="team_create"),
+    path("teams/<uuid:team_id>/", teams.team, name="team"),
+    path("teams/<uuid:team_id>/remove/", teams.remove, name="team_remove"),
+    path("teams/<uuid:team_id>/members/", teams.member_set, name="team_member_set"),
+    path(
+        "teams/<uuid:team_id>/members/<uuid:membership_id>/remove/",
+        teams.member_remove,
+        name="team_member_remove",
+    ),
+    path("settings/", organization.settings, name="organization_settings"),
+    path("settings/rename/", organization.rename, name="organization_rename"),
+    path("settings/transfer/", organization.transfer, name="organization_transfer"),
+    path("settings/leave/", organization.leave, name="organization_leave"),
+    path("audit/", audit.record, name="audit"),
+    path("audit/verify/", audit.verify, name="audit_verify"),
+]
+
+staff = [
+    path("platform/", platform.index, name="platform"),
+    path("platform/organizations/", platform.organizations, name="platform_organizations"),
+    path("platform/keys/", platform.keys, name="platform_keys"),
+    path("platform/workers/", platform.workers, name="platform_workers"),
+    path("platform/record/", platform.record, name="platform_record"),
+    path("support/", support.index, name="support"),
+    path("support/<slug:slug>/", support.reason, name="support_organization"),
+    path("support/<slug:slug>/look/", support.look, name="support_look"),
+    path("support/<slug:slug>/end/", support.end, name="support_end"),
+]
+
+for_builders: list[URLPattern] = (
+    [path("gallery/", gallery.gallery, name="gallery")] if settings.DEBUG else []
+)
 
 urlpatterns = [
+    path("", home.home, name="home"),
+    path("organizations/", home.organizations, name="organizations"),
+    path("organizations/new/", home.create, name="organization_create"),
+    path("invitation/", invitations.invitation, name="invitation"),
+    path("invitations/<str:token>/", invitations.follow, name="invitation_link"),
+    path("invitations/<uuid:invitation_id>/accept/", invitations.accept, name="invitation_accept"),
     path("accounts/", include("allauth.urls")),
+    path(ORGANIZATION, include(people)),
+    *staff,
+    *for_builders,
+    path("health/alive/", health.alive, name="health_alive"),
+    path("health/ready/", health.ready, name="health_ready"),
     path("", include("connections.urls")),
 ]
 

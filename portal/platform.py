@@ -1,0 +1,123 @@
+"""What operators see of the whole: counts, processes and keys, never a tenant's content.
+
+The numbers come from functions of the lookup role, which ask again if the asker is an operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from portal import keyring, roles
+from portal.models import Heartbeat, KeyCheck
+
+ALIVE = timedelta(seconds=45)
+
+_counts: dict[str, Callable[[UUID], dict[UUID, int]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationCounts:
+    """One organization as operators see it; `more` holds what other floors count, by label."""
+
+    id: UUID
+    slug: str
+    name: str
+    created_at: datetime
+    members: int
+    invitations: int
+    more: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    kind: str
+    waiting: int
+    due: int
+    running: int
+    done_today: int
+    failed_today: int
+    oldest_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """One version of one domain's key; `strangers` are processes with another key in its place."""
+
+    domain: str
+    version: int
+    fingerprint: str
+    created_at: datetime
+    data_keys: int
+    holders: int
+    strangers: int
+
+
+def on_counts(label: str, count: Callable[[UUID], dict[UUID, int]]) -> None:
+    """Register another column of the organizations page: asker's id → count per organization."""
+    _counts[label] = count
+
+
+def count_labels() -> list[str]:
+    return list(_counts)
+
+
+def organizations(asker: UUID) -> list[OrganizationCounts]:
+    """All organizations by name; empty when the asker is no operator."""
+    more = {label: count(asker) for label, count in _counts.items()}
+    rows = _called("portal_organizations(%s)", asker)
+    return [_counted(row, more) for row in rows]
+
+
+def _counted(row: tuple[Any, ...], more: dict[str, dict[UUID, int]]) -> OrganizationCounts:
+    own = {label: counts.get(row[0], 0) for label, counts in more.items()}
+    return OrganizationCounts(row[0], row[1], row[2], row[3], row[4], row[5], own)
+
+
+def jobs(asker: UUID) -> list[JobCounts]:
+    """Work by kind: what waits, is due, runs, and what ended in the last 24 hours."""
+    return [JobCounts(*row) for row in _called("portal_job_counts(%s)", asker)]
+
+
+def processes() -> list[Any]:
+    """Processes seen in the last day, the living first, each with `is_alive`."""
+    rows = list(Heartbeat.objects.order_by("-seen_at")[:200])
+    for row in rows:
+        row.is_alive = row.seen_at > timezone.now() - ALIVE  # type: ignore[attr-defined]
+    return rows
+
+
+def keys() -> list[KeyLine]:
+    """Every version of every domain, with how many data keys it wraps and who holds it."""
+    wraps = {(row[0], row[1]): row[2] for row in _called("portal_wrapping_keys()")}
+    held = [process.keys for process in processes() if process.is_alive]
+    held.append(keyring.fingerprints())
+    return [
+        KeyLine(
+            domain=check.domain,
+            version=check.version,
+            fingerprint=check.fingerprint,
+            created_at=check.created_at,
+            data_keys=wraps.get((check.domain, check.version), 0),
+            holders=sum(_holds(keys, check) is True for keys in held),
+            strangers=sum(_holds(keys, check) is False for keys in held),
+        )
+        for check in KeyCheck.objects.order_by("domain", "-version")
+    ]
+
+
+def _holds(keys: dict[str, str], check: KeyCheck) -> bool | None:
+    """Whether a process holds this very key; None when it holds none of this name."""
+    found = keys.get(f"{check.domain}/v{check.version}")
+    return None if found is None else found == check.fingerprint
+
+
+def _called(function: str, *arguments: UUID) -> list[tuple[Any, ...]]:
+    with roles.connection().cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {function}", list(arguments))  # noqa: S608
+        return list(cursor.fetchall())

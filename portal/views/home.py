@@ -1,0 +1,49 @@
+"""Where a person arrives: their organization, or the choice of one, or the making of the first."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import invitations, people
+from portal.accounts import INVITATION_KEY, confirmed_addresses
+from portal.forms import OrganizationForm
+from portal.requests import SignedInRequest
+from portal.views.answers import done
+
+LAST_KEY = "last_organization"  # in the session, kept by the middleware
+
+
+@require_GET
+def home(request: SignedInRequest) -> HttpResponse:
+    """To the invitation this browser followed, else to the last or only organization."""
+    if request.session.get(INVITATION_KEY):
+        return redirect("invitation")
+    slugs = [membership.slug for membership in request.memberships]
+    last = request.session.get(LAST_KEY)
+    if last in slugs:
+        return redirect("overview", last)
+    return redirect("overview", slugs[0]) if len(slugs) == 1 else redirect("organizations")
+
+
+@require_GET
+def organizations(request: SignedInRequest) -> HttpResponse:
+    return _page(request, OrganizationForm(actor=people.person(request.user)))
+
+
+@require_POST
+def create(request: SignedInRequest) -> HttpResponse:
+    actor = people.person(request.user)
+    form = OrganizationForm(request.POST, actor=actor)
+    made = done(form, lambda values: people.create_organization(actor=actor, **values))
+    return redirect("overview", made.slug) if made else _page(request, form, status=400)
+
+
+def _page(request: SignedInRequest, form: OrganizationForm, status: int = 200) -> HttpResponse:
+    context = {
+        "form": form,
+        "memberships": request.memberships,
+        "invitations": invitations.for_addresses(confirmed_addresses(request.user)),
+    }
+    return render(request, "portal/organizations.html", context, status=status)

@@ -1,0 +1,87 @@
+"""An organization's settings: its name, who owns it, and leaving it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import people, queries
+from portal.forms import RenameForm, TransferForm
+from portal.policy import Permission, authorize
+from portal.refused import Impossible
+from portal.requests import OrganizationRequest
+from portal.views.answers import done, found_or_404
+
+
+@require_GET
+def settings(request: OrganizationRequest) -> HttpResponse:
+    authorize(request.actor, Permission.ORGANIZATION_VIEW)
+    return _page(request)
+
+
+@require_POST
+def rename(request: OrganizationRequest) -> HttpResponse:
+    authorize(request.actor, Permission.ORGANIZATION_EDIT)
+    form = RenameForm(request.POST, actor=request.actor)
+    if done(form, lambda values: people.rename_organization(actor=request.actor, **values)):
+        messages.success(request, "The organization has its new name.")
+        return redirect("organization_settings", request.organization.slug)
+    return _page(request, rename_form=form)
+
+
+@require_POST
+@found_or_404
+def transfer(request: OrganizationRequest) -> HttpResponse:
+    authorize(request.actor, Permission.ORGANIZATION_TRANSFER)
+    form = TransferForm(
+        request.POST, actor=request.actor, heirs=queries.heirs(actor_id=request.actor.id)
+    )
+    heir = done(
+        form,
+        lambda values: people.transfer_ownership(
+            actor=request.actor,
+            membership_id=values["heir"],
+            confirm_name=values["confirm_name"],
+        ),
+        field="confirm_name",
+    )
+    if heir is None:
+        return _page(request, transfer_form=form)
+    messages.success(request, f"{heir.user} owns the organization now, and you are an admin.")
+    return redirect("organization_settings", request.organization.slug)
+
+
+@require_POST
+@found_or_404
+def leave(request: OrganizationRequest) -> HttpResponse:
+    """Needs the organization's name typed, as everything that cannot be taken back."""
+    typed = request.POST.get("confirm_name", "").strip()
+    try:
+        if typed != request.organization.name:
+            raise Impossible("The name does not match. Type it exactly as it is written.")
+        people.leave(actor=request.actor)
+    except Impossible as error:
+        messages.error(request, str(error))
+        return redirect("organization_settings", request.organization.slug)
+    messages.success(request, f"You have left {request.organization.name}.")
+    return redirect("organizations")
+
+
+def _page(request: OrganizationRequest, **bound: Any) -> HttpResponse:
+    heirs = queries.heirs(actor_id=request.actor.id)
+    me = people.membership_of(request.user.id)
+    context = {
+        "rename_form": RenameForm(actor=request.actor, initial={"name": request.organization.name}),
+        "transfer_form": TransferForm(actor=request.actor, heirs=heirs),
+        "heirs": heirs,
+        "losses": people.departure_preview(me),
+        "may_edit": request.actor.may(Permission.ORGANIZATION_EDIT),
+        "may_transfer": request.actor.may(Permission.ORGANIZATION_TRANSFER),
+        **bound,
+    }
+    status = 400 if bound else 200
+    return render(request, "portal/organization_settings.html", context, status=status)

@@ -1,0 +1,70 @@
+"""Operators' pages: counts, work, keys and the platform's own record; no tenant's content."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET
+
+from portal import chain, cursor, platform, queries, tenancy
+from portal.record_words import told
+from portal.requests import OrganizationRequest
+from portal.staff import operator_required
+
+
+@require_GET
+@operator_required
+def index(request: OrganizationRequest) -> HttpResponse:
+    return redirect("platform_organizations")
+
+
+@require_GET
+@operator_required
+def organizations(request: OrganizationRequest) -> HttpResponse:
+    words = request.GET.get("q", "").strip()[:100]
+    found = platform.organizations(request.user.id)
+    shown = [one for one in found if words.lower() in f"{one.name} {one.slug}".lower()]
+    context = {
+        "rows": shown[:500],
+        "total": len(found),
+        "matching": len(shown),
+        "q": words,
+        "labels": platform.count_labels(),
+    }
+    return render(request, "portal/platform_organizations.html", context)
+
+
+@require_GET
+@operator_required
+def workers(request: OrganizationRequest) -> HttpResponse:
+    processes = platform.processes()
+    context = {
+        "processes": processes,
+        "has_worker": any(one.is_alive and one.kind == "worker" for one in processes),
+        "jobs": platform.jobs(request.user.id),
+    }
+    return render(request, "portal/platform_workers.html", context)
+
+
+@require_GET
+@operator_required
+def keys(request: OrganizationRequest) -> HttpResponse:
+    lines = platform.keys()
+    context = {"lines": lines, "strangers": sum(line.strangers for line in lines)}
+    return render(request, "portal/platform_keys.html", context)
+
+
+@require_GET
+@operator_required
+def record(request: OrganizationRequest) -> HttpResponse:
+    """Sign-ins and what operators did: the chain that belongs to no organization."""
+    with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+        page = queries.audit_events({}, at=request.GET.get("cursor", ""))
+        state = chain.state()
+    context = {
+        "rows": [told(event) for event in page.rows],
+        "next": cursor.link(request, page.next),
+        "previous": cursor.link(request, page.previous),
+        "chain": state,
+    }
+    return render(request, "portal/platform_record.html", context)
