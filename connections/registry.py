@@ -31,7 +31,7 @@ def get(slug: str) -> Connector:
 
 
 def browser_url(url: str) -> str:
-    """A vendor page's address as the person's browser reaches it: the sandbox's, when it stands in."""
+    """A vendor page's address for a browser: the sandbox's where that stands in."""
     for real, replacement in settings.CONNECTOR_ORIGINS.items():
         if url.startswith(f"{real}/") or url == real:
             return replacement + url[len(real) :]

@@ -37,9 +37,10 @@ class Vendor:
         self.url, self.control_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{control}"
         callback = f"{settings.PORTAL_URL}/oauth/bitbucket-cloud/callback"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "integrations.sandbox", "--quiet"]
-            + ["--port", str(port), "--control-port", str(control), "--callback", callback]
-            + list(options),
+            [
+                *(sys.executable, "-m", "integrations.sandbox", "--quiet", *options),
+                *("--port", str(port), "--control-port", str(control), "--callback", callback),
+            ],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"]},
             stdout=subprocess.DEVNULL,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from django.db import connections
 
 from connections.flows import consumers, link, workspaces
 from connections.models import Connection, Consumer, PendingLink, SyncRun, Verification, Workspace
@@ -14,7 +22,7 @@ from portal import roles, tenancy, work
 from portal.models import Membership, Organization, User
 from portal.policy import Actor, Role
 from portal.secret import Secret
-from tests.vendor import Vendor
+from tests.vendor import ROOT, VENDORS, Vendor
 
 SESSION = "session-of-alice"
 READ = ["repositories-read", "workspaces-read"]
@@ -23,7 +31,8 @@ READ = ["repositories-read", "workspaces-read"]
 class Works:
     """Acme with Alice, who manages; `drain` does what waits, as a worker does."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker_keys: Path) -> None:
+        self.worker_keys = worker_keys
         self.acme = self.organization("acme")
         self.alice = self.person("alice@acme.example", "Alice", Role.MANAGER)
         self.admin = self.person("ada@acme.example", "Ada", Role.ADMIN)
@@ -52,6 +61,24 @@ class Works:
         """Do all due work as the worker's role does it."""
         with roles.using_role("worker"):
             return work.drain()
+
+    def drain_and_die(self, step: str, vendor: Vendor) -> int:
+        """A real worker process that dies by SIGKILL at this step; its exit code."""
+        database = connections["default"].settings_dict
+        environment = os.environ | {
+            "PORTAL_PROCESS": "worker",
+            "DATABASE_URL": re.sub(
+                r"/[^/?]*\?", f"/{database['NAME']}?", os.environ["DATABASE_URL"]
+            ),
+            "KEYRING_FILE": str(self.worker_keys),
+            "SANDBOX_ORIGINS": vendor.url,
+            "CONNECTOR_ORIGINS": json.dumps(dict.fromkeys(VENDORS, vendor.url)),
+            "LEASE_SECONDS": "2",
+            "REFRESH_LEASE_SECONDS": "2",
+            "DIE_AT_STEP": step,
+        }
+        command = [sys.executable, "manage.py", "drain"]
+        return subprocess.run(command, cwd=ROOT, env=environment, timeout=60).returncode
 
     # ── Linking ───────────────────────────────────────────────────────────────────────────────
 

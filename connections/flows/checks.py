@@ -66,7 +66,9 @@ def _expiry(look: Look, identity: Identity) -> datetime | None:
     return None if credential.refreshable else credential.expires_at
 
 
-def workspace_line(look: Look, api: VendorApi, workspace: WorkspaceRecord) -> RepositoryRecord | None:
+def workspace_line(
+    look: Look, api: VendorApi, workspace: WorkspaceRecord
+) -> RepositoryRecord | None:
     """Reachable, and its repositories listable; the first one serves as a sample for probes."""
     stream = next((s for s in look.way.connector.streams if s.record is RepositoryRecord), None)
     if stream is None:

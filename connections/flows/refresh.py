@@ -12,6 +12,7 @@ import time
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -25,7 +26,6 @@ from portal.policy import SYSTEM
 from portal.secret import Secret
 from portal.steps import step
 
-LEASE = timedelta(seconds=120)  # three times the hard deadline of the call (decisions.md 17)
 DEADLINE_SECONDS = 40.0
 LEFT_SECONDS = 300  # renew when less than five minutes of life are left
 WAIT_SECONDS = 45.0
@@ -54,10 +54,11 @@ def fresh(connection: Connection) -> Secret:
 def _claim(credential: Credential) -> bool:
     now = timezone.now()
     credential.lease_owner = uuid4()
+    until = now + timedelta(seconds=settings.REFRESH_LEASE_SECONDS)
     taken: int = (
         Credential.objects.filter(id=credential.id, version=credential.version)
         .filter(Q(lease_until=None) | Q(lease_until__lt=now))
-        .update(lease_owner=credential.lease_owner, lease_until=now + LEASE)
+        .update(lease_owner=credential.lease_owner, lease_until=until)
     )
     return taken == 1
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from connections import places, registry
 from connections.access import Way
 from connections.contracts import Identity, WorkspaceRecord
-from connections.errors import VendorError
+from connections.errors import ReauthorizationRequired, VendorError
 from connections.flows import tokens, verify
 from connections.models import Connection, Credential, PendingLink, Workspace
 from portal import audit, tenancy, vault, work
@@ -47,13 +47,19 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
     except VendorError as error:
         if error.retry:
             raise
-        fail(pending.id, error.code, error.detail)
+        fail(pending.id, _code(error, held_job), error.detail)
         return
     step("link.identified")
     if _must_ask(pending, identity):
         _ask(pending, identity, reached)
         return
     _settle(held_job, pending, actor, held, identity)
+
+
+def _code(error: VendorError, held_job: work.Claim) -> str:
+    """A code works once: refused on a later attempt, an earlier one died holding its answer."""
+    again = isinstance(error, ReauthorizationRequired) and held_job.job.attempts > 1
+    return "answer_lost" if again else error.code
 
 
 def gave_up(code: str, *, pending_link_id: str) -> None:
