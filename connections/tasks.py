@@ -60,6 +60,7 @@ def start_due() -> None:
     for organization_id, connection_id, verification, syncing in due:
         with tenancy.acting_for(organization_id), tenancy.transaction():
             _start(connection_id, verification=bool(verification), syncing=bool(syncing))
+            work.purge()
 
 
 def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:

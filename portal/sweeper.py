@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from portal import keyring, work
 from portal.models import Heartbeat
+from portal.startup import refuse_unless_ready
 
 log = logging.getLogger(__name__)
 STALE = timedelta(days=1)
@@ -53,9 +54,13 @@ def run() -> None:
         _stop.wait(settings.SWEEP_SECONDS * random.uniform(0.7, 1.3))
 
 
+@signals.worker_init.connect
+def refuse(**_: Any) -> None:
+    refuse_unless_ready()
+
+
 @signals.worker_ready.connect
 def start(**_: Any) -> None:
-    keyring.require()
     threading.Thread(target=run, name="sweeper", daemon=True).start()
 
 

@@ -23,6 +23,8 @@ from portal.models import Job
 
 log = logging.getLogger(__name__)
 
+KEPT_FOR = timedelta(days=7)
+
 WAITING, REFRESH, NORMAL, INCREMENTAL, FULL = 10, 20, 50, 70, 90  # priority: a person waits first
 
 _CLAIM = """
@@ -243,6 +245,12 @@ def _fail(held: Claim, kind: Kind, code: str) -> None:
         if kind.gave_up:
             kind.gave_up(code, **held.job.ref)
     log.error("job.failed", extra={"job_id": str(held.id), "kind": held.job.kind, "code": code})
+
+
+def purge() -> None:
+    """Delete some of the acting organization's jobs that were done long ago."""
+    old = Job.objects.filter(done_at__lt=timezone.now() - KEPT_FOR)
+    Job.objects.filter(id__in=list(old.values_list("id", flat=True)[:500])).delete()
 
 
 def backoff_seconds(attempt: int) -> float:

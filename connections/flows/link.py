@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from portal.secret import Secret
 
 Stage = PendingLink.Stage
 LONGEST_PARAMETER = 4096
+FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def digest(text: str) -> bytes:
@@ -62,6 +64,7 @@ def begin(
         if relink
         else [c.key for c in manifest.capabilities if c.minimal],
     )
+    work.later("forget_link", run_at=timezone.now() + FORGOTTEN_AFTER, pending_link_id=pending.id)
     audit.record(audit.Action.LINK_BEGUN, actor=actor, subject=pending, connector=connector)
     return pending
 

@@ -123,10 +123,13 @@ def _way(pending: PendingLink) -> Way:
 
 
 def forget(claim: work.Claim, *, pending_link_id: str) -> None:
-    """Nothing is sealed for this link any more."""
+    """The link is over, done or not, and nothing is sealed for it any more."""
     with tenancy.transaction():
         for pending in PendingLink.objects.filter(id=pending_link_id):
             tokens.drop(pending)
+            if pending.stage not in {Stage.DONE, Stage.FAILED}:
+                pending.stage, pending.error = Stage.FAILED, "expired"
+                pending.save(update_fields=["stage", "error"])
 
 
 # ── Another account than before ───────────────────────────────────────────────────────────────
