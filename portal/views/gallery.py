@@ -96,7 +96,15 @@ def place(request: HttpRequest, area: str) -> None:
     """Pretends that the request came to an organization with a friend beside it."""
     here = SimpleNamespace(slug="acme", name="Acme Corporation", role="admin")
     friend = SimpleNamespace(slug="globex", name="Globex Research and Development", role="member")
-    for name, value in {"organization": here, "memberships": [here, friend], "area": area}.items():
+    person = SimpleNamespace(
+        is_authenticated=True,
+        is_operator=True,
+        is_support=True,
+        name="Alice Adams",
+        email="alice@acme.example",
+    )
+    values = {"organization": here, "memberships": [here, friend], "area": area, "user": person}
+    for name, value in values.items():
         setattr(request, name, value)
 
 
