@@ -261,6 +261,7 @@ CONNECTORS = ["integrations.bitbucket_cloud"]
 CONNECTOR_ORIGINS = env.mapping("CONNECTOR_ORIGINS")
 SANDBOX_ORIGINS = env.listed("SANDBOX_ORIGINS")
 OUTBOUND_PROXY = env.text("OUTBOUND_PROXY", "")
+SEED_CONSUMERS = {} if PRODUCTION else env.mapping("SEED_CONSUMERS")  # {"connector": "key:secret"}
 if PRODUCTION and (SANDBOX_ORIGINS or CONNECTOR_ORIGINS):
     raise ImproperlyConfigured("SANDBOX_ORIGINS and CONNECTOR_ORIGINS must be empty in production.")
 
