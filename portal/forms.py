@@ -13,8 +13,6 @@ from portal.fields import CleanForm, CleanText, OnceKey
 from portal.models import Membership, Team
 from portal.policy import MAY_GRANT, ROLE_MEANING, Actor, Role, TeamRole
 
-ROLE_HELP = " ".join(f"{role.label}: {meaning}" for role, meaning in ROLE_MEANING.items())
-
 
 class OrganizationForm(CleanForm):
     name = CleanText(

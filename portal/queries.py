@@ -72,10 +72,10 @@ def heirs(*, actor_id: UUID | None) -> list[Membership]:
 
 @dataclass(frozen=True, slots=True)
 class TeamLine:
-    """One team of the tree, with how deep it lies and how many people are in it."""
+    """One team of the tree, the names above it, and how many people are in it."""
 
     team: Team
-    depth: int
+    above: str
     people: int
 
 
@@ -87,12 +87,12 @@ def team_tree() -> list[TeamLine]:
         below[team.parent_id].append(team)
     lines: list[TeamLine] = []
 
-    def descend(parent_id: UUID | None, depth: int) -> None:
+    def descend(parent_id: UUID | None, above: tuple[str, ...]) -> None:
         for team in below[parent_id]:
-            lines.append(TeamLine(team, depth, team.people))
-            descend(team.id, depth + 1)
+            lines.append(TeamLine(team, " › ".join(above), team.people))
+            descend(team.id, (*above, team.name))
 
-    descend(None, 0)
+    descend(None, ())
     return lines
 
 

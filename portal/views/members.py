@@ -13,7 +13,7 @@ from portal import cursor, invitations, people, queries
 from portal.forms import InviteForm, RoleForm, role_choices
 from portal.invitations import Sent
 from portal.models import Team
-from portal.policy import Permission, Role, authorize
+from portal.policy import ROLE_MEANING, Permission, Role, authorize
 from portal.refused import Impossible
 from portal.requests import OrganizationRequest
 from portal.views.answers import done, found_or_404, one_of
@@ -123,6 +123,7 @@ def _page(
         "total": queries.member_count(),
         "teams": Team.objects.count(),
         "invitations": queries.waiting_invitations(),
+        "meanings": [(one.label, meaning) for one, meaning in ROLE_MEANING.items()],
         "may_invite": request.actor.may(Permission.MEMBER_INVITE),
         "may_edit": request.actor.may(Permission.MEMBER_EDIT),
     }
