@@ -18,6 +18,8 @@ from launcher.layout import Layout
 
 # The vendor's real origins, which the sandbox stands in for.
 VENDOR_ORIGINS = ("https://api.bitbucket.org", "https://bitbucket.org")
+USUAL_PORT = 8000
+SANDBOX_PORTS = (8801, 8802)
 WEB_THREADS = 8
 WORKER_THREADS = 4  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
 
@@ -45,17 +47,17 @@ class Addresses:
         return f"http://127.0.0.1:{self.control}"
 
 
-def addresses(host: str, port: int, *, fixed: bool) -> Addresses:
-    """The wanted port and the two after 8800, or free ones where somebody is there already.
+def addresses(host: str, port: int | None) -> Addresses:
+    """The usual ports, or free ones where a port was named or somebody is there already.
 
-    A port that the person named (`fixed`) is not replaced; SystemExit says that it is taken.
+    A port that the person named is not replaced; SystemExit says that it is taken.
     """
-    if fixed and not is_free(host, port):
+    if port and not is_free(host, port):
         raise SystemExit(f"Port {port} is taken. Choose another one: bin/run --port …")
-    web = port if is_free(host, port) else free_port()
-    control = 8802 if is_free("127.0.0.1", 8802) else free_port()
-    sandbox = 8801 if is_free("127.0.0.1", 8801) else free_port()
-    return Addresses(host, web, sandbox, control)
+    web = port or (USUAL_PORT if is_free(host, USUAL_PORT) else free_port())
+    if web == USUAL_PORT and all(is_free("127.0.0.1", usual) for usual in SANDBOX_PORTS):
+        return Addresses(host, web, *SANDBOX_PORTS)
+    return Addresses(host, web, free_port(), free_port())
 
 
 def is_free(host: str, port: int) -> bool:

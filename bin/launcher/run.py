@@ -135,7 +135,8 @@ def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
     place, say = supervisor.layout, supervisor.say
     if place.portal.uid == 0:
         say(f"running as root: {place.servers.name} cannot read this checkout and its Python")
-    at = programs.addresses(options.host, options.port or 8000, fixed=options.port is not None)
+    port = programs.free_port() if options.check and not options.port else options.port
+    at = programs.addresses(options.host, port)
     database, valkey = start_servers(supervisor)
     environment = programs.shared(place, at, database, valkey, sandbox=not options.no_sandbox)
     sandbox = programs.sandbox(place, at, environment)

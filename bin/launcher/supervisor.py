@@ -143,6 +143,8 @@ class Supervisor:
                 break
             time.sleep(0.02)
         for kept in group:
+            if kept.child.poll() is None:
+                self.say(f"{kept.service.name} did not stop by itself; it is ended now")
             children.kill_session(kept.child.pid)
             kept.child.wait()
             children.forget(self.pids, kept.service.name)
