@@ -51,7 +51,7 @@ class FoundInvitation:
     expires_at: datetime
 
 
-def invite(*, actor: Actor, email: str, role: Role, key: UUID) -> Sent:
+def invite(*, actor: Actor, email: str, role: Role, key: UUID, by_mail: bool = True) -> Sent:
     """The address is invited and told by mail; the same form sent again finds the first one."""
     with tenancy.transaction():
         organization = held()
@@ -72,7 +72,10 @@ def invite(*, actor: Actor, email: str, role: Role, key: UUID) -> Sent:
             invited_by_id=actor.id,
         )
         audit.record(Action.MEMBER_INVITED, actor=actor, subject=invitation, role=role)
-        return _sent(invitation, token, str(organization), actor)
+        link = _link(token)
+        if by_mail:
+            _mail_later(invitation, link, str(organization), actor)
+    return Sent(invitation, link)
 
 
 def resend(*, actor: Actor, invitation_id: UUID) -> Sent:
@@ -89,7 +92,9 @@ def resend(*, actor: Actor, invitation_id: UUID) -> Sent:
         audit.record(
             Action.MEMBER_INVITED, actor=actor, subject=invitation, role=invitation.role, again=True
         )
-        return _sent(invitation, token, str(organization), actor)
+        link = _link(token)
+        _mail_later(invitation, link, str(organization), actor)
+    return Sent(invitation, link)
 
 
 def revoke(*, actor: Actor, invitation_id: UUID) -> Invitation:
@@ -167,8 +172,11 @@ def _require_free(email: str) -> None:
     waiting.update(revoked_at=timezone.now())
 
 
-def _sent(invitation: Invitation, token: str, organization: str, actor: Actor) -> Sent:
-    link = settings.PORTAL_URL + reverse("invitation_link", args=[token])
+def _link(token: str) -> str:
+    return str(settings.PORTAL_URL) + reverse("invitation_link", args=[token])
+
+
+def _mail_later(invitation: Invitation, link: str, organization: str, actor: Actor) -> None:
     words = {
         "organization": organization,
         "invited_by": actor.name,
@@ -179,7 +187,6 @@ def _sent(invitation: Invitation, token: str, organization: str, actor: Actor) -
     transaction.on_commit(
         lambda: _mail("invitation", invitation.email, words), using=roles.current(), robust=True
     )
-    return Sent(invitation, link)
 
 
 def _mail(template: str, to: str, words: dict[str, Any]) -> None:

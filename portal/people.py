@@ -158,6 +158,11 @@ def member(membership_id: UUID) -> Membership:
     return found
 
 
+def everybody() -> list[Membership]:
+    """All memberships of the acting organization with their people."""
+    return list(Membership.objects.select_related("user"))
+
+
 def membership_of(user_id: UUID | None) -> Membership:
     """This person's membership of the acting organization; else Membership.DoesNotExist."""
     found: Membership = Membership.objects.select_related("user").get(user_id=user_id)
