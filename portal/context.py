@@ -63,10 +63,12 @@ ORGANIZATION_ITEMS = (
 )
 NEEDS = {"members": Permission.MEMBER_VIEW, "audit": Permission.AUDIT_VIEW}
 PLATFORM_ITEMS = (
-    ("Organizations", "platform", "building"),
+    ("Overview", "platform", "layout-dashboard"),
+    ("Organizations", "platform_organizations", "building"),
     ("Connectors", "platform_connectors", "plug"),
     ("Keys", "platform_keys", "key"),
     ("Workers", "platform_workers", "server"),
+    ("Record", "platform_record", "history"),
     ("Record", "platform_record", "history"),
 )
 SUPPORT_ITEMS = (("Look at a connection", "support", "headset"),)
@@ -144,8 +146,9 @@ def placed(
 
 
 def is_here(path: str, name: str, url: str) -> bool:
-    """Whether the page lies under the item; the overview is above all others, so only itself."""
-    return bool(url) and (path == url if name == "overview" else path.startswith(url))
+    """Whether the page lies under the item; an overview is above all others, so only itself."""
+    overviews = {"overview", "platform"}
+    return bool(url) and (path == url if name in overviews else path.startswith(url))
 
 
 def address(name: str, *args: str) -> str:

@@ -4,11 +4,9 @@ shows each in use; settings load this library into every template."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from django import template
 from django.template.context import Context
@@ -173,8 +171,8 @@ def post_button(
     value: str = "",
 ) -> str:
     """{% post_button "Verify now" url kind="primary" icon="refresh" %}: a form of one button."""
-    values = {"label": label, "action": action, "kind": kind, "icon": icon, "small": small}
-    values |= {"in_menu": in_menu, "name": name, "value": value}
+    values: dict[str, object] = {"label": label, "action": action, "kind": kind, "icon": icon}
+    values |= {"small": small, "in_menu": in_menu, "name": name, "value": value}
     return render_to_string("components/post_button.html", values | token(context))
 
 
@@ -190,7 +188,7 @@ def sort_header(context: Context, label: str, name: str, *, number: bool = False
     return render_to_string("components/sort_header.html", values)
 
 
-def token(context: Context) -> Mapping[str, Any]:
+def token(context: Context) -> dict[str, object]:
     """What a component needs to print `csrf_token`."""
     return {"csrf_token": context.get("csrf_token", "")}
 
@@ -296,5 +294,6 @@ def danger_zone(
 ) -> str:
     """{% danger_zone title="Revoke" name=connection.name action=url button="Revoke" %}what is
     lost, counted{% enddanger_zone %}; posts `confirm_name`, which the flow checks."""
-    values = {"content": content, "title": title, "name": name, "action": action, "button": button}
+    values: dict[str, object] = {"content": content, "title": title, "name": name}
+    values |= {"action": action, "button": button}
     return render_to_string("components/danger_zone.html", values | token(context))
