@@ -7,13 +7,21 @@ are real, other processes see them, and nothing has to be undone.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
+from portal import keyfile, keyring
+from tests import keys
 from tests.live import LivePortal
 from tests.servers import Servers, pointing_at
+from tests.vendor import vendor, vendor_process
+from tests.works import Works
+
+__all__ = ["vendor", "vendor_process"]
 
 _numbers = itertools.count(1)
 
@@ -46,3 +54,15 @@ def live_portal(servers: Servers) -> Iterator[LivePortal]:
     portal = LivePortal(servers.root)
     yield portal
     portal.stop()
+
+
+@pytest.fixture
+def works(db: None, tmp_path: Path) -> Iterator[Works]:
+    """An organization with people, and a way to do what waits for workers."""
+    texts = keyring.generate()
+    rings = {process: keyfile.parse(text, process) for process, text in texts.items()}
+    worker_file = tmp_path / "worker.json"
+    worker_file.write_text(texts["worker"])
+    os.chmod(worker_file, 0o600)
+    with keys.holding(keys.everything(rings)):
+        yield Works(worker_file)
