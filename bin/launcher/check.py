@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.browser import Browser, StepFailed
-from launcher.programs import Addresses
 from launcher.supervisor import Supervisor
 
 
@@ -17,27 +16,31 @@ class Journey:
     """What the steps share."""
 
     browser: Browser
-    at: Addresses
     mail: Path
 
 
-def journey(at: Addresses, environment: dict[str, str], supervisor: Supervisor) -> int:
-    """0 when every step succeeds and nothing died; the first that does not ends it with 1."""
-    state = Journey(Browser(environment["PORTAL_URL"]), at, Path(environment["MAIL_DIR"]))
+def journey(environment: dict[str, str], supervisor: Supervisor) -> int:
+    """0 when every step succeeds and nothing died meanwhile, else 1."""
+    passed = walk(environment["PORTAL_URL"], Path(environment["MAIL_DIR"]), supervisor.say)
+    supervisor.look()
+    if supervisor.deaths:
+        supervisor.say(f"FAILED  to keep running: {', '.join(supervisor.deaths)}")
+    return 0 if passed and not supervisor.deaths else 1
+
+
+def walk(url: str, mail: Path, say: Callable[[str], None]) -> bool:
+    """Whether every step succeeds; each is said with its time, and the first failure ends it."""
+    state = Journey(Browser(url), mail)
     for title, step in STEPS:
         begun = time.monotonic()
         try:
             step(state)
         except StepFailed as failure:
-            supervisor.say(f"FAILED  {title}: {failure}")
-            return 1
-        supervisor.say(f"ok  {title} ({time.monotonic() - begun:.2f} s)")
-    supervisor.look()
-    if supervisor.deaths:
-        supervisor.say(f"FAILED  to keep running: {', '.join(supervisor.deaths)}")
-        return 1
-    supervisor.say(f"{len(STEPS)} steps passed")
-    return 0
+            say(f"FAILED  {title}: {failure}")
+            return False
+        say(f"ok  {title} ({time.monotonic() - begun:.2f} s)")
+    say(f"{len(STEPS)} steps passed")
+    return True
 
 
 def pages_are_up(state: Journey) -> None:

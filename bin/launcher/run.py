@@ -48,7 +48,7 @@ def main(root: Path, arguments: list[str]) -> int:
             stack.callback(finish, supervisor)
             up = bring_up(supervisor, options)
             if options.check:
-                return check.journey(up.at, up.environment, supervisor)
+                return check.journey(up.environment, supervisor)
             greet(up, place, sandbox=not options.no_sandbox)
             supervisor.watch()
     except KeyboardInterrupt:

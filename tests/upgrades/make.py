@@ -1,0 +1,42 @@
+"""`python -m tests.upgrades.make 0002 what_it_brought`: a dump of today's state for later tests."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent.parent
+sys.path.insert(0, str(ROOT / "bin"))
+
+from launcher import check, layout  # noqa: E402  (bin/ had to be named first)
+from launcher.postgres import binaries  # noqa: E402
+
+from tests.live import LivePortal  # noqa: E402
+from tests.upgrades import dumps  # noqa: E402
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.upgrades.make", description=__doc__)
+    parser.add_argument("number", help="the next of this folder, such as 0002")
+    parser.add_argument("name", help="what the state brought, with underscores")
+    options = parser.parse_args()
+    target = FOLDER / f"{options.number}_{options.name}.sql.gz"
+    if target.exists():
+        parser.error(f"{target.name} is there already; a dump is never changed.")
+    portal = LivePortal(ROOT)
+    try:
+        if not check.walk(portal.url, portal.mail, print):
+            return 1
+        tools = binaries(layout.plan(ROOT))
+        dumps.pack(dumps.dump(tools, portal.var / "run", "portal"), target)
+    finally:
+        portal.stop()
+    print(f"{target} has {os.path.getsize(target) // 1024} KiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
