@@ -1,5 +1,79 @@
-"""The pages of connections."""
+"""The pages of connections: an organization's, the way back from vendors, platform and support."""
 
-from django.urls import URLPattern
+from __future__ import annotations
 
-urlpatterns: list[URLPattern] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from connections.views import (
+    arriving,
+    catalogue,
+    connection,
+    consumers,
+    deeds,
+    linking,
+    listing,
+    support,
+)
+
+LINK: list[URLPattern | URLResolver] = [
+    path("what", linking.what, name="link_what"),
+    path("scopes", linking.scopes, name="link_scopes"),
+    path("how", linking.how, name="link_how"),
+    path("consent", linking.consent, name="link_consent"),
+    path("leave", linking.leave, name="link_leave"),
+    path("check", arriving.check, name="link_check"),
+    path("progress", arriving.progress, name="link_progress"),
+    path("confirm-account", arriving.confirm_account, name="link_confirm_account"),
+    path("abandon", linking.abandon, name="link_abandon"),
+]
+
+CONNECTION: list[URLPattern | URLResolver] = [
+    path("", connection.overview, name="connection"),
+    path("verification", connection.verification, name="connection_verification"),
+    path("credential", connection.credential, name="connection_credential"),
+    path("repositories", connection.repositories, name="connection_repositories"),
+    path("workspaces", connection.workspaces, name="connection_workspaces"),
+    path("sync", connection.sync, name="connection_sync"),
+    path("record", connection.record, name="connection_record"),
+    path("settings", connection.settings, name="connection_settings"),
+    path("relink", linking.relink, name="connection_relink"),
+    path("verify", deeds.verify_now, name="connection_verify"),
+    path("sync/start", deeds.sync_now, name="connection_sync_start"),
+    path("sync/<uuid:run_id>/cancel", deeds.cancel, name="connection_sync_cancel"),
+    path("sync/<uuid:run_id>/accept", deeds.accept_shrink, name="connection_sync_accept"),
+    path("workspaces/choose", deeds.choose_workspaces, name="connection_workspaces_choose"),
+    path("edit", deeds.edit, name="connection_edit"),
+    path("pause", deeds.pause, name="connection_pause"),
+    path("resume", deeds.resume, name="connection_resume"),
+    path("revoke", deeds.revoke, name="connection_revoke"),
+]
+
+ORGANIZATION: list[URLPattern | URLResolver] = [
+    path("", catalogue.overview, name="overview"),
+    path("catalogue/", catalogue.catalogue, name="catalogue"),
+    path("catalogue/<slug:connector>/", catalogue.product, name="product"),
+    path("catalogue/<slug:connector>/link", linking.begin, name="link_begin"),
+    path("links/<uuid:link_id>/", include(LINK)),
+    path("connections/", listing.connections, name="connections"),
+    path("connections/verify", listing.verify_many, name="connections_verify"),
+    path("connections/<uuid:connection_id>/", include(CONNECTION)),
+    path("settings/consumers/", consumers.own, name="consumers"),
+    path("settings/consumers/<uuid:consumer_id>/", consumers.own_one, name="consumer"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("o/<slug:organization_slug>/", include(ORGANIZATION)),
+    path("oauth/<slug:connector>/callback", arriving.callback, name="oauth_callback"),
+    path("platform/connectors/", consumers.platform, name="platform_connectors"),
+    path(
+        "platform/connectors/<uuid:consumer_id>/",
+        consumers.platform_one,
+        name="platform_consumer",
+    ),
+    path("support/<slug:slug>/connections/", support.connections, name="support_connections"),
+    path(
+        "support/<slug:slug>/connections/<uuid:connection_id>/",
+        support.connection,
+        name="support_connection",
+    ),
+]

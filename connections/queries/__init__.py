@@ -1,0 +1,1 @@
+"""What pages read: one function and one frozen record per screen."""

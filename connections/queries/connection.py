@@ -1,0 +1,126 @@
+"""The frame of one connection's pages: who may see what, its state in words, its tabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.urls import reverse
+
+from connections.contracts import Manifest, Method
+from connections.models import Connection, Credential, SyncRun, Verification
+from connections.queries import products
+from connections.queries.health import Health, health_of
+from portal.policy import Actor, Permission, allows, present
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What this person may do with this connection.
+
+    A team's connection shows its details to those who manage it; others read name, state and
+    repositories (design.md §5).
+    """
+
+    manage: bool
+    details: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    label: str
+    url: str
+    active: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPage:
+    """What every tab shows above its own part."""
+
+    connection: Connection
+    product: str
+    manifest: Manifest | None
+    method: Method | None
+    credential: Credential | None
+    verification: Verification | None
+    run: SyncRun | None
+    health: Health
+    rights: Rights
+    tabs: list[Tab]
+
+    @property
+    def is_revoked(self) -> bool:
+        return self.connection.state == Connection.State.REVOKED
+
+
+TABS = (
+    ("Overview", "connection", False),
+    ("Verification", "connection_verification", True),
+    ("Credential", "connection_credential", True),
+    ("Repositories", "connection_repositories", False),
+    ("Sync", "connection_sync", False),
+    ("Record", "connection_record", True),
+    ("Settings", "connection_settings", True),
+)
+
+
+def rights_of(actor: Actor, connection: Connection) -> Rights:
+    """Asked of the policy table; a team's admin manages that team's connections."""
+    if connection.team_id and not allows(actor, Permission.CONNECTION_MANAGE):
+        actor = present(actor)
+    manage = allows(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)
+    reads_record = allows(actor, Permission.AUDIT_VIEW)
+    granted_it = connection.team_id is None and connection.granted_by_id == actor.id
+    return Rights(manage=manage, details=manage or reads_record or granted_it)
+
+
+def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str) -> ConnectionPage:
+    """The frame around `tab`, one of the URL names in TABS."""
+    product = products.name_of(connection.connector)
+    rights = rights_of(actor, connection)
+    credential = current_credential(connection.id)
+    verification = latest_verification(connection.id)
+    health = health_of(
+        connection,
+        product=product,
+        credential=credential if rights.details else None,
+        verification=verification,
+    )
+    return ConnectionPage(
+        connection=connection,
+        product=product,
+        manifest=products.manifest_of(connection.connector),
+        method=products.method_of(connection.connector, connection.method),
+        credential=credential,
+        verification=verification,
+        run=latest_run(connection.id),
+        health=health,
+        rights=rights,
+        tabs=[
+            Tab(label, reverse(name, args=[slug, connection.id]), name == tab)
+            for label, name, is_detail in TABS
+            if rights.details or not is_detail
+        ],
+    )
+
+
+def current_credential(connection_id: UUID) -> Credential | None:
+    found: Credential | None = Credential.objects.filter(
+        connection_id=connection_id, replaced_at=None
+    ).first()
+    return found
+
+
+def latest_verification(connection_id: UUID) -> Verification | None:
+    found: Verification | None = (
+        Verification.objects.filter(connection_id=connection_id).order_by("-started_at").first()
+    )
+    return found
+
+
+def latest_run(connection_id: UUID) -> SyncRun | None:
+    found: SyncRun | None = (
+        SyncRun.objects.filter(connection_id=connection_id).order_by("-created_at").first()
+    )
+    return found

@@ -1,0 +1,58 @@
+"""The credential tab: what is known of the sealed secret and of those before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connections.contracts import Manifest
+from connections.models import Connection, Credential
+from connections.queries.health import expires_soon
+
+KINDS = {
+    "oauth2": "OAuth 2.0 grant",
+    "client_credentials": "OAuth consumer of its own",
+    "api_token": "API token",
+    "workspace_access_token": "Workspace access token",
+    "project_access_token": "Project access token",
+    "repo_access_token": "Repository access token",
+}
+KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFacts:
+    """One credential; `kind` in words, scopes None when the vendor did not say."""
+
+    row: Credential
+    kind: str
+    expires_soon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialTab:
+    current: CredentialFacts | None
+    earlier: list[CredentialFacts]
+    lifetime: str
+    limits: str
+    acts_as: str
+
+
+def credential_tab(connection: Connection, manifest: Manifest | None) -> CredentialTab:
+    """The current credential and the last twenty before it."""
+    rows = Credential.objects.filter(connection_id=connection.id).order_by("-created_at")
+    found = list(rows[: KEPT + 1])
+    methods = manifest.methods if manifest else ()
+    method = next((each for each in methods if each.key == connection.method), None)
+    return CredentialTab(
+        current=next((facts(row) for row in found if row.replaced_at is None), None),
+        earlier=[facts(row) for row in found if row.replaced_at is not None],
+        lifetime=method.lifetime if method else "",
+        limits=method.limits if method else "",
+        acts_as=method.acts_as if method else "",
+    )
+
+
+def facts(row: Credential) -> CredentialFacts:
+    """The credential in words."""
+    words = row.kind.replace("_", " ").capitalize()
+    return CredentialFacts(row, KINDS.get(row.kind, words), expires_soon(row))

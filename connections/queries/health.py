@@ -1,0 +1,161 @@
+"""How a connection is, in one of five words and one sentence; computed, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, CharField, Q, Value, When
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from connections.explain import BROKEN, Explanation, explain
+from connections.models import Connection, Credential, Outcome, Verification
+from portal.templatetags.portal import when
+
+WORST_FIRST = ("broken", "attention", "unverified", "working", "paused")
+EXPIRES_SOON = timedelta(days=30)
+
+State = Connection.State
+_PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
+_BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
+_ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="")
+
+# The same question as `word_of`, asked of PostgreSQL; the first that fits wins.
+IN_SQL = Case(
+    When(_PAUSED, then=Value("paused")),
+    When(_BROKEN, then=Value("broken")),
+    When(_ATTENTION, then=Value("attention")),
+    When(state=State.UNVERIFIED, then=Value("unverified")),
+    default=Value("working"),
+    output_field=CharField(),
+)
+_CONDITIONS: Mapping[str, Q] = {
+    "paused": _PAUSED & ~Q(state=State.REVOKED),
+    "broken": ~_PAUSED & _BROKEN,
+    "attention": ~_PAUSED & ~_BROKEN & _ATTENTION,
+    "unverified": ~_PAUSED & ~_BROKEN & ~_ATTENTION & Q(state=State.UNVERIFIED),
+    "working": ~_PAUSED & ~_BROKEN & ~_ATTENTION & ~Q(state=State.UNVERIFIED),
+}
+
+
+def condition(word: str) -> Q:
+    """The rows that are so; raises KeyError for a word that is none of the five."""
+    return _CONDITIONS[word]
+
+
+def word_of(row: Any) -> str:
+    """One of five, from a row with `state`, `paused_at`, `suspect_since` and `last_error`."""
+    if row.state == State.REVOKED or row.paused_at is not None:
+        return "paused"
+    if row.state == State.NEEDS_REAUTHORIZATION or row.last_error in BROKEN:
+        return "broken"
+    if row.suspect_since is not None or row.last_error:
+        return "attention"
+    return "unverified" if row.state == State.UNVERIFIED else "working"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The head of a connection's page: badge, one line in words, and what to do about it."""
+
+    state: str
+    word: str
+    line: SafeString
+    trouble: Explanation | None = None
+
+
+def health_of(
+    connection: Connection,
+    *,
+    product: str,
+    credential: Credential | None,
+    verification: Verification | None,
+) -> Health:
+    """How this connection is now, by its row, its credential's life and its last verification."""
+    if connection.state == State.REVOKED:
+        line = format_html("Revoked {}. It stays here for the record.", when(connection.revoked_at))
+        return Health("paused", "Revoked", line)
+    if connection.paused_at:
+        line = format_html(
+            "Paused {}. Nothing is asked of {}.", when(connection.paused_at), product
+        )
+        return Health("paused", "Paused", line)
+    code = trouble_code(connection, verification)
+    if code:
+        trouble = explain(code, product=product)
+        return Health(_worse(connection, trouble), "", _told(connection, trouble), trouble)
+    if connection.state == State.UNVERIFIED:
+        return Health("unverified", "", _unverified(verification))
+    return _working(credential, verification)
+
+
+def trouble_code(connection: Connection, verification: Verification | None) -> str:
+    """The error code that the page explains; empty when there is nothing to explain."""
+    if connection.state == State.NEEDS_REAUTHORIZATION:
+        return "reauthorization_required"
+    if connection.last_error:
+        return connection.last_error
+    if connection.suspect_since:
+        return "reauthorization_required"
+    if verification and verification.outcome == Outcome.PARTLY:
+        return "scope_missing"
+    return ""
+
+
+def _worse(connection: Connection, trouble: Explanation) -> str:
+    if connection.state == State.NEEDS_REAUTHORIZATION:
+        return "broken"
+    return trouble.state
+
+
+def _told(connection: Connection, trouble: Explanation) -> SafeString:
+    parts = [format_html("{}.", trouble.title)]
+    if connection.last_success_at:
+        parts.append(format_html("Last answer {}.", when(connection.last_success_at)))
+    return _joined(parts)
+
+
+def _unverified(verification: Verification | None) -> SafeString:
+    if verification and verification.finished_at is None:
+        return format_html("The first verification began {}.", when(verification.started_at))
+    return format_html("{}", "Linked, and not verified yet.")
+
+
+def _working(credential: Credential | None, verification: Verification | None) -> Health:
+    parts = []
+    if verification and verification.finished_at:
+        parts.append(format_html("Verified {}.", when(verification.finished_at)))
+    parts.extend(_life(credential))
+    state = "attention" if expires_soon(credential, timedelta(days=7)) else "working"
+    return Health(state, "", _joined(parts or [format_html("{}", "Linked.")]))
+
+
+def _life(credential: Credential | None) -> list[SafeString]:
+    if credential is None or credential.expires_at is None:
+        return []
+    moment: datetime = credential.expires_at
+    if credential.refreshable:
+        if moment <= timezone.now():
+            return [format_html("{}", "Token renews itself at its next use.")]
+        return [format_html("Token renews itself {}.", when(moment))]
+    if moment <= timezone.now():
+        return [format_html("Token expired {}.", when(moment))]
+    return [format_html("Token expires {}.", when(moment))]
+
+
+def expires_soon(credential: Credential | None, within: timedelta = EXPIRES_SOON) -> bool:
+    """Whether a credential that cannot renew itself ends within that time."""
+    return bool(
+        credential
+        and credential.expires_at
+        and not credential.refreshable
+        and credential.expires_at <= timezone.now() + within
+    )
+
+
+def _joined(parts: list[SafeString]) -> SafeString:
+    return mark_safe(" ".join(parts))  # noqa: S308  (each part was escaped)

@@ -1,0 +1,151 @@
+"""The scope matrix: for each capability what it needs, what was granted, what was proven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from connections.contracts import Capability, Manifest
+from connections.models import Check, CheckOutcome, Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A capability's scopes as one of the vendor's vocabularies says them."""
+
+    spoken_by: str
+    scopes: tuple[str, ...]
+    labels: tuple[str, ...]
+    obstacle: str
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One capability. `granted` None: the vendor did not say."""
+
+    key: str
+    title: str
+    why: str
+    needed: bool
+    granted: bool | None
+    proven: str
+    missing: tuple[str, ...]
+    words: list[Words]
+    checks: list[Check]
+    unprovable: str
+    probe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    needed: list[MatrixRow]
+    others: list[MatrixRow]
+    missing: list[MatrixRow]
+    excess: tuple[str, ...]
+    scopes: tuple[str, ...] | None
+
+
+def matrix_of(
+    *,
+    manifest: Manifest,
+    connection: Connection,
+    vocabulary: str,
+    scopes: Sequence[str] | None,
+    checks: Sequence[Check],
+) -> Matrix:
+    """Scopes come from what the vendor said of the credential, never from what was asked."""
+    held = None if scopes is None else manifest.closure(frozenset(scopes))
+    rows = [
+        _row(manifest, capability, connection, vocabulary, held, checks)
+        for capability in manifest.capabilities
+    ]
+    needed = [row for row in rows if row.needed]
+    return Matrix(
+        needed=needed,
+        others=sorted((row for row in rows if not row.needed), key=lambda row: not row.granted),
+        missing=[row for row in needed if row.granted is False],
+        excess=_excess(manifest, connection, vocabulary, scopes),
+        scopes=None if scopes is None else tuple(scopes),
+    )
+
+
+def checks_of(verification_id: UUID) -> list[Check]:
+    return list(Check.objects.filter(verification_id=verification_id).order_by("position"))
+
+
+def spoken_by(manifest: Manifest, vocabulary: str) -> str:
+    """Who speaks this vocabulary: the titles of its methods."""
+    return ", ".join(m.title for m in manifest.methods if m.vocabulary == vocabulary)
+
+
+def vocabularies(manifest: Manifest) -> list[str]:
+    """Every vocabulary of the vendor, in the order of its methods."""
+    return list(dict.fromkeys(method.vocabulary for method in manifest.methods))
+
+
+def words_of(manifest: Manifest, capability: Capability, ours: str = "") -> list[Words]:
+    """The capability in each vocabulary."""
+    return [
+        Words(
+            spoken_by=spoken_by(manifest, vocabulary),
+            scopes=capability.scopes.get(vocabulary, ()),
+            labels=capability.labels.get(vocabulary, ()),
+            obstacle=""
+            if vocabulary in capability.scopes
+            else capability.unavailable.get(vocabulary, "Not possible this way."),
+            is_ours=vocabulary == ours,
+        )
+        for vocabulary in vocabularies(manifest)
+    ]
+
+
+def _row(
+    manifest: Manifest,
+    capability: Capability,
+    connection: Connection,
+    vocabulary: str,
+    held: frozenset[str] | None,
+    checks: Sequence[Check],
+) -> MatrixRow:
+    wanted = capability.scopes.get(vocabulary)
+    missing = tuple(s for s in wanted or () if held is not None and s not in held)
+    mine = [check for check in checks if check.capability == capability.key]
+    return MatrixRow(
+        key=capability.key,
+        title=capability.title,
+        why=capability.why,
+        needed=capability.key in connection.capabilities,
+        granted=False if wanted is None else None if held is None else not missing,
+        proven=_proven(capability, mine),
+        missing=missing,
+        words=words_of(manifest, capability, vocabulary),
+        checks=mine,
+        unprovable=capability.unprovable,
+        probe=capability.probe,
+    )
+
+
+def _proven(capability: Capability, checks: Sequence[Check]) -> str:
+    outcomes = {check.outcome for check in checks}
+    if outcomes & {CheckOutcome.REFUSED, CheckOutcome.MISSING}:
+        return "refused"
+    if CheckOutcome.PROVEN in outcomes:
+        return "proven"
+    if not capability.probe or CheckOutcome.UNPROVABLE in outcomes:
+        return "unprovable"
+    return "untried"
+
+
+def _excess(
+    manifest: Manifest, connection: Connection, vocabulary: str, scopes: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Scopes of the credential that nothing we were asked to do needs, implied ones left out."""
+    chosen = [c for c in manifest.capabilities if c.key in connection.capabilities]
+    needed = manifest.closure(
+        frozenset(scope for c in chosen for scope in c.scopes.get(vocabulary, ()))
+    )
+    held = frozenset(scopes or ())
+    implied = frozenset(s for scope in held & needed for s in manifest.closure(frozenset({scope})))
+    return tuple(sorted(held - needed - implied))

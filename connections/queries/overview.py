@@ -1,0 +1,259 @@
+"""The overview: what needs this person, how everything is, what expires, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from connections.explain import Explanation, explain
+from connections.models import (
+    Connection,
+    ConnectionState,
+    Credential,
+    Outcome,
+    RunState,
+    SyncRun,
+    Verification,
+    Workspace,
+)
+from connections.queries import health, products
+from connections.queries.record import Happening, news
+
+SQUARES = 300
+NEEDS = 8
+EXPIRING = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something a person has to do. `post` marks a button that acts at once."""
+
+    state: str
+    name: str
+    url: str
+    title: str
+    why: str
+    since: datetime | None
+    button: str
+    button_url: str
+    post: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    label: str
+    url: str
+    state: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    name: str
+    url: str
+    product: str
+    at: datetime
+    has_passed: bool
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    needs: list[Need]
+    more_needs: int
+    squares: list[Square]
+    counts: list[tuple[str, int]]
+    total: int
+    expiring: list[Expiring]
+    news: list[Happening]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.total == 0
+
+
+def overview(*, slug: str, may_manage: bool, reads_record: bool) -> Overview:
+    """Everything the first page says; buttons are offered to those who may press them."""
+    counts = _counts()
+    found = [*_troubled(slug, may_manage), *_held_back(slug), *_lacking(slug, may_manage)]
+    found += _without_workspaces(slug)
+    return Overview(
+        needs=found[:NEEDS],
+        more_needs=max(0, len(found) - NEEDS),
+        squares=_squares(slug),
+        counts=[(word, counts[word]) for word in health.WORST_FIRST if counts.get(word)],
+        total=sum(counts.values()),
+        expiring=_expiring(slug) if reads_record or may_manage else [],
+        news=news() if reads_record else [],
+    )
+
+
+def _present() -> QuerySet[Any, Any]:
+    return Connection.objects.exclude(state=ConnectionState.REVOKED)
+
+
+def _counts() -> dict[str, int]:
+    rows = _present().annotate(word=health.IN_SQL).values_list("word").annotate(Count("id"))
+    return dict(rows.order_by())
+
+
+def _troubled(slug: str, may_manage: bool) -> list[Need]:
+    """Broken ones first, then the oldest trouble first."""
+    rows = _present().annotate(word=health.IN_SQL)
+    broken = rows.filter(word="broken").order_by("last_error_at")[: NEEDS * 2]
+    attention = rows.filter(word="attention").order_by("last_error_at")[: NEEDS * 2]
+    return [_need(row, slug, may_manage) for row in [*broken, *attention]]
+
+
+def _need(row: Any, slug: str, may_manage: bool) -> Need:
+    product = products.name_of(row.connector)
+    code = health.trouble_code(row, None)
+    trouble = explain(code, product=product)
+    label, url, post = _way_out(row, trouble, slug, may_manage)
+    return Need(
+        state=row.word,
+        name=row.name,
+        url=reverse("connection", args=[slug, row.id]),
+        title=trouble.title,
+        why=trouble.remedy,
+        since=row.last_error_at,
+        button=label,
+        button_url=url,
+        post=post,
+    )
+
+
+def _way_out(
+    row: Connection, trouble: Explanation, slug: str, may_manage: bool
+) -> tuple[str, str, bool]:
+    if may_manage and (trouble.button == "link_again" or row.state == "needs_reauthorization"):
+        return "Link again", reverse("connection_relink", args=[slug, row.id]), True
+    if may_manage and trouble.button == "verify":
+        return "Verify now", reverse("connection_verify", args=[slug, row.id]), True
+    if may_manage and trouble.button == "consumers":
+        return "OAuth consumers", reverse("consumers", args=[slug]), False
+    return "Look", reverse("connection", args=[slug, row.id]), False
+
+
+def _held_back(slug: str) -> list[Need]:
+    runs = SyncRun.objects.filter(state=RunState.QUARANTINED).select_related("connection")
+    latest = runs.order_by("connection_id", "-created_at").distinct("connection_id")
+    return [
+        Need(
+            state="attention",
+            name=run.connection.name,
+            url=reverse("connection", args=[slug, run.connection_id]),
+            title="A listing shrank sharply, and removals are held back",
+            why="Look at what would go, and agree if it is right.",
+            since=run.finished_at,
+            button="Look at it",
+            button_url=reverse("connection_sync", args=[slug, run.connection_id]),
+        )
+        for run in latest[:NEEDS]
+    ]
+
+
+def _lacking(slug: str, may_manage: bool) -> list[Need]:
+    """Verified lately, and not everything that was asked for is possible."""
+    since = timezone.now() - timedelta(days=8)
+    rows = Verification.objects.filter(started_at__gte=since, finished_at__isnull=False)
+    rows = rows.filter(connection__last_error="", connection__paused_at=None)
+    rows = rows.exclude(connection__state=ConnectionState.REVOKED).select_related("connection")
+    latest = rows.order_by("connection_id", "-started_at").distinct("connection_id")
+    partly = Verification.objects.filter(
+        id__in=latest.values("id"), outcome=Outcome.PARTLY
+    ).select_related("connection")
+    return [
+        Need(
+            state="attention",
+            name=each.connection.name,
+            url=reverse("connection", args=[slug, each.connection_id]),
+            title="Something that was asked for is not possible",
+            why="The scope matrix names what is missing.",
+            since=each.finished_at,
+            button="See what is missing" if may_manage else "Look",
+            button_url=reverse("connection_verification", args=[slug, each.connection_id]),
+        )
+        for each in partly.order_by("-finished_at")[:NEEDS]
+    ]
+
+
+def _without_workspaces(slug: str) -> list[Need]:
+    """Linked, and nobody has said yet what is to be read."""
+    chosen = Workspace.objects.filter(selected=True).values("connection_id")
+    reached = Workspace.objects.filter(gone_at=None).values("connection_id")
+    rows = _present().filter(paused_at=None, id__in=reached).exclude(id__in=chosen)
+    return [
+        Need(
+            state="unverified",
+            name=row.name,
+            url=reverse("connection", args=[slug, row.id]),
+            title="No workspace is chosen yet",
+            why="Choose what to read, and the first sync starts.",
+            since=row.linked_at,
+            button="Choose workspaces",
+            button_url=reverse("connection_workspaces", args=[slug, row.id]),
+        )
+        for row in rows.order_by("-linked_at")[:NEEDS]
+    ]
+
+
+def _squares(slug: str) -> list[Square]:
+    """Worst first, then by name, as many as one can look at."""
+    rank = {word: place for place, word in enumerate(health.WORST_FIRST)}
+    rows: list[Any] = []
+    for word in health.WORST_FIRST:
+        left = SQUARES - len(rows)
+        if left > 0:
+            rows += _of_state(word)[:left]
+    rows.sort(key=lambda row: rank[health.word_of(row)])
+    return [_square(row, slug) for row in rows]
+
+
+def _of_state(word: str) -> QuerySet[Any, Any]:
+    columns = ("id", "name", "connector", "state", "paused_at", "suspect_since", "last_error")
+    rows = _present().filter(health.condition(word)).order_by("name")
+    return rows.values_list(*columns, named=True)
+
+
+def _square(row: Any, slug: str) -> Square:
+    state = health.word_of(row)
+    words = {"working": "working", "paused": "paused", "unverified": "not yet verified"}.get(state)
+    code = "reauthorization_required" if row.state == "needs_reauthorization" else row.last_error
+    return Square(
+        label=row.name,
+        url=reverse("connection", args=[slug, row.id]),
+        state=state,
+        words=words or explain(code, product=products.name_of(row.connector)).title,
+    )
+
+
+def _expiring(slug: str) -> list[Expiring]:
+    now = timezone.now()
+    rows: Sequence[Any] = (
+        Credential.objects.filter(
+            replaced_at=None, refreshable=False, expires_at__lte=now + health.EXPIRES_SOON
+        )
+        .exclude(connection__state=ConnectionState.REVOKED)
+        .annotate(name=F("connection__name"), connector=F("connection__connector"))
+        .order_by("expires_at")[:EXPIRING]
+    )
+    return [_expiry(row, slug, row.connection_id, now) for row in rows]
+
+
+def _expiry(row: Any, slug: str, connection_id: UUID, now: datetime) -> Expiring:
+    return Expiring(
+        name=row.name,
+        url=reverse("connection_credential", args=[slug, connection_id]),
+        product=products.name_of(row.connector),
+        at=row.expires_at,
+        has_passed=row.expires_at <= now,
+        tail=row.last_four,
+    )

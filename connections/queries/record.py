@@ -1,0 +1,186 @@
+"""What happened, told from the record: a connection's time line and an organization's news."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from connections.explain import explain
+from portal import cursor as cursors, phrases
+from portal.audit import Action
+from portal.models import AuditEvent
+
+ACTIONS = {action.value: action for action in Action}
+ICONS = {
+    Action.LINK_BEGUN: "link",
+    Action.LINK_REFUSED: "alert-circle",
+    Action.CONNECTION_LINKED: "plug-connected",
+    Action.CONNECTION_RELINKED: "plug-connected",
+    Action.CONNECTION_ACCOUNT_CHANGED: "user",
+    Action.CONNECTION_EDITED: "pencil",
+    Action.CONNECTION_PAUSED: "player-pause",
+    Action.CONNECTION_RESUMED: "player-play",
+    Action.CONNECTION_REVOKED: "unlink",
+    Action.WORKSPACES_CHOSEN: "folders",
+    Action.CREDENTIAL_REPLACED: "key",
+    Action.TOKEN_REFRESHED: "refresh",
+    Action.VERIFICATION_REQUESTED: "shield-check",
+    Action.VERIFICATION_FINISHED: "shield-check",
+    Action.DRIFT_FOUND: "activity",
+    Action.SYNC_REQUESTED: "download",
+    Action.SYNC_FINISHED: "download",
+    Action.SYNC_CANCELLED: "ban",
+    Action.SYNC_QUARANTINED: "alert-triangle",
+    Action.SYNC_SHRINK_ACCEPTED: "check",
+}
+TONES = {
+    Action.LINK_REFUSED: "danger",
+    Action.CONNECTION_REVOKED: "danger",
+    Action.DRIFT_FOUND: "warning",
+    Action.SYNC_QUARANTINED: "warning",
+    Action.CONNECTION_LINKED: "good",
+    Action.CONNECTION_RELINKED: "good",
+}
+# Which of the details a person may read on the time line, and how each is introduced.
+WORDS = {
+    "account": "account {}",
+    "workspaces": "{} workspaces",
+    "repositories": "{} repositories",
+    "outcome": "{}",
+    "state": "{}",
+    "to": "now {}",
+    "added": "added: {}",
+    "removed": "removed: {}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a time line."""
+
+    icon: str
+    tone: str
+    title: str
+    at: datetime
+    body: str = ""
+    url: str = ""
+
+
+def time_line(connection_id: UUID, *, product: str, limit: int = 25) -> list[Happening]:
+    """What happened to this connection, newest first, its refreshes folded into one line."""
+    events = AuditEvent.objects.filter(subject_id=connection_id).order_by("-sequence")
+    return told(events[: limit * 4], product=product)[:limit]
+
+
+def news(*, limit: int = 8) -> list[Happening]:
+    """What happened to connections of the organization, newest first."""
+    events = AuditEvent.objects.filter(subject_kind="connection").order_by("-sequence")
+    return told(events[: limit * 4], product="the vendor", names=True)[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLine:
+    """One row of the record, with what was noted beside it."""
+
+    sequence: int
+    at: datetime
+    actor: str
+    deed: str
+    details: list[tuple[str, str]]
+    address: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRecord:
+    lines: list[RecordLine]
+    previous: str
+    next: str
+
+
+def connection_record(request: HttpRequest, connection_id: UUID, product: str) -> ConnectionRecord:
+    """A page of everything on record about the connection, newest first."""
+    events = AuditEvent.objects.filter(subject_id=connection_id)
+    found = cursors.page(events, by=("-sequence",), cursor=request.GET.get("cursor", ""))
+    return ConnectionRecord(
+        lines=[_record_line(event, product) for event in found.rows],
+        previous=cursors.link(request, found.previous),
+        next=cursors.link(request, found.next),
+    )
+
+
+def _record_line(event: AuditEvent, product: str) -> RecordLine:
+    action = ACTIONS.get(event.action)
+    return RecordLine(
+        sequence=event.sequence,
+        at=event.at,
+        actor=event.actor_name,
+        deed=f"{action.label} {event.subject_name}" if action else event.action,
+        details=[(name.replace("_", " "), _shown(value)) for name, value in event.details.items()],
+        address=event.address,
+        request_id=event.request_id,
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(each) for each in value) or "none"
+    if isinstance(value, dict):
+        return " ".join(f"{name}: {_shown(each)}" for name, each in value.items())
+    return "none" if value in (None, "") else str(value)[:300]
+
+
+def told(events: Iterable[AuditEvent], *, product: str, names: bool = False) -> list[Happening]:
+    """Events as lines; a row of refreshes of one connection is one line with their number."""
+    lines = []
+    for (is_refresh, _), run in groupby(events, key=_alike):
+        group = list(run)
+        if is_refresh and len(group) > 1:
+            times = phrases.plural(len(group), "time")
+            what = f"Token of {group[0].subject_name}" if names else "Token"
+            lines.append(Happening("refresh", "plain", f"{what} renewed {times}", group[0].at))
+        else:
+            lines.extend(_line(event, product, names) for event in group)
+    return lines
+
+
+def _alike(event: AuditEvent) -> tuple[bool, UUID | None]:
+    return event.action == Action.TOKEN_REFRESHED, event.subject_id
+
+
+def _line(event: AuditEvent, product: str, names: bool) -> Happening:
+    action = ACTIONS.get(event.action)
+    deed = action.label if action else event.action
+    subject = event.subject_name if names else "it"
+    return Happening(
+        icon=ICONS.get(action, "clock") if action else "clock",
+        tone=_tone(action, event.details),
+        title=f"{event.actor_name} {deed} {subject}",
+        at=event.at,
+        body=_body(event.details, product),
+    )
+
+
+def _tone(action: Action | None, details: Mapping[str, Any]) -> str:
+    if details.get("error") or details.get("outcome") == "failed":
+        return "danger"
+    return TONES.get(action, "plain") if action else "plain"
+
+
+def _body(details: Mapping[str, Any], product: str) -> str:
+    parts = []
+    if details.get("error"):
+        parts.append(explain(str(details["error"]), product=product).title)
+    for name, words in WORDS.items():
+        value = details.get(name)
+        if isinstance(value, list):
+            value = ", ".join(map(str, value[:8]))
+        if value not in (None, "", {}):
+            parts.append(words.format(str(value)[:200]))
+    return " · ".join(parts)

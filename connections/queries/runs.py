@@ -1,0 +1,214 @@
+"""The sync tab: the run under way with its progress, what failed so far, and the runs before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from connections import registry
+from connections.explain import Explanation, explain
+from connections.models import Connection, RunState, StreamRun, SyncFailure, SyncRun
+from portal import phrases
+
+HISTORY = 30
+FAILURES_SHOWN = 50
+RUN_WORDS: Mapping[str, tuple[str, str]] = {
+    RunState.QUEUED: ("hourglass", "plain"),
+    RunState.RUNNING: ("refresh", "plain"),
+    RunState.DONE: ("circle-check", "good"),
+    RunState.PARTIAL: ("alert-triangle", "warning"),
+    RunState.QUARANTINED: ("alert-triangle", "warning"),
+    RunState.FAILED: ("circle-x", "danger"),
+    RunState.CANCELLED: ("circle-minus", "plain"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; `remaining` only when the total is known and some of it was read."""
+
+    done: int
+    total: int | None
+    rate: str
+    remaining: str
+    now: str
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLine:
+    """One stream of one workspace."""
+
+    title: str
+    workspace: str
+    word: str
+    icon: str
+    tone: str
+    done: int
+    total: int | None
+    failures: int
+    trouble: Explanation | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLine:
+    label: str
+    workspace: str
+    why: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """What would be removed, and is held back until a person agrees."""
+
+    title: str
+    workspace: str
+    known: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run of the history."""
+
+    at: datetime
+    word: str
+    icon: str
+    tone: str
+    records: int
+    took: str
+    requests: int
+    requested_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """The latest run, whole."""
+
+    run: SyncRun
+    word: str
+    icon: str
+    tone: str
+    progress: Progress
+    streams: list[StreamLine]
+    failures: list[FailureLine]
+    shrink: list[Shrink]
+    trouble: Explanation | None
+
+    @property
+    def is_quarantined(self) -> bool:
+        return bool(self.run.state == RunState.QUARANTINED)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTab:
+    latest: RunDetail | None
+    history: list[RunLine]
+
+
+def sync_tab(*, connection: Connection, product: str) -> SyncTab:
+    """The whole tab."""
+    rows = SyncRun.objects.filter(connection_id=connection.id).order_by("-created_at")
+    runs = list(rows[:HISTORY])
+    latest = run_detail(run=runs[0], connection=connection, product=product) if runs else None
+    return SyncTab(latest=latest, history=[_run_line(run) for run in runs])
+
+
+def run_detail(*, run: SyncRun, connection: Connection, product: str) -> RunDetail:
+    """One run with its streams and what failed in it."""
+    titles = stream_titles(connection.connector)
+    failures = SyncFailure.objects.filter(run_id=run.id).order_by("-at")
+    icon, tone = RUN_WORDS[run.state]
+    return RunDetail(
+        run=run,
+        word=RunState(run.state).label,
+        icon=icon,
+        tone=tone,
+        progress=progress_of(run, failed=failures.count()),
+        streams=_streams(run.id, titles, product),
+        failures=[_failure(row, product) for row in failures[:FAILURES_SHOWN]],
+        shrink=[_shrink(entry, titles) for entry in run.shrink if isinstance(entry, dict)],
+        trouble=explain(run.error, product=product) if run.error else None,
+    )
+
+
+def progress_of(run: SyncRun, *, failed: int) -> Progress:
+    """Rate over the run's own time; an estimate is told only after five seconds of reading."""
+    end = run.finished_at or timezone.now()
+    seconds = (end - run.started_at).total_seconds() if run.started_at else 0.0
+    rate = run.done / seconds if seconds >= 1 else 0.0
+    left = (run.total - run.done) / rate if run.total and rate and seconds >= 5 else 0.0
+    return Progress(
+        done=run.done,
+        total=max(run.total, run.done) if run.total else None,
+        rate=f"{rate:,.0f} a second" if rate >= 1 else "",
+        remaining=phrases.span(left) if left >= 1 and run.is_live else "",
+        now=run.now_reading if run.is_live else "",
+        failed=failed,
+    )
+
+
+def stream_titles(connector: str) -> dict[str, str]:
+    found = registry.connectors().get(connector)
+    return {stream.key: stream.title for stream in found.streams} if found else {}
+
+
+def _streams(run_id: UUID, titles: Mapping[str, str], product: str) -> list[StreamLine]:
+    rows = StreamRun.objects.filter(run_id=run_id).select_related("workspace")
+    return [_stream(row, titles, product) for row in rows.order_by("workspace__name", "stream")]
+
+
+def _stream(row: StreamRun, titles: Mapping[str, str], product: str) -> StreamLine:
+    icon, tone = RUN_WORDS[row.state]
+    return StreamLine(
+        title=titles.get(row.stream, row.stream.replace("-", " ").capitalize()),
+        workspace=row.workspace.name if row.workspace else "",
+        word="Waiting" if row.state == RunState.QUEUED else RunState(row.state).label,
+        icon=icon,
+        tone=tone,
+        done=row.done,
+        total=row.total,
+        failures=row.failures,
+        trouble=explain(row.error, product=product) if row.error else None,
+        detail=row.error_detail,
+    )
+
+
+def _failure(row: SyncFailure, product: str) -> FailureLine:
+    why = explain(row.code, product=product).title
+    return FailureLine(row.label, row.workspace_name, why, row.detail, row.at)
+
+
+def _shrink(entry: Mapping[str, Any], titles: Mapping[str, str]) -> Shrink:
+    stream = str(entry.get("stream", ""))
+    return Shrink(
+        title=titles.get(stream, stream),
+        workspace=str(entry.get("name", "")),
+        known=int(entry.get("before", 0)),
+        gone=int(entry.get("missing", 0)),
+    )
+
+
+def _run_line(run: SyncRun) -> RunLine:
+    icon, tone = RUN_WORDS[run.state]
+    took = ""
+    if run.started_at and run.finished_at:
+        took = phrases.span((run.finished_at - run.started_at).total_seconds())
+    return RunLine(
+        at=run.created_at,
+        word=RunState(run.state).label,
+        icon=icon,
+        tone=tone,
+        records=run.done,
+        took=took,
+        requests=run.requests,
+        requested_by=run.requested_by or "Portal",
+    )

@@ -1,0 +1,154 @@
+"""One connection, tab by tab: what is shown. What is done is in `deeds.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from connections import markdown
+from connections.flows.lifecycle import preview_revoke
+from connections.forms import SettingsForm
+from connections.models import ConnectionState
+from connections.queries import credential as credentials
+from connections.queries.connection import ConnectionPage
+from connections.queries.record import connection_record, time_line
+from connections.queries.repositories import RepositoryWish, repository_list, workspaces_of
+from connections.queries.runs import sync_tab
+from connections.queries.verification import verification_tab
+from connections.views.doors import requires, tab_of
+from portal.policy import Permission
+from portal.requests import OrganizationRequest
+
+TIME_LINE = 12
+VIEW = Permission.CONNECTION_VIEW
+
+
+@require_GET
+@requires(VIEW)
+def overview(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """State in words, facts, what happened, what comes next."""
+    page = tab_of(request, connection_id, "connection")
+    context = {
+        "page": page,
+        "time_line": time_line(connection_id, product=page.product, limit=TIME_LINE)
+        if page.rights.details
+        else [],
+        "workspaces": [w for w in workspaces_of(connection_id) if w.selected],
+        "description": markdown.render(page.connection.description),
+        "capabilities": _capabilities(page),
+    }
+    return render(request, "connections/connection/overview.html", context)
+
+
+def _capabilities(page: ConnectionPage) -> list[str]:
+    if page.manifest is None:
+        return list(page.connection.capabilities)
+    return [c.title for c in page.manifest.capabilities if c.key in page.connection.capabilities]
+
+
+@require_GET
+@requires(VIEW)
+def verification(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """The latest verification, live while it runs, the scope matrix and the history."""
+    page = tab_of(request, connection_id, "connection_verification")
+    shown = verification_tab(
+        connection=page.connection,
+        product=page.product,
+        manifest=page.manifest,
+        credential=page.credential,
+        latest=page.verification,
+    )
+    context = {"page": page, "shown": shown}
+    return render(request, "connections/connection/verification.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def credential(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """Facts about the sealed secret, and how to replace it; never a value."""
+    page = tab_of(request, connection_id, "connection_credential")
+    context = {"page": page, "shown": credentials.credential_tab(page.connection, page.manifest)}
+    return render(request, "connections/connection/credential.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def repositories(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """The repositories that were read, with search, filters and sort in the address."""
+    page = tab_of(request, connection_id, "connection_repositories")
+    shown = repository_list(
+        connection_id=connection_id,
+        product=page.product,
+        wish=RepositoryWish.read(request.GET.dict()),
+        cursor=request.GET.get("cursor", ""),
+    )
+    context = {"page": page, "shown": shown}
+    return render(request, "connections/connection/repositories.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def workspaces(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """The workspaces this credential reaches, to choose from; live until they are found."""
+    page = tab_of(request, connection_id, "connection_repositories")
+    found = workspaces_of(connection_id)
+    first = not any(workspace.selected for workspace in found)
+    context = {
+        "page": page,
+        "workspaces": found,
+        "is_first": first,
+        "is_looking": not found and _is_verifying(page),
+        "may_choose": page.rights.manage or page.connection.granted_by_id == request.user.id,
+    }
+    return render(request, "connections/connection/workspaces.html", context)
+
+
+def _is_verifying(page: ConnectionPage) -> bool:
+    return page.verification is None or page.verification.finished_at is None
+
+
+@require_GET
+@requires(VIEW)
+def sync(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """The run under way or the last one, its streams and failures, and those before."""
+    page = tab_of(request, connection_id, "connection_sync")
+    shown = sync_tab(connection=page.connection, product=page.product)
+    has_chosen = any(workspace.selected for workspace in workspaces_of(connection_id))
+    context = {"page": page, "shown": shown, "has_chosen": has_chosen}
+    return render(request, "connections/connection/sync.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def record(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """Everything on record about this connection, page by page."""
+    page = tab_of(request, connection_id, "connection_record")
+    context = {"page": page, "shown": connection_record(request, connection_id, page.product)}
+    return render(request, "connections/connection/record.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def settings(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """Labels, description, schedules; pause and revoke with what goes, counted."""
+    page = tab_of(request, connection_id, "connection_settings")
+    form = SettingsForm.of(page.connection, actor=request.actor)
+    return settings_page(request, page, form)
+
+
+def settings_page(
+    request: OrganizationRequest, page: ConnectionPage, form: SettingsForm, preview: str = ""
+) -> HttpResponse:
+    """The settings with this form in them; `preview` is rendered Markdown."""
+    alive = page.connection.state != ConnectionState.REVOKED
+    context: dict[str, Any] = {
+        "page": page,
+        "form": form,
+        "preview": preview,
+        "losses": preview_revoke(page.connection) if alive and page.rights.manage else None,
+    }
+    return render(request, "connections/connection/settings.html", context)

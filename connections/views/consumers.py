@@ -1,0 +1,164 @@
+"""OAuth consumers: an organization's own in its settings, the platform's for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from connections import registry
+from connections.flows import consumers
+from connections.flows.problems import FlowProblem
+from connections.forms import ConsumerForm, ReplaceConsumerForm
+from connections.models import Consumer
+from connections.queries.consumers import consumer_page, consumer_pages
+from connections.views.doors import SeeOther, requires
+from portal import tenancy
+from portal.policy import Actor, Permission
+from portal.requests import OrganizationRequest, SignedInRequest
+from portal.staff import operator_required
+
+View = Callable[..., HttpResponse]
+PAGES = ["GET", "POST"]
+
+
+def for_platform(view: View) -> View:
+    """An operator acts for the platform itself; to others this page does not exist."""
+
+    @wraps(view)
+    @operator_required
+    def inner(request: OperatorRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+            return view(request, *args, **kwargs)
+
+    return inner
+
+
+class OperatorRequest(SignedInRequest):
+    actor: Actor
+
+
+# ── An organization's own ─────────────────────────────────────────────────────────────────────
+
+
+@require_http_methods(PAGES)
+@requires(Permission.CONSUMER_EDIT)
+def own(request: OrganizationRequest) -> HttpResponse:
+    """The organization's consumers, the platform's beside them, and the form for a new one."""
+    home = reverse("consumers", args=[request.organization.slug])
+    return _listed(request, request.actor, home, "connections/consumers/own.html")
+
+
+@require_http_methods(PAGES)
+@requires(Permission.CONSUMER_EDIT)
+def own_one(request: OrganizationRequest, consumer_id: UUID) -> HttpResponse:
+    home = reverse("consumers", args=[request.organization.slug])
+    return _one(request, request.actor, consumer_id, home, "connections/consumers/own_one.html")
+
+
+# ── The platform's ────────────────────────────────────────────────────────────────────────────
+
+
+@require_http_methods(PAGES)
+@for_platform
+def platform(request: OperatorRequest) -> HttpResponse:
+    """Every connector of this installation with the consumers that serve all organizations."""
+    home = reverse("platform_connectors")
+    return _listed(request, request.actor, home, "connections/consumers/platform.html")
+
+
+@require_http_methods(PAGES)
+@for_platform
+def platform_one(request: OperatorRequest, consumer_id: UUID) -> HttpResponse:
+    home = reverse("platform_connectors")
+    return _one(
+        request, request.actor, consumer_id, home, "connections/consumers/platform_one.html"
+    )
+
+
+# ── The same for both ─────────────────────────────────────────────────────────────────────────
+
+
+def _listed(request: SignedInRequest, actor: Actor, home: str, template: str) -> HttpResponse:
+    connector = request.POST.get("connector", "")
+    form = ConsumerForm(request.POST or None, actor=actor)
+    if request.method == "POST":
+        if connector not in registry.connectors():
+            raise Http404
+        if form.is_valid() and _created(actor, connector, form):
+            messages.success(request, "The consumer is registered. A worker seals its secret now.")
+            return SeeOther(home)
+    context = {"shown": consumer_pages(), "form": form, "chosen": connector, "home": home}
+    return render(request, template, context)
+
+
+def _created(actor: Actor, connector: str, form: ConsumerForm) -> bool:
+    given = form.cleaned_data
+    try:
+        consumers.create(
+            actor=actor,
+            connector=connector,
+            name=given["name"],
+            client_id=given["client_id"],
+            secret=given["secret"],
+        )
+    except FlowProblem as problem:
+        form.refuse(problem)
+        return False
+    return True
+
+
+def _one(
+    request: SignedInRequest, actor: Actor, consumer_id: UUID, home: str, template: str
+) -> HttpResponse:
+    """One consumer: replace key and secret, or remove it after seeing who uses it."""
+    consumer = Consumer.objects.filter(id=consumer_id, removed_at=None).first()
+    if consumer is None:
+        raise Http404
+    removes = request.POST.get("deed") == "remove"
+    form = ReplaceConsumerForm(
+        None if removes else request.POST or None,
+        actor=actor,
+        initial={"client_id": consumer.client_id},
+    )
+    if removes and _removed(request, actor, consumer):
+        return SeeOther(home)
+    if request.method == "POST" and not removes and form.is_valid():
+        _replaced(request, actor, consumer, form)
+        return SeeOther(home)
+    context = {"shown": consumer_page(consumer), "form": form, "home": home}
+    return render(request, template, context)
+
+
+def _removed(request: SignedInRequest, actor: Actor, consumer: Consumer) -> bool:
+    if " ".join(request.POST.get("confirm_name", "").split()) != consumer.name:
+        messages.error(request, "Type the consumer's name exactly. Nothing was removed.")
+        return False
+    try:
+        consumers.remove(actor=actor, consumer=consumer)
+    except FlowProblem as problem:
+        messages.error(request, problem.message)
+        return False
+    messages.success(request, f"{consumer.name} is removed. Its secret is being erased.")
+    return True
+
+
+def _replaced(
+    request: SignedInRequest, actor: Actor, consumer: Consumer, form: ReplaceConsumerForm
+) -> None:
+    given = form.cleaned_data
+    try:
+        consumers.replace_secret(
+            actor=actor, consumer=consumer, client_id=given["client_id"], secret=given["secret"]
+        )
+    except FlowProblem as problem:
+        messages.error(request, problem.message)
+    else:
+        messages.success(request, "Key and secret are replaced. A worker seals them now.")
