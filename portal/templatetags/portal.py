@@ -3,65 +3,18 @@ shows each in use; settings load this library into every template."""
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 
 from django import template
 from django.template.context import Context
 from django.template.loader import render_to_string
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from portal import phrases
+from portal.marks import STATE_TONES, STATES, TONES, drawing, state_checked, tone_checked
 
 register = template.Library()
-
-ICONS = Path(__file__).resolve().parents[2] / "static" / "icons"
-TONES = {
-    "plain": "info-circle",
-    "good": "circle-check",
-    "warning": "alert-triangle",
-    "danger": "alert-circle",
-}
-STATES = {
-    "working": ("Working", "circle-check"),
-    "attention": ("Attention", "alert-triangle"),
-    "broken": ("Broken", "circle-x"),
-    "paused": ("Paused", "player-pause"),
-    "unverified": ("Not yet verified", "circle-dashed"),
-}
-STATE_TONES = {"working": "good", "attention": "warning", "broken": "danger"}
-
-
-def tone_checked(tone: str) -> str:
-    """The tone itself; a word that is none fails loudly while the page is made."""
-    if tone not in TONES:
-        raise template.TemplateSyntaxError(f"{tone!r} is no tone; use one of {', '.join(TONES)}.")
-    return tone
-
-
-def state_checked(state: str) -> str:
-    """The state itself, as `tone_checked`."""
-    if state not in STATES:
-        raise template.TemplateSyntaxError(
-            f"{state!r} is no state; use one of {', '.join(STATES)}."
-        )
-    return state
-
-
-@lru_cache(maxsize=256)
-def drawing(name: str, label: str, classes: str) -> SafeString:
-    """The icon's SVG for inlining: decoration unless it has a label."""
-    path = ICONS / f"{name}.svg"
-    if not re.fullmatch(r"[a-z0-9\-]+", name) or not path.is_file():
-        raise template.TemplateSyntaxError(f"There is no icon {name!r} in static/icons.")
-    means = format_html('role="img" aria-label="{}"', label) if label else 'aria-hidden="true"'
-    svg = path.read_text(encoding="utf-8").strip()
-    opening = format_html('<svg class="{}" {} focusable="false" ', classes, mark_safe(means))  # noqa: S308
-    return mark_safe(svg.replace("<svg ", opening, 1))  # noqa: S308
-
 
 # ── Words ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,14 +31,11 @@ def when(moment: datetime | None, form: str = "relative", *, empty: str = "never
     """{% when connection.verified_at %} · {% when row.at "absolute" %} · empty="not yet" """
     if moment is None:
         return format_html('<span class="faint">{}</span>', empty)
-    full = phrases.absolute(moment)
-    words = full if form == "absolute" else phrases.relative(moment)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(timespec="seconds"),
-        full,
-        words,
-    )
+    machine, full = moment.isoformat(timespec="seconds"), phrases.absolute(moment)
+    if form == "absolute":
+        return format_html('<time datetime="{}">{}</time>', machine, full)
+    words = phrases.relative(moment)
+    return format_html('<time datetime="{}" title="{}">{}</time>', machine, full, words)
 
 
 @register.simple_tag
@@ -214,11 +164,17 @@ def notice(content: str, *, tone: str = "plain", title: str = "") -> str:
 
 @register.simple_block_tag
 def page_head(
-    content: str, *, title: object, state: str = "", line: object = "", kicker: str = ""
+    content: str,
+    *,
+    title: object,
+    state: str = "",
+    word: str = "",
+    line: object = "",
+    kicker: str = "",
 ) -> str:
     """{% page_head title=connection.name state="working" line="Verified 4 minutes ago." %}buttons
-    {% endpage_head %}"""
-    values = {"content": content, "title": title, "state": state, "line": line}
+    {% endpage_head %}; `word` stands in the badge instead of the state's own."""
+    values = {"content": content, "title": title, "state": state, "word": word, "line": line}
     return render_to_string("components/page_head.html", values | {"kicker": kicker})
 
 

@@ -21,6 +21,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template, TemplateSyntaxError
+from django.template.loader import get_template
 from django.test import RequestFactory, override_settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -322,6 +323,10 @@ class TestInABrowser:
 
 
 class TestSources:
+    def test_every_template_is_well_formed(self) -> None:
+        for path in sorted((ROOT / "templates").rglob("*.html")):
+            get_template(str(path.relative_to(ROOT / "templates")))
+
     def test_no_template_holds_inline_style_script_or_handler(self) -> None:
         forbidden = re.compile(r"""\sstyle=|<style|\son[a-z]+=|hx-on|<script(?![^>]*\bsrc=)|js:""")
         found = [
