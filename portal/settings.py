@@ -232,7 +232,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if PROCESS == "web" and not DEBUG
+        if PROCESS in {"web", "manage"} and not DEBUG
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
