@@ -12,16 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from portal import keyfile, keyring
 from tests import keys
+from tests.catalogue import floor
 from tests.live import LivePortal
 from tests.servers import Servers, pointing_at
 from tests.vendor import vendor, vendor_process
 from tests.works import Works
 
-__all__ = ["vendor", "vendor_process"]
+__all__ = ["floor", "vendor", "vendor_process"]
 
 _numbers = itertools.count(1)
 
@@ -46,6 +49,14 @@ def _django_db_helper(
     with django_db_blocker.unblock(), pointing_at(name):
         yield
     servers.drop(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_by_their_own_names() -> Iterator[None]:
+    """Pages in this process name static files as they lie in the source; nothing was collected."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES=settings.STORAGES | {"staticfiles": plain}):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,14 +15,14 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template, TemplateSyntaxError
 from django.template.loader import get_template
-from django.test import RequestFactory, override_settings
+from django.test import Client, RequestFactory
+from django.urls import reverse
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from portal import phrases
@@ -33,7 +33,6 @@ from portal.views.gallery import gallery
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 21, 14, 2, 9, tzinfo=UTC)
-PLAIN_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 CHROMIUM = os.environ.get("PORTAL_CHROMIUM") or shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
@@ -189,12 +188,8 @@ class GalleryHandler(WSGIHandler):
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    plain = {"staticfiles": {"BACKEND": PLAIN_STORAGE}}  # nothing was collected for this test
     handler = StaticFilesHandler(GalleryHandler())
-    with (
-        override_settings(STORAGES=settings.STORAGES | plain),
-        make_server("127.0.0.1", 0, handler, Threaded, Quiet) as server,
-    ):
+    with make_server("127.0.0.1", 0, handler, Threaded, Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/gallery/"
         server.shutdown()
@@ -320,6 +315,33 @@ class TestInABrowser:
         assert page.locator("[data-themes]:visible").count() == 0
         assert page.get_by_role("button", name="Show", exact=True).count() >= 1
         context.close()
+
+
+@pytest.mark.django_db
+class TestPagesOfOthersWear:
+    """allauth's pages and the problems: our frame, one h1, our words."""
+
+    @pytest.mark.parametrize("name", ["account_login", "account_signup", "account_reset_password"])
+    def test_the_way_in_wears_our_sheet(self, client: Client, name: str) -> None:
+        html = client.get(reverse(name)).content.decode()
+
+        assert html.count("<h1>") == 1
+        assert 'class="sheet"' in html
+        assert "csrfmiddlewaretoken" in html
+
+    def test_a_wrong_password_is_said_on_top_and_the_address_stays(self, client: Client) -> None:
+        form = {"login": "bob@acme.example", "password": "not this one"}
+        html = client.post(reverse("account_login"), form).content.decode()
+
+        assert "One thing needs your attention" in html
+        assert 'value="bob@acme.example"' in html
+        assert "not this one" not in html
+
+    def test_what_is_not_there_says_so_with_a_reference(self, client: Client) -> None:
+        response = client.get("/no/such/page/")
+
+        assert response.status_code == 404
+        assert response["X-Request-Id"] in response.content.decode()
 
 
 class TestSources:
