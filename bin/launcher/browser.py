@@ -200,13 +200,14 @@ class Browser:
     def send(
         self, form: Form, values: dict[str, str | list[str]] | None = None, *, button: str = ""
     ) -> Page:
-        """Send the form as the page filled it in, but for these values, by this button."""
+        """Send the form as the page filled it in, but for these values, by its first button or
+        the one with these words."""
         given = values or {}
         pairs = [pair for pair in form.fields if pair[0] not in given]
         for name, value in given.items():
             pairs += [(name, each) for each in ([value] if isinstance(value, str) else value)]
-        pressed = [b for b in form.buttons if b[0] and (not button or button in b[2])][:1]
-        pairs += [(name, value) for name, value, _ in pressed]
+        pressed = next((each for each in form.buttons if button in each[2]), ("", "", ""))
+        pairs += [pressed[:2]] if pressed[0] else []
         action = form.action or self.page.url
         if form.method == "post":
             return self.open(action, pairs)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
+import re
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.browser import Browser, StepFailed
+from launcher.browser import Browser, Page, StepFailed
 from launcher.supervisor import Supervisor
+
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -17,6 +23,9 @@ class Journey:
 
     browser: Browser
     mail: Path
+    email: str
+    overview: str = ""
+    connection: str = ""
 
 
 def journey(environment: dict[str, str], supervisor: Supervisor) -> int:
@@ -30,7 +39,7 @@ def journey(environment: dict[str, str], supervisor: Supervisor) -> int:
 
 def walk(url: str, mail: Path, say: Callable[[str], None]) -> bool:
     """Whether every step succeeds; each is said with its time, and the first failure ends it."""
-    state = Journey(Browser(url), mail)
+    state = Journey(Browser(url), mail, f"check-{secrets.token_hex(4)}@example.org")
     for title, step in STEPS:
         begun = time.monotonic()
         try:
@@ -43,11 +52,95 @@ def walk(url: str, mail: Path, say: Callable[[str], None]) -> bool:
     return True
 
 
-def pages_are_up(state: Journey) -> None:
-    state.browser.open("/accounts/login/")
-    state.browser.open("/accounts/signup/")
+# ── The steps ─────────────────────────────────────────────────────────────────────────────────
+
+
+def sign_up(state: Journey) -> None:
+    page = state.browser.open("/accounts/signup/")
+    form = page.form(having="password1")
+    state.browser.send(form, {"email": state.email, "password1": secrets.token_urlsafe(16)})
+
+
+def confirm_address(state: Journey) -> None:
+    link = re.search(r"https?://\S+/accounts/confirm-email/\S+", newest_mail(state))
+    if link is None:
+        raise StepFailed("the message has no link to confirm the address")
+    page = state.browser.open(link[0])
+    state.browser.send(page.form(button="Confirm"))
+
+
+def make_organization(state: Journey) -> None:
+    page = state.browser.open("/organizations/")
+    made = state.browser.send(page.form(button="rganization"), {"name": "Check & Sons"})
+    state.overview = made.url
+
+
+def begin_link(state: Journey) -> None:
+    product = state.browser.open(state.overview + "catalogue/bitbucket-cloud/")
+    what = state.browser.send(product.form(action="/link"))
+    how = state.browser.send(what.form(having="capabilities"))
+    how.expect("How do you want to link it?")
+
+
+def consent_at_the_vendor(state: Journey) -> None:
+    page = state.browser.open(state.browser.page.link(address="method=oauth"))
+    leaving = state.browser.send(page.form(having="name"), {"name": "Check"})
+    vendor = state.browser.open(leaving.link("Go to"))
+    state.browser.send(vendor.form(having="user"), {"user": "dana"}, button="Grant")
+
+
+def see_the_verification(state: Journey) -> None:
+    """The way back ends, after the worker's part, at the choice of workspaces."""
+    page = until(state, "", lambda page: "/connections/" in page.url)
+    state.connection = re.sub(r"(/connections/[^/]+/).*", r"\1", page.url)
+    until(state, state.connection + "verification", lambda page: "dana" in page.text.lower())
+
+
+def choose_workspaces(state: Journey) -> None:
+    page = until(
+        state,
+        state.connection + "workspaces",
+        lambda page: any("workspaces" in form.choices for form in page.forms),
+    )
+    form = page.form(having="workspaces")
+    state.browser.send(form, {"workspaces": form.choices["workspaces"][:3]})
+
+
+def repositories_arrive(state: Journey) -> None:
+    page = until(state, state.connection + "repositories", lambda page: "Main branch" in page.text)
+    page.expect("private")
+
+
+def newest_mail(state: Journey) -> str:
+    """The newest message to us; the web process has written it by now."""
+    files = sorted(state.mail.iterdir(), key=lambda path: path.stat().st_mtime)
+    for path in reversed(files):
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        body = message.get_body() if state.email in str(message["To"]) else None
+        if body is not None:
+            return str(body.get_content())
+    raise StepFailed(f"no message to {state.email} in {state.mail}")
+
+
+def until(state: Journey, address: str, arrived: Callable[[Page], bool]) -> Page:
+    """The page once it is as wanted, looked at again and again as a person would."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        page = state.browser.open(address or state.browser.page.url)
+        if arrived(page):
+            return page
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{page.url} still says: {page.text[:300]}")
+        time.sleep(0.3)
 
 
 STEPS: list[tuple[str, Callable[[Journey], None]]] = [
-    ("the sign-in and sign-up pages answer", pages_are_up),
+    ("sign up", sign_up),
+    ("confirm the address by the link in the mail", confirm_address),
+    ("make an organization", make_organization),
+    ("begin to link Bitbucket Cloud", begin_link),
+    ("consent at the vendor and come back", consent_at_the_vendor),
+    ("see what the verification found", see_the_verification),
+    ("choose workspaces", choose_workspaces),
+    ("see repositories arrive", repositories_arrive),
 ]

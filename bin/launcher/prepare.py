@@ -5,27 +5,38 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import urllib.request
 from collections.abc import Mapping
 
 from launcher import programs
 from launcher.layout import Layout
+from launcher.programs import Addresses
 from launcher.supervisor import StartFailed
 
+DEMO_CONSUMER = "acme-portal"  # the one of the sandbox's that grants what capabilities ask for
 
-def run(layout: Layout, environment: Mapping[str, str], *, seed: bool) -> list[str]:
+
+def run(
+    layout: Layout, environment: Mapping[str, str], *, seed: bool, consumers: Mapping[str, str]
+) -> list[str]:
     """The database has every migration, each process its keys, the pages their files.
 
-    Gives what there is to tell: to back new keys up, and whom to sign in as. Raises StartFailed.
+    `consumers` are the sandbox's for each connector, for the demo. Gives what there is to tell: to
+    back new keys up, and whom to sign in as. Raises StartFailed.
     """
     commands = [
         ["migrate", "--database", "owner", "--no-input", "--verbosity", "0"],
         ["collectstatic", "--no-input", "--verbosity", "0"],
         ["init_keys", "--directory", str(programs.keyrings(layout)), "--if-missing"],
         ["prepare", *(["--seed"] if seed else [])],
+        *([["seed_consumers"]] if consumers else []),
     ]
     done = subprocess.run(
         [layout.python, "bin/launcher/commands.py", json.dumps(commands)],
-        env=programs.for_process("manage", layout, environment),
+        # As the web process: its static files have their manifest, and what the demo hands in is
+        # sealed as a person's would be.
+        env=programs.for_process("web", layout, environment)
+        | {"SEED_CONSUMERS": json.dumps(dict(consumers))},
         cwd=layout.root,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -38,6 +49,14 @@ def run(layout: Layout, environment: Mapping[str, str], *, seed: bool) -> list[s
         last = (done.stdout + done.stderr).splitlines()[-15:]
         raise StartFailed("The start was not prepared:\n  " + "\n  ".join(last))
     return str(done.stdout).splitlines()
+
+
+def demo_consumers(at: Addresses) -> dict[str, str]:
+    """The OAuth consumer that the sandbox knows, as "key:secret" by connector."""
+    with urllib.request.urlopen(f"{at.control_url}/state", timeout=10) as answer:
+        known = json.load(answer)["consumers"]
+    found = next(each for each in known if each["name"] == DEMO_CONSUMER)
+    return {"bitbucket-cloud": f"{found['key']}:{found['secret']}"}
 
 
 def differences(environment: Mapping[str, str]) -> dict[str, str]:

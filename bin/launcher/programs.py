@@ -165,7 +165,13 @@ def sandbox(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Pr
     arguments += ["--control-port", str(at.control), "--state", str(state)]
     arguments += ["--callback", f"{environment['PORTAL_URL']}/oauth/bitbucket-cloud/callback"]
     plain = {key: environment[key] for key in ("PATH", "HOME", "LC_ALL", children.MARK)}
-    return Program("sandbox", tuple(arguments), layout, plain, lambda: answers(at.sandbox))
+    return Program(
+        "sandbox",
+        tuple(arguments),
+        layout,
+        plain,
+        lambda: answers(at.sandbox) and answers(at.control),
+    )
 
 
 def web(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:

@@ -140,15 +140,17 @@ def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
     database, valkey = start_servers(supervisor)
     environment = programs.shared(place, at, database, valkey, sandbox=not options.no_sandbox)
     sandbox = programs.sandbox(place, at, environment)
+    consumers: dict[str, str] = {}
     if not options.no_sandbox:
         supervisor.start(sandbox)
-    notices = prepare.run(place, environment, seed=not options.no_seed)
+        supervisor.wait(sandbox, 30)
+        consumers = prepare.demo_consumers(at)
+    seed = not options.no_seed
+    notices = prepare.run(place, environment, seed=seed, consumers=consumers if seed else {})
     say("database, keys and static files are ready")
     web = programs.web(place, at, environment)
     for program in (web, programs.worker(place, environment), programs.tick(place, environment)):
         supervisor.start(program)
-    if not options.no_sandbox:
-        supervisor.wait(sandbox, 30)
     supervisor.wait(web, 60)
     supervisor.look()
     say("web, worker and tick are up" + ("" if options.no_sandbox else ", and the sandbox"))
