@@ -66,6 +66,12 @@ class Page:
                 raise StepFailed(f"{self.url} does not say {word!r}")
         return self
 
+    def expect_address(self, part: str) -> Page:
+        """This page; raises StepFailed with what it says when we are somewhere else."""
+        if part not in self.url:
+            raise StepFailed(f"expected {part} but am at {self.url}: {self.text[:300]}")
+        return self
+
 
 class Reader(HTMLParser):
     """Collects forms, links and the visible text of one page."""

@@ -58,7 +58,8 @@ def walk(url: str, mail: Path, say: Callable[[str], None]) -> bool:
 def sign_up(state: Journey) -> None:
     page = state.browser.open("/accounts/signup/")
     form = page.form(having="password1")
-    state.browser.send(form, {"email": state.email, "password1": secrets.token_urlsafe(16)})
+    given = {"name": "Chris Check", "email": state.email, "password1": secrets.token_urlsafe(16)}
+    state.browser.send(form, given).expect_address("/accounts/confirm-email/")
 
 
 def confirm_address(state: Journey) -> None:
