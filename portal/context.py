@@ -69,7 +69,6 @@ PLATFORM_ITEMS = (
     ("Keys", "platform_keys", "key"),
     ("Workers", "platform_workers", "server"),
     ("Record", "platform_record", "history"),
-    ("Record", "platform_record", "history"),
 )
 SUPPORT_ITEMS = (("Look at a connection", "support", "headset"),)
 ACCOUNT_ITEMS = (

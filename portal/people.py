@@ -95,8 +95,8 @@ def change_role(*, actor: Actor, membership_id: UUID, role: Role) -> Membership:
         require_grantable(actor, before, role)
         if before == role:
             return membership
-        if before == Role.OWNER:
-            _require_another_owner(membership)
+        if is_last_owner(membership):
+            raise Impossible(LAST_OWNER)
         membership.role = role
         membership.save(update_fields=["role"])
         audit.record(
@@ -175,15 +175,15 @@ def require_grantable(actor: Actor, *wanted: Role) -> None:
         raise NotGrantable("Your role may not give or change this role.")
 
 
-def _require_another_owner(membership: Membership) -> None:
+def is_last_owner(membership: Membership) -> bool:
+    """Whether nobody but this owner could still sign in as one."""
     others = Membership.objects.filter(role=Role.OWNER, user__is_active=True)
-    if not others.exclude(id=membership.id).exists():
-        raise Impossible(LAST_OWNER)
+    return membership.role == Role.OWNER and not others.exclude(id=membership.id).exists()
 
 
 def _depart(membership: Membership, actor: Actor, action: Action) -> None:
-    if membership.role == Role.OWNER:
-        _require_another_owner(membership)
+    if is_last_owner(membership):
+        raise Impossible(LAST_OWNER)
     revoked = _open_invitations_by(membership.user_id).update(revoked_at=timezone.now())
     TeamMembership.objects.filter(user_id=membership.user_id).delete()
     details = {"role": membership.role, "invitations_revoked": revoked}

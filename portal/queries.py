@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet, Value
+from django.db.models import CharField, Count, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
 from portal import cursor
@@ -29,7 +29,9 @@ def members(
     *, q: str = "", role: str = "", team: UUID | None = None, sort: str = "name", at: str = ""
 ) -> Page[Membership]:
     """Members with their user and `team_names`; `sort` is a key of MEMBER_SORTS."""
-    shown_name = Lower(Coalesce(NullIf("user__name", Value("")), F("user__email")))
+    shown_name = Lower(
+        Coalesce(NullIf("user__name", Value("")), F("user__email"), output_field=CharField())
+    )
     query: QuerySet[Membership] = Membership.objects.select_related("user").annotate(
         sort_name=shown_name
     )

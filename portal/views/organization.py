@@ -79,6 +79,8 @@ def _page(request: OrganizationRequest, **bound: Any) -> HttpResponse:
         "transfer_form": TransferForm(actor=request.actor, heirs=heirs),
         "heirs": heirs,
         "losses": people.departure_preview(me),
+        "is_last_owner": people.is_last_owner(me),
+        "may_register": request.actor.may(Permission.CONSUMER_EDIT),
         "may_edit": request.actor.may(Permission.ORGANIZATION_EDIT),
         "may_transfer": request.actor.may(Permission.ORGANIZATION_TRANSFER),
         **bound,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal import chain, cursor, platform, queries, tenancy
@@ -15,7 +15,18 @@ from portal.staff import operator_required
 @require_GET
 @operator_required
 def index(request: OrganizationRequest) -> HttpResponse:
-    return redirect("platform_organizations")
+    """How the platform is, in a few lines, each with the way to more."""
+    processes, jobs, keys = platform.processes(), platform.jobs(request.user.id), platform.keys()
+    context = {
+        "organizations": len(platform.organizations(request.user.id)),
+        "workers": sum(one.is_alive and one.kind == "worker" for one in processes),
+        "due": sum(one.due for one in jobs),
+        "failed": sum(one.failed_today for one in jobs),
+        "oldest": min((one.oldest_due for one in jobs if one.oldest_due), default=None),
+        "keys_wrong": sum(line.strangers for line in keys),
+        "keys_unheld": sum(not line.holders for line in keys),
+    }
+    return render(request, "portal/platform.html", context)
 
 
 @require_GET
@@ -50,7 +61,11 @@ def workers(request: OrganizationRequest) -> HttpResponse:
 @operator_required
 def keys(request: OrganizationRequest) -> HttpResponse:
     lines = platform.keys()
-    context = {"lines": lines, "strangers": sum(line.strangers for line in lines)}
+    context = {
+        "lines": lines,
+        "strangers": sum(line.strangers for line in lines),
+        "unheld": any(not line.holders for line in lines),
+    }
     return render(request, "portal/platform_keys.html", context)
 
 
