@@ -112,17 +112,27 @@ def validate_exchange(
     `path` may begin with /2.0; the OAuth addresses below /site are not in the document and pass.
     `body` is the parsed JSON of the answer; text, bytes and None are not looked into.
     """
-    if path.startswith("/site/"):
-        return []
+    used = validate_request(method, path, query)
     template, operation = find_operation(method, path.removeprefix("/2.0").rstrip("/"))
-    used: list[str] = []
-    if operation is None:
-        return [excuse(f"path {template}")]
-    for name, value in pairs(query):
-        used += check_parameter(template, operation, name, value)
+    if operation is None or path.startswith("/site/"):
+        return used
     part = "partial" if any(name == "fields" for name, _ in pairs(query)) else "body"
     used += check_answer(template, operation, status, body, part)
     return used
+
+
+def validate_request(method: str, path: str, query: str | Mapping[str, object]) -> list[str]:
+    """Return the names of the gaps this request needed. Raises ExchangeInvalid."""
+    if path.startswith("/site/"):
+        return []
+    template, operation = find_operation(method, path.removeprefix("/2.0").rstrip("/"))
+    if operation is None:
+        return [excuse(f"path {template}")]
+    return [
+        gap
+        for name, value in pairs(query)
+        for gap in check_parameter(template, operation, name, value)
+    ]
 
 
 def excuse(place: str) -> str:
