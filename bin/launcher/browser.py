@@ -6,6 +6,7 @@ import http.cookiejar
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -204,7 +205,7 @@ class Browser:
         return self.page
 
     def send(
-        self, form: Form, values: dict[str, str | list[str]] | None = None, *, button: str = ""
+        self, form: Form, values: Mapping[str, str | list[str]] | None = None, *, button: str = ""
     ) -> Page:
         """Send the form as the page filled it in, but for these values, by its first button or
         the one with these words."""
