@@ -24,6 +24,7 @@ from portal import audit, roles, tenancy, work
 from portal.audit import Action
 from portal.memberships import FoundOrganization
 from portal.models import Membership, Organization, SupportLook
+from portal.models.support import LOOK_LIFETIME
 from portal.policy import Actor, Role
 from portal.staff import support_required
 
@@ -71,7 +72,10 @@ def begin_look(*, actor: Actor, organization: FoundOrganization, reason: str) ->
         open_now = open_look(actor)
         if open_now is not None:
             return open_now
-        look: SupportLook = SupportLook.objects.create(staff_id=actor.id, reason=reason)
+        now = timezone.now()
+        look: SupportLook = SupportLook.objects.create(
+            staff_id=actor.id, reason=reason, started_at=now, ends_at=now + LOOK_LIFETIME
+        )
         audit.record(
             Action.SUPPORT_LOOK_BEGUN,
             actor=actor,
