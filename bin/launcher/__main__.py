@@ -1,11 +1,16 @@
-"""`python3 bin/launcher run|test|manage …`: makes the virtual environment, then works inside it."""
+"""`python3 bin/launcher run|test|bench|manage …`: works inside a virtual environment it makes."""
 
 import importlib
 import sys
 from pathlib import Path
 
-COMMANDS = {"run": "launcher.run", "test": "launcher.suite", "manage": "launcher.manage"}
-LOCKS = {"test": "requirements-dev.txt"}
+COMMANDS = {
+    "run": "launcher.run",
+    "test": "launcher.suite",
+    "bench": "launcher.bench",
+    "manage": "launcher.manage",
+}
+LOCKS = {"test": "requirements-dev.txt", "bench": "requirements-dev.txt"}
 
 
 def main() -> int | str:

@@ -17,7 +17,7 @@ from integrations.sandbox.bitbucket_cloud.credentials import (
     static_text,
 )
 from integrations.sandbox.bitbucket_cloud.scopes import GRANULAR, OAUTH, SELECTABLE
-from integrations.sandbox.bitbucket_cloud.seed import populate
+from integrations.sandbox.bitbucket_cloud.seed import founded, populate
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
 from integrations.sandbox.bitbucket_cloud.world import Repository, Workspace
 
@@ -195,8 +195,13 @@ class Commands:
         return {"workspace": workspace.slug, "permission": wish.get("permission")}
 
     def workspace(self, wish: Json) -> Json:
-        """Rename a workspace, `delete` it, or mark its owner as spam (`suspended`, answers 410)."""
-        world, workspace = self._vendor.world, self._workspace(wish)
+        """Rename a workspace, `delete` it, `create` one of `user`, or mark its owner as spam
+        (`suspended`, answers 410)."""
+        world = self._vendor.world
+        if wish.get("create"):
+            owner = self._user_uuid(wish.get("user", "dana"))
+            return {"workspace": founded(world, str(wish["create"]), owner).slug}
+        workspace = self._workspace(wish)
         if wish.get("delete"):
             del world.workspaces[workspace.slug]
         if "suspended" in wish:

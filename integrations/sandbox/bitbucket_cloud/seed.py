@@ -65,6 +65,18 @@ def build(seed: int, first_workspace_repositories: int | None = None) -> World:
     return world
 
 
+def founded(world: World, slug: str, owner_uuid: str) -> Workspace:
+    """Return a workspace with one project and nothing in it; one that is there already stays."""
+    if slug in world.workspaces:
+        return world.workspaces[slug]
+    chance = random.Random(f"{world.seed}:{slug}")
+    workspace = Workspace(identifier(chance), slug, slug.title(), False, 0, *moments(chance))
+    workspace.members = {owner_uuid: "owner"}
+    workspace.projects = [project(chance, "ONE", "First project")]
+    world.workspaces[slug] = workspace
+    return workspace
+
+
 def populate(workspace: Workspace, count: int, chance: random.Random) -> None:
     """Add repositories until there are `count`; awkward names come early in the first workspace."""
     awkward = workspace.slug == FIRST_WORKSPACE

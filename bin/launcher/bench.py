@@ -1,0 +1,13 @@
+"""bin/bench: runs the benchmarks of tests/bench inside the virtual environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main(root: Path, arguments: list[str]) -> int:
+    command = [sys.executable, "-m", "tests.bench", *arguments]
+    return subprocess.call(command, cwd=root, env=os.environ | {"PYTHONWARNINGS": "ignore"})

@@ -1,0 +1,60 @@
+"""`bin/bench [name …]`: measure, print value, bound and verdict, keep the raw samples.
+
+Each benchmark names its module; those that need Django are loaded once the servers run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "bin")]
+
+from tests.bench import rounds, stage  # noqa: E402  (bin/ had to be named first)
+
+FOLDER = ROOT / "var" / "bench"
+# In this process, on servers of its own.
+INSIDE = {"sync": "tests.bench.reading", "list": "tests.bench.listing"}
+# Through bin/run, as a person starts it.
+OUTSIDE = {"memory": "tests.bench.memory", "start": "tests.bench.start"}
+HELP = """usage: bin/bench [name …]
+
+  sync    reading 50 pages, against the vendor's latency and against atlassian-python-api
+  list    the page of connections at 100,000 rows, against the bare SQL in the same base template
+  memory  everything that bin/run starts, idle
+  start   bin/run from nothing and again, and a person's way to the first repositories
+
+Without a name all of them run. Raw samples are kept in var/bench/. The exit code is 1 when a
+promised bound is missed.
+"""
+
+
+def main(names: list[str]) -> int:
+    if unknown := set(names) - {*INSIDE, *OUTSIDE}:
+        print(HELP)
+        return 0 if unknown <= {"--help", "-h"} else 2
+    print(rounds.machine())
+    wanted = names or [*INSIDE, *OUTSIDE]
+    results = [run_outside(name) for name in OUTSIDE if name in wanted]
+    if inside := [name for name in INSIDE if name in wanted]:
+        results += run_inside(inside)
+    print("\nEvery bound holds." if all(results) else "\nA promised bound is missed.")
+    return 0 if all(results) else 1
+
+
+def run_outside(name: str) -> bool:
+    held: bool = importlib.import_module(OUTSIDE[name]).run(FOLDER)
+    return held
+
+
+def run_inside(names: list[str]) -> list[bool]:
+    with stage.servers() as running:
+        importlib.import_module("django").setup()
+        with stage.database(running):
+            return [importlib.import_module(INSIDE[name]).run(running, FOLDER) for name in names]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
