@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from psycopg import sql
 
 from connections.contracts import MemberRecord, ProjectRecord, Record, RepositoryRecord
 from connections.models import Member, Project, Repository, Workspace
+from portal import roles
 
 Kept = type[Project] | type[Member] | type[Repository]
 
@@ -50,7 +55,7 @@ def _repository(record: RepositoryRecord) -> dict[str, Any]:
         "project_remote_id": record.project_remote_id[:200],
         "language": record.language[:60],
         "size_bytes": record.size_bytes,
-        "remote_updated_at": record.updated_at,
+        "remote_updated_at": record.updated_at and record.updated_at.isoformat(),
         "last_error": "",
     }
 
@@ -69,26 +74,48 @@ def page(
     if not records:
         return
     shelf = SHELVES[type(records[0])]
-    owner: dict[str, Any] = {"workspace_id": workspace.id}
+    owner = {"organization_id": str(workspace.organization_id), "workspace_id": str(workspace.id)}
     if shelf.model is Repository:
-        owner["connection_id"] = workspace.connection_id
+        owner["connection_id"] = str(workspace.connection_id)
+    mark = {"seen_run": str(run_id), "seen_at": seen_at.isoformat(), "gone_at": None}
     rows = {
-        record.remote_id: shelf.model(
-            organization_id=workspace.organization_id,
-            remote_id=record.remote_id,
-            seen_run=run_id,
-            seen_at=seen_at,
-            gone_at=None,
+        record.remote_id: {
+            "id": str(uuid4()),
+            "remote_id": record.remote_id,
             **owner,
+            **mark,
             **shelf.columns(record),
-        )
+        }
         for record in records
     }
-    shelf.model.objects.bulk_create(
-        list(rows.values()),
-        update_conflicts=True,
-        unique_fields=["organization", "workspace", "remote_id"],
-        update_fields=["seen_run", "seen_at", "gone_at", *shelf.columns(records[0])],
+    changing = (*mark, *shelf.columns(records[0]))
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            _upsert(shelf.model._meta.db_table, ("id", "remote_id", *owner, *changing), changing),
+            [json.dumps(list(rows.values()))],
+        )
+
+
+@cache
+def _upsert(table: str, columns: tuple[str, ...], changing: tuple[str, ...]) -> str:
+    """One statement for a whole page, which arrives as JSON.
+
+    A hundred models with twenty parameters each cost five times as much on our side.
+    """
+    named = sql.SQL(", ").join(map(sql.Identifier, columns))
+    same = sql.SQL("{0} = EXCLUDED.{0}")
+    return (
+        sql.SQL(
+            "INSERT INTO {table} ({named})"
+            " SELECT {named} FROM json_populate_recordset(NULL::{table}, %s::json)"
+            " ON CONFLICT (organization_id, workspace_id, remote_id) DO UPDATE SET {changes}"
+        )
+        .format(
+            table=sql.Identifier(table),
+            named=named,
+            changes=sql.SQL(", ").join(same.format(sql.Identifier(name)) for name in changing),
+        )
+        .as_string(None)
     )
 
 

@@ -1,20 +1,22 @@
 """Read a connection's workspaces: many streams at once, each page kept with its checkpoint.
 
-Threads fetch, without a database; the worker's own thread writes. A stream's next page is asked for
-before its last one is written, so that the vendor's latency is the only thing waited for. Killed at
-any moment, the run resumes from its checkpoints; a stream that fails does so alone.
+Threads fetch, without a database; the worker's own thread writes what has arrived. A stream's next
+page is asked for while its last one is written, so that the vendor's latency is the only thing
+waited for; never more than one, so that a killed worker repeats no more. The run resumes from its
+checkpoints; a stream that fails does so alone.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
 from connections.access import Way, way_of
-from connections.contracts import Page, WorkspaceRecord
+from connections.contracts import WorkspaceRecord
 from connections.errors import (
     RateLimited,
     ReauthorizationRequired,
@@ -22,11 +24,15 @@ from connections.errors import (
 )
 from connections.flows import verify
 from connections.flows.reading import (
+    ENDS_THE_RUN,
+    Arrival,
+    Arrivals,
     Chain,
     Reading,
     Stopped,
     fail_stream,
-    keep_page,
+    follow,
+    keep_pages,
     progress,
     stop_if_asked,
 )
@@ -140,40 +146,52 @@ def _record_of(workspace: Any) -> WorkspaceRecord:
 
 
 def _read(reading: Reading, chains: list[Chain]) -> None:
-    waiting: dict[Future[Page], Chain] = {}
+    arrived: Arrivals = SimpleQueue()
+    left = len(chains)
     with ThreadPoolExecutor(settings.SYNC_CONCURRENCY, thread_name_prefix="sync") as pool:
-
-        def ask(chain: Chain, checkpoint: str | None) -> None:
-            waiting[pool.submit(chain.fetch, reading.vendor(), checkpoint)] = chain
-
         try:
+            reading.renew()
             for chain in chains:
-                ask(chain, chain.row.checkpoint)
-            while waiting:
-                ready, _ = wait(
-                    waiting, timeout=settings.LEASE_SECONDS / 3, return_when=FIRST_COMPLETED
-                )
-                if not ready:
+                pool.submit(follow, chain, reading.vendor, arrived)
+            while left:
+                batch = _next(arrived)
+                if batch:
+                    left -= _keep(reading, batch)
+                else:
                     _still_here(reading)
-                for future in ready:
-                    _take(reading, waiting.pop(future), future, ask)
+                reading.renew()
         finally:
+            for chain in chains:
+                chain.stop()
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _take(reading: Reading, chain: Chain, future: Future[Page], ask: Any) -> None:
+def _next(arrived: Arrivals) -> list[Arrival]:
+    """What has arrived by now, at least one; nothing when the lease needs a sign of life first."""
     try:
-        page = future.result()
-        following = chain.follow(page)
-    except (RateLimited, ReauthorizationRequired):
-        raise
-    except VendorError as error:
-        fail_stream(reading, chain, error)
-        return
-    if following is not None:
-        ask(chain, following)
-    keep_page(reading, chain, page, following)
-    step("sync.page_kept")
+        batch = [arrived.get(timeout=settings.LEASE_SECONDS / 3)]
+    except Empty:
+        return []
+    while not arrived.empty():
+        batch.append(arrived.get())
+    return batch
+
+
+def _keep(reading: Reading, batch: list[Arrival]) -> int:
+    """The pages are rows, all in one transaction; how many streams ended with them."""
+    pages = [one for one in batch if one.page is not None]
+    if pages:
+        keep_pages(reading, pages)
+        step("sync.page_kept")
+    for one in pages:
+        one.chain.go_on()
+    failed = [one for one in batch if one.page is None]
+    for one in failed:
+        if isinstance(one.error, VendorError) and not isinstance(one.error, ENDS_THE_RUN):
+            fail_stream(reading, one.chain, one.error)
+        elif one.error is not None:
+            raise one.error
+    return len(failed) + sum(one.following is None for one in pages)
 
 
 def _still_here(reading: Reading) -> None:

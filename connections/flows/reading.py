@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from queue import SimpleQueue
+from threading import Semaphore
 
 from django.db.models import F, Sum
 from django.utils import timezone
@@ -32,6 +36,8 @@ from portal import tenancy, work
 TRIES = 3
 MOST_PAGES = 5000
 RENEW_SECONDS = 1800
+COUNTS = ("checkpoint", "pages", "done", "failures", "total", "state", "finished_at")
+ENDS_THE_RUN = (RateLimited, ReauthorizationRequired)
 
 
 class Stopped(Exception):
@@ -44,20 +50,22 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Chain:
-    """One stream of one workspace, on its way."""
+    """One stream of one workspace, on its way; `room` is for one page more than is written."""
 
     row: StreamRun
     stream: Stream
     workspace: WorkspaceRecord
     fields: dict[str, str]
     visited: set[str] = field(default_factory=set)
+    room: Semaphore = field(default_factory=lambda: Semaphore(1))
+    stopped: bool = False
 
     def fetch(self, api: VendorApi, checkpoint: str | None) -> Page:
         """The next page; passing trouble is tried again shortly. Runs in a thread."""
         for attempt in range(TRIES):
             try:
                 return self.stream.page(api, self.workspace, self.fields, checkpoint)
-            except (RateLimited, ReauthorizationRequired):
+            except ENDS_THE_RUN:
                 raise
             except VendorError as error:
                 if not error.retry or attempt == TRIES - 1:
@@ -70,10 +78,49 @@ class Chain:
         following = page.checkpoint
         if following is None:
             return None
-        if following in self.visited or self.row.pages >= MOST_PAGES:
+        if following in self.visited or len(self.visited) >= MOST_PAGES:
             raise UnexpectedResponse("The vendor's page links go in a circle.")
         self.visited.add(following)
         return following
+
+    def go_on(self) -> None:
+        """Its last page is written: there is room for another one."""
+        self.room.release()
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.room.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a thread brings of its chain: a page with what follows it, or why there is none."""
+
+    chain: Chain
+    page: Page | None = None
+    following: str | None = None
+    error: Exception | None = None
+
+
+Arrivals = SimpleQueue[Arrival]
+
+
+def follow(chain: Chain, api: Callable[[], VendorApi], arrived: Arrivals) -> None:
+    """Bring the chain's pages to its end, at most one ahead of what is written. Runs in a thread.
+
+    The last thing brought has nothing following, or an error.
+    """
+    checkpoint = chain.row.checkpoint
+    try:
+        while not chain.stopped:
+            page = chain.fetch(api(), checkpoint)
+            checkpoint = chain.follow(page)
+            chain.room.acquire()
+            arrived.put(Arrival(chain, page, checkpoint))
+            if checkpoint is None:
+                return
+    except Exception as error:  # a thread's outermost frame: the worker's own raises it again
+        arrived.put(Arrival(chain, error=error))
 
 
 @dataclass(slots=True)
@@ -93,11 +140,15 @@ class Reading:
         self.requests += 1
         self.last = answer
 
-    def vendor(self) -> VendorApi:
-        """An Api whose token is fresh enough for the next pages."""
+    def renew(self) -> None:
+        """The token of `vendor()` is fresh enough for the next pages. Not for threads."""
         if self.api is None or time.monotonic() - self.api_since > RENEW_SECONDS:
             self.api = self.way.api(refresh.fresh(self.connection), on_answer=self.note)
             self.api_since = time.monotonic()
+
+    def vendor(self) -> VendorApi:
+        """The Api as last renewed."""
+        assert self.api is not None
         return self.api
 
 
@@ -112,24 +163,34 @@ def stop_if_asked(reading: Reading) -> None:
         raise Stopped(RunState.CANCELLED, "not_live", "The connection was paused or revoked.")
 
 
-def keep_page(reading: Reading, chain: Chain, page: Page, following: str | None) -> None:
-    """The page's rows, the checkpoint and the run's progress, all in one transaction."""
-    row, run = chain.row, reading.run
+def keep_pages(reading: Reading, arrivals: Sequence[Arrival]) -> None:
+    """These pages' rows, their checkpoints and the run's progress, all in one transaction."""
     now = timezone.now()
     with tenancy.transaction():
         reading.claim.hold()
         stop_if_asked(reading)
-        keep.page(row.workspace, page.records, run_id=run.id, seen_at=now)
+        for one in arrivals:
+            assert one.page is not None
+            _keep_page(reading, one.chain, one.page, one.following, now)
+        last = arrivals[-1].chain
+        progress(reading, f"{last.stream.title} of {last.workspace.name}")
+
+
+def _keep_page(
+    reading: Reading, chain: Chain, page: Page, following: str | None, now: datetime
+) -> None:
+    row = chain.row
+    keep.page(row.workspace, page.records, run_id=reading.run.id, seen_at=now)
+    if page.rejected:
         _keep_rejected(reading, chain, page)
-        row.checkpoint, row.pages = following, row.pages + 1
-        row.done += len(page.records)
-        row.failures += len(page.rejected)
-        row.total = row.total if page.total is None else page.total
-        row.state = RunState.RUNNING
-        if following is None:
-            _end_stream(reading, chain)
-        row.save()
-        progress(reading, f"{chain.stream.title} of {chain.workspace.name}")
+    row.checkpoint, row.pages = following, row.pages + 1
+    row.done += len(page.records)
+    row.failures += len(page.rejected)
+    row.total = row.total if page.total is None else page.total
+    row.state = RunState.RUNNING
+    if following is None:
+        _end_stream(reading, chain)
+    row.save(update_fields=COUNTS)
 
 
 def _keep_rejected(reading: Reading, chain: Chain, page: Page) -> None:
