@@ -6,6 +6,7 @@ A person who comes by OpenID Connect is known by issuer and subject, never by th
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import requests
@@ -24,6 +25,7 @@ from portal import fields, invitations, sign_ins
 from portal.invitations import FoundInvitation
 from portal.models import User
 
+_PLAIN_PATH = re.compile(r"/(?!/)[\w\-./~]*(\?[\w\-.~=&+:,%]*)?", re.ASCII)
 INVITATION_KEY = "invitation"  # in the session: the hash of the link's token
 
 
@@ -70,6 +72,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         user.email = form.cleaned_data["email"].lower()
         saved: User = super().save_user(request, user, form, commit=commit)
         return saved
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Only a plain path of this portal; nothing encoded, nothing absolute (O26 to O34)."""
+        return bool(url and _PLAIN_PATH.fullmatch(url) and super().is_safe_url(url))
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         sign_ins.failed(str(credentials.get("email", "")))
