@@ -32,7 +32,7 @@ _LINK_REMEDIES = {
     "reauthorization_required": "Check that you copied it whole, that it has not expired, and that "
     "it is of the kind this form asks for.",
     "scope_missing": "Tick the missing scope at the vendor, or ask for less here.",
-    "access_denied": "Check that the account may see what you entered, and that it is spelled right.",
+    "access_denied": "Check that the account may see what you entered, and how it is spelled.",
     "remote_gone": "Check how you spelled it: the vendor does not find it, or does not show it to "
     "this credential.",
 }

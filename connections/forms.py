@@ -103,7 +103,7 @@ class LinkForm(ProblemForm):
             )
             self.fields["team"] = forms.ChoiceField(
                 choices=teams,
-                required=False,
+                required=bool(teams) and not any(key == "" for key, _ in teams),
                 label="For whom",
                 help_text="A team's connection shows its details only to those who manage it.",
             )

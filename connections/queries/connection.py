@@ -8,6 +8,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from connections.contracts import Manifest, Method
+from connections.explain import Button
 from connections.models import Connection, Credential, SyncRun, Verification
 from connections.queries import products
 from connections.queries.health import Health, health_of
@@ -52,6 +53,12 @@ class ConnectionPage:
     @property
     def is_revoked(self) -> bool:
         return self.connection.state == Connection.State.REVOKED
+
+    @property
+    def needs_link(self) -> bool:
+        """Whether linking it again is what mends it."""
+        trouble = self.health.trouble
+        return trouble is not None and trouble.button is Button.LINK_AGAIN
 
 
 TABS = (

@@ -140,8 +140,8 @@ def connection_list(*, slug: str, wish: Wish, cursor: str, details: bool) -> Con
         previous=_address(wish, window.previous),
         next=_address(wish, window.next),
         count=_counted(rows, wish, len(window.rows)) if window.rows else "",
-        connectors=[("", "Any"), *products.choices()],
-        states=[("", "Any"), *STATE_WORDS.items()],
+        connectors=[("", "Any product"), *products.choices()],
+        states=[("", "Any state"), *STATE_WORDS.items()],
         teams=[
             ("", "Any"),
             ("none", "Whole organization"),
@@ -155,7 +155,7 @@ def connection_list(*, slug: str, wish: Wish, cursor: str, details: bool) -> Con
 
 def _team_options(teams: Mapping[UUID, str]) -> list[tuple[str, str]]:
     return [
-        ("", "Any"),
+        ("", "Any team"),
         ("none", "Whole organization"),
         *((str(key), name) for key, name in teams.items()),
     ]

@@ -50,8 +50,8 @@ TONES = {
 # Which of the details a person may read on the time line, and how each is introduced.
 WORDS = {
     "account": "account {}",
-    "workspaces": "{} workspaces",
-    "repositories": "{} repositories",
+    "workspaces": "workspaces: {}",
+    "repositories": "repositories: {}",
     "outcome": "{}",
     "state": "{}",
     "to": "now {}",
@@ -146,7 +146,7 @@ def told(events: Iterable[AuditEvent], *, product: str, names: bool = False) -> 
             what = f"Token of {group[0].subject_name}" if names else "Token"
             lines.append(Happening("refresh", "plain", f"{what} renewed {times}", group[0].at))
         else:
-            lines.extend(_line(event, product, names) for event in group)
+            lines.extend(_line(event, product) for event in group)
     return lines
 
 
@@ -154,14 +154,13 @@ def _alike(event: AuditEvent) -> tuple[bool, UUID | None]:
     return event.action == Action.TOKEN_REFRESHED, event.subject_id
 
 
-def _line(event: AuditEvent, product: str, names: bool) -> Happening:
+def _line(event: AuditEvent, product: str) -> Happening:
     action = ACTIONS.get(event.action)
     deed = action.label if action else event.action
-    subject = event.subject_name if names else "it"
     return Happening(
         icon=ICONS.get(action, "clock") if action else "clock",
         tone=_tone(action, event.details),
-        title=f"{event.actor_name} {deed} {subject}",
+        title=f"{event.actor_name} {deed} {event.subject_name}",
         at=event.at,
         body=_body(event.details, product),
     )

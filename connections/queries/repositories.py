@@ -124,8 +124,11 @@ def repository_list(
         previous=_address(wish, window.previous),
         next=_address(wish, window.next),
         count=_counted(rows, wish, len(window.rows)) if window.rows else "",
-        workspace_options=[("", "All"), *((str(w.id), w.name) for w in workspaces if w.selected)],
-        project_options=[("", "All"), *((key, name) for key, name in projects.items())],
+        workspace_options=[
+            ("", "Any workspace"),
+            *((str(w.id), w.name) for w in workspaces if w.selected),
+        ],
+        project_options=[("", "Any project"), *((key, name) for key, name in projects.items())],
         state_options=list(STATES.items()),
     )
 

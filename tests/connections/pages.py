@@ -1,0 +1,41 @@
+"""What the page tests share: a browser that is signed in, and a connection to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.test import Client
+
+from connections.models import Connection
+from portal.models import User
+from portal.policy import Actor
+from tests.vendor import Vendor
+from tests.works import Works
+
+BASE = "/o/acme/connections/"
+
+
+def signed_in(actor: Actor) -> Client:
+    client = Client()
+    client.force_login(User.objects.get(id=actor.id))
+    return client
+
+
+def text(answer: Any) -> str:
+    assert answer.status_code == 200, answer.status_code
+    return str(answer.content.decode())
+
+
+def begun(client: Client) -> str:
+    """A link begun; the address of its steps."""
+    answer = client.post("/o/acme/catalogue/bitbucket-cloud/link")
+    assert answer.status_code == 303
+    return str(answer["Location"]).removesuffix("what")
+
+
+def linked(works: Works, vendor: Vendor, *, token: str = "dana-full", **rest: Any) -> Connection:
+    return works.connection(works.link_by_token(vendor.token(token), **rest))
+
+
+def base_of(connection: Connection) -> str:
+    return f"{BASE}{connection.id}/"
