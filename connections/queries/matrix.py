@@ -129,7 +129,8 @@ def _row(
 
 def _proven(capability: Capability, checks: Sequence[Check]) -> str:
     outcomes = {check.outcome for check in checks}
-    if outcomes & {CheckOutcome.REFUSED, CheckOutcome.MISSING}:
+    tried = {check.outcome for check in checks if check.status is not None}
+    if CheckOutcome.REFUSED in outcomes or CheckOutcome.MISSING in tried:
         return "refused"
     if CheckOutcome.PROVEN in outcomes:
         return "proven"
@@ -142,7 +143,8 @@ def _excess(
     manifest: Manifest, connection: Connection, vocabulary: str, scopes: Sequence[str] | None
 ) -> tuple[str, ...]:
     """Scopes of the credential that nothing we were asked to do needs, implied ones left out."""
-    chosen = [c for c in manifest.capabilities if c.key in connection.capabilities]
+    keys = connection.capabilities
+    chosen = [c for c in manifest.capabilities if c.minimal or c.key in keys]
     needed = manifest.closure(
         frozenset(scope for c in chosen for scope in c.scopes.get(vocabulary, ()))
     )

@@ -124,10 +124,7 @@ def repository_list(
         previous=_address(wish, window.previous),
         next=_address(wish, window.next),
         count=_counted(rows, wish, len(window.rows)) if window.rows else "",
-        workspace_options=[
-            ("", "Any workspace"),
-            *((str(w.id), w.name) for w in workspaces if w.selected),
-        ],
+        workspace_options=[("", "Any workspace"), *_named(workspaces)],
         project_options=[("", "Any project"), *((key, name) for key, name in projects.items())],
         state_options=list(STATES.items()),
     )
@@ -137,6 +134,10 @@ def workspaces_of(connection_id: UUID) -> list[Workspace]:
     """The workspaces that the credential reaches, chosen ones first."""
     rows = Workspace.objects.filter(connection_id=connection_id)
     return list(rows.order_by("-selected", "personal", "name", "id"))
+
+
+def _named(workspaces: list[Workspace]) -> list[tuple[str, str]]:
+    return [(str(each.id), each.name) for each in workspaces if each.selected]
 
 
 def _projects(connection_id: UUID) -> dict[str, str]:
