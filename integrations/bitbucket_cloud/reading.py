@@ -277,6 +277,8 @@ def _count(raw: Json, key: str) -> int | None:
 
 def _printable(text: str) -> str:
     """NUL and lone surrogates cannot be stored, controls break lines; joiners shape letters."""
+    if text.isprintable():  # nearly always, and thirty times faster than to look at each character
+        return " ".join(text[:10_000].split())
     kept = (" " if c.isspace() else c for c in text[:10_000] if c.isspace() or _shows(c))
     return " ".join("".join(kept).split())
 
