@@ -38,6 +38,19 @@ def django_db_setup(
         servers.start_database()
 
 
+@pytest.fixture(scope="module")
+def module_database(
+    servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """One database for a module whose tests may see each other's rows; they do not ask for `db`."""
+    name = f"test_{next(_numbers)}"
+    servers.clone(name)
+    servers.empty_valkey()
+    with django_db_blocker.unblock(), pointing_at(name):
+        yield
+    servers.drop(name)
+
+
 @pytest.fixture
 def _django_db_helper(
     servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
