@@ -16,7 +16,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from django.db import connections
 
-from connections.flows import consumers, link, workspaces
+from connections.flows import consumers, link, verify, workspaces
 from connections.models import Connection, Consumer, PendingLink, SyncRun, Verification, Workspace
 from portal import roles, tenancy, work
 from portal.models import Membership, Organization, User
@@ -158,6 +158,13 @@ class Works:
         with self.inside():
             found = Verification.objects.filter(connection_id=connection.id)
             return found.order_by("-started_at")[0]  # type: ignore[no-any-return]
+
+    def verify(self, connection: Connection) -> Verification:
+        """Ask for a verification and let the worker make it; the verification as it left it."""
+        with self.inside():
+            verify.request(actor=self.alice, connection=connection)
+        self.drain()
+        return self.verification(connection)
 
     def sync(self, connection: Connection, *slugs: str) -> SyncRun:
         """Choose these workspaces (all without any) and let the worker read them."""
