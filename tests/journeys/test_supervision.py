@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -57,41 +56,26 @@ def test_the_sandbox_is_told_no_address_of_ours(live_portal):
     assert "REDIS_URL" not in environment
 
 
-def test_a_second_start_is_quick_and_keeps_what_is_stored():
-    first = LivePortal(ROOT)
-    keyring = (first.var / "keys" / "web.json").read_bytes()
-    first.stop(keep=True)
-
-    begun = time.monotonic()
-    second = LivePortal(ROOT, first.var)
-    took = time.monotonic() - begun
-    kept = (second.var / "keys" / "web.json").read_bytes()
-    second.stop()
-
-    assert took < 15
-    assert kept == keyring  # and the database knows these keys, or it would not have started
-
-
-def test_ctrl_c_stops_everything():
+def test_it_stops_starts_again_and_dies_without_a_trace():
     portal = LivePortal(ROOT)
-    pids = [portal.pid(path.name) for path in (portal.var / "pids").iterdir()]
-    assert len(pids) == 6
-
+    running, keyring = pids(portal), (portal.var / "keys" / "web.json").read_bytes()
+    assert len(running) == 6
     portal.stop(keep=True)
-
-    assert not any(map(children.started, pids))
+    assert not any(map(children.started, running))
     assert not children.marked(portal.var)
-    shutil.rmtree(portal.var)
 
+    again = LivePortal(ROOT, portal.var)
+    # The database knows these keys, or it would not have started.
+    assert (again.var / "keys" / "web.json").read_bytes() == keyring
 
-def test_no_process_outlives_a_killed_supervisor():
-    portal = LivePortal(ROOT)
-    pids = [portal.pid(path.name) for path in (portal.var / "pids").iterdir()]
-
-    os.kill(portal.child.pid, signal.SIGKILL)
-
+    running = pids(again)
+    os.kill(again.child.pid, signal.SIGKILL)
     deadline = time.monotonic() + 15
-    while any(map(children.started, pids)) or children.marked(portal.var):
+    while any(map(children.started, running)) or children.marked(again.var):
         assert time.monotonic() < deadline, subprocess.check_output(["ps", "axf"], text=True)
         time.sleep(0.1)
-    portal.stop()
+    again.stop()
+
+
+def pids(portal: LivePortal) -> list[int]:
+    return [portal.pid(path.name) for path in (portal.var / "pids").iterdir()]
