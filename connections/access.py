@@ -6,20 +6,25 @@ Everything here runs in a worker, the only process that can open a credential.
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from django.conf import settings
 
 from connections import oauth_wire, places, registry
 from connections.api import Authorization, VendorApi
 from connections.contracts import Answer, Connector, Manifest, Method, OAuth2, Scheme
-from connections.errors import Misconfigured
+from connections.errors import Misconfigured, Unavailable
 from connections.http import TOKEN, Door
 from connections.models import Connection, Consumer, Credential
 from portal import tenancy, vault
 from portal.secret import Secret
+
+log = logging.getLogger(__name__)
+
+GONE = 410
 
 OnAnswer = Callable[[Answer], None]
 
@@ -57,9 +62,19 @@ class Way:
             base=door().vendor(self.manifest.api_url),
             authorization=Authorization(self._header(secret)),
             judge=self.connector.judge,
-            on_answer=on_answer,
+            on_answer=self._watched(on_answer),
             lane=lane,
         )
+
+    def _watched(self, on_answer: OnAnswer | None) -> OnAnswer:
+        """Besides what the caller wants to see, an announced removal is logged (abuse case P50)."""
+
+        def see(answer: Answer) -> None:
+            note_deprecation(self.manifest.slug, answer)
+            if on_answer is not None:
+                on_answer(answer)
+
+        return see
 
     def _header(self, secret: Secret) -> str:
         if self.method.scheme is Scheme.BEARER:
@@ -81,10 +96,31 @@ class Way:
         )
 
 
+def note_deprecation(connector: str, answer: Answer) -> None:
+    """A removal that the vendor announces (RFC 9745, RFC 8594) or has carried out is logged."""
+    said = [answer.headers.get(name, "")[:100] for name in ("deprecation", "sunset")]
+    if any(said) or answer.status == GONE:
+        _warn_once(connector, answer.request, answer.status, *said)
+
+
+@lru_cache(maxsize=256)
+def _warn_once(connector: str, asked: str, status: int, deprecation: str, sunset: str) -> None:
+    facts = {"asked": asked, "status": status, "deprecation": deprecation, "sunset": sunset}
+    log.warning("vendor.deprecation_announced", extra={"connector": connector, **facts})
+
+
 def client_of(consumer: Consumer) -> oauth_wire.Client:
-    """The consumer's key and opened secret; a platform-wide one is opened on the platform."""
-    with tenancy.elsewhere(consumer.organization_id), tenancy.transaction():
-        secret = vault.open(places.of_consumer(consumer))
+    """The consumer's key and opened secret; a platform-wide one is opened on the platform.
+
+    Raises Misconfigured when its secret is gone, Unavailable when a worker has yet to seal it.
+    """
+    try:
+        with tenancy.elsewhere(consumer.organization_id), tenancy.transaction():
+            secret = vault.open(places.of_consumer(consumer))
+    except LookupError:
+        if consumer.sealed_at is None and consumer.removed_at is None:
+            raise Unavailable("The OAuth consumer's secret is not sealed yet.") from None
+        raise Misconfigured("The OAuth consumer's secret was removed.") from None
     return oauth_wire.Client(client_id=consumer.client_id, secret=secret.reveal())
 
 

@@ -46,6 +46,7 @@ _register("complete_link", settle.complete, settle.gave_up)
 _register("forget_link", settle.forget)
 _register("verify_connection", verify.perform, verify.gave_up)
 _register("sync_connection", read.perform, read.gave_up)
+_register("apply_shrink", sync.apply_shrink)
 _register("forget_connection", forget.perform)
 _register("seal_consumer", consumers.seal)
 _register("forget_consumer", consumers.forget)
@@ -60,7 +61,8 @@ def start_due() -> None:
     for organization_id, connection_id, verification, syncing in due:
         with tenancy.acting_for(organization_id), tenancy.transaction():
             _start(connection_id, verification=bool(verification), syncing=bool(syncing))
-            work.purge()
+            if verification:  # once a day is often enough
+                work.purge()
 
 
 def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:

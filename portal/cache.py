@@ -32,6 +32,13 @@ class ForgetfulRedisCache(RedisCache):
     def touch(self, *args: Any, **options: Any) -> bool:
         return bool(_forgiven(super().touch, False, *args, **options))
 
+    def incr(self, key: Any, delta: int = 1, version: Any = None) -> int:
+        """As Django's; 0 where nothing can be counted."""
+        try:
+            return int(_forgiven(super().incr, 0, key, delta, version))
+        except ValueError:  # it ran out a moment ago
+            return 0
+
     def delete(self, *args: Any, **options: Any) -> bool:
         return bool(_forgiven(super().delete, False, *args, **options))
 

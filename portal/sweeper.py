@@ -1,4 +1,4 @@
-"""The thread in every worker that sweeps: losing the broker costs seconds, not work."""
+"""The threads in every worker that beat and sweep: losing the broker costs seconds, not work."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import random
 import socket
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from celery import signals
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from portal import keyring, work
@@ -22,8 +23,10 @@ from portal.startup import refuse_unless_ready
 
 log = logging.getLogger(__name__)
 STALE = timedelta(days=1)
+MOST_HANDS = 4  # one long job must not keep a person waiting while the broker is away
 
 _stop = threading.Event()
+_hands = threading.BoundedSemaphore(MOST_HANDS)
 
 
 def beat(kind: str, process_id: Any) -> None:
@@ -41,17 +44,45 @@ def beat(kind: str, process_id: Any) -> None:
     Heartbeat.objects.filter(seen_at__lt=timezone.now() - STALE).delete()
 
 
-def run() -> None:
-    """Beat and sweep until the worker stops; an unreachable database is logged and tried again."""
+def keep_beating() -> None:
+    """Beat until the worker stops, however long its jobs take."""
     process_id = uuid4()
     while not _stop.is_set():
-        try:
-            close_old_connections()
-            beat("worker", process_id)
-            work.sweep()
-        except Exception:  # the outermost loop of this thread
-            log.exception("sweep.raised")
+        _tried("beat.raised", lambda: beat("worker", process_id))
+        _stop.wait(settings.SWEEP_SECONDS)
+
+
+def keep_sweeping() -> None:
+    """Sweep until the worker stops; an unreachable database is logged and tried again."""
+    while not _stop.is_set():
+        _tried("sweep.raised", sweep)
         _stop.wait(settings.SWEEP_SECONDS * random.uniform(0.7, 1.3))
+
+
+def sweep() -> None:
+    """Due schedules are jobs, and threads of our own do what no hint has woken anybody for."""
+    work.start_due()
+    for _ in range(work.due(MOST_HANDS)):
+        if not _hands.acquire(blocking=False):
+            break
+        threading.Thread(target=_drain, name="sweeper-drain", daemon=True).start()
+
+
+def _drain() -> None:
+    try:
+        _tried("drain.raised", work.drain)
+    finally:
+        connections.close_all()
+        _hands.release()
+
+
+def _tried(name: str, step: Callable[[], object]) -> None:
+    """The outermost loop of a thread: whatever happens is logged, and it goes on."""
+    try:
+        close_old_connections()
+        step()
+    except Exception:
+        log.exception(name)
 
 
 @signals.worker_init.connect
@@ -61,7 +92,8 @@ def refuse(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def start(**_: Any) -> None:
-    threading.Thread(target=run, name="sweeper", daemon=True).start()
+    for target in (keep_beating, keep_sweeping):
+        threading.Thread(target=target, name=target.__name__, daemon=True).start()
 
 
 @signals.worker_shutting_down.connect

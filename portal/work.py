@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
 from portal import context_vars, roles, tenancy
@@ -35,6 +35,12 @@ UPDATE portal_job SET lease_owner = %s, attempts = attempts + 1,
                  AND (lease_until IS NULL OR lease_until < now())
                ORDER BY priority, run_at FOR UPDATE SKIP LOCKED LIMIT %s)
 RETURNING id, organization_id
+"""
+
+_DUE = """
+SELECT count(*) FROM (SELECT 1 FROM portal_job
+                       WHERE done_at IS NULL AND run_at <= now()
+                         AND (lease_until IS NULL OR lease_until < now()) LIMIT %s) waiting
 """
 
 
@@ -59,9 +65,9 @@ class Kind:
 
     run: Run
     gave_up: Callable[..., None] | None = None
-    lease_seconds: int = 0
 
 
+_NOBODY_WAITS = Kind(run=lambda *_: None)
 _kinds: dict[str, Kind] = {}
 _on_sweep: list[Callable[[], None]] = []
 _hint: list[Callable[[], None]] = []
@@ -173,9 +179,27 @@ def drain(*, limit: int = 1000) -> int:
         if not claims:
             break
         for one in claims:
-            perform(one)
+            _shielded(one)
             tried += 1
     return tried
+
+
+def due(limit: int) -> int:
+    """How many jobs wait for a worker now, counted up to `limit`."""
+    with connections["sweeper"].cursor() as cursor:
+        cursor.execute(_DUE, [limit])
+        found: int = cursor.fetchone()[0]
+    return found
+
+
+def _shielded(held: Claim) -> None:
+    """A job that cannot even be put back is left to its lease; the jobs behind it go on."""
+    try:
+        perform(held)
+    except DatabaseError:
+        raise  # nothing can be done without it
+    except Exception:
+        log.exception("job.unsettled", extra={"job_id": str(held.id)})
 
 
 def perform(held: Claim) -> None:
@@ -195,7 +219,7 @@ def perform(held: Claim) -> None:
 def _attempt(held: Claim) -> None:
     kind = _kinds.get(held.job.kind)
     if kind is None:
-        _fail(held, Kind(run=lambda: None), "unknown_kind")
+        _fail(held, _NOBODY_WAITS, "unknown_kind")
         return
     if held.job.attempts > held.job.max_attempts:
         _fail(held, kind, held.job.last_error or "attempts_used_up")
@@ -234,17 +258,27 @@ def _again(held: Claim, kind: Kind, code: str, seconds: float | None, *, free: b
 
 
 def _fail(held: Claim, kind: Kind, code: str) -> None:
+    """The job ended in vain, and what waited for it is told; a telling that fails ends it too."""
+    facts = {"job_id": str(held.id), "kind": held.job.kind, "code": code}
+    try:
+        _end(held, kind, code)
+    except Exception:
+        log.exception("job.gave_up_raised", extra=facts)
+        _end(held, _NOBODY_WAITS, code)
+    log.error("job.failed", extra=facts)
+
+
+def _end(held: Claim, kind: Kind, code: str) -> None:
     with tenancy.transaction():
-        Job.objects.filter(id=held.id, lease_owner=held.owner).update(
+        ended = Job.objects.filter(id=held.id, lease_owner=held.owner).update(
             done_at=timezone.now(),
             failed_at=timezone.now(),
             lease_owner=None,
             lease_until=None,
             last_error=code[:80],
         )
-        if kind.gave_up:
+        if ended and kind.gave_up:
             kind.gave_up(code, **held.job.ref)
-    log.error("job.failed", extra={"job_id": str(held.id), "kind": held.job.kind, "code": code})
 
 
 def purge() -> None:
@@ -259,8 +293,16 @@ def backoff_seconds(attempt: int) -> float:
     return random.uniform(0.5, 1) * longest
 
 
+def start_due() -> None:
+    """Turn due schedules into jobs; one that raises does not keep the others from it."""
+    for step in _on_sweep:
+        try:
+            step()
+        except Exception:
+            log.exception("sweep.step_raised")
+
+
 def sweep() -> int:
     """Turn due schedules into jobs, then do what the broker lost; returns how many were tried."""
-    for step in _on_sweep:
-        step()
+    start_due()
     return drain()

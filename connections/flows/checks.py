@@ -9,7 +9,7 @@ from urllib.parse import quote
 from connections.access import Way
 from connections.api import VendorApi
 from connections.contracts import Capability, Identity, RepositoryRecord, WorkspaceRecord
-from connections.errors import VendorError
+from connections.errors import RateLimited, VendorError
 from connections.flows.look import Look, failure
 from connections.models import Check, credential_of
 from portal import tenancy
@@ -39,7 +39,8 @@ def identity_lines(look: Look, identity: Identity) -> None:
             proves="Read from the vendor's answer.",
         )
     if not look.had("expiry"):
-        expires_at = _expiry(look, identity)
+        with tenancy.transaction():
+            expires_at = expiry(look, identity)
         look.keep(
             "expiry",
             title="Expiry",
@@ -58,11 +59,11 @@ def identity_lines(look: Look, identity: Identity) -> None:
         )
 
 
-def _expiry(look: Look, identity: Identity) -> datetime | None:
+def expiry(look: Look, identity: Identity) -> datetime | None:
+    """When the credential itself ends, as far as anybody said; an access token's end is no news."""
     if identity.expires_at is not None:
         return identity.expires_at
-    with tenancy.transaction():
-        credential = credential_of(look.connection)
+    credential = credential_of(look.connection)
     return None if credential.refreshable else credential.expires_at
 
 
@@ -76,6 +77,8 @@ def workspace_line(
     try:
         page = stream.page(api, workspace, look.connection.fields, None)
     except VendorError as error:
+        if isinstance(error, RateLimited) and look.may_wait(error):
+            raise
         if not look.had("workspace", workspace.slug):
             look.keep(
                 "workspace",
@@ -124,7 +127,7 @@ def capability_line(
     elif not capability.probe:
         facts = {"outcome": Result.UNPROVABLE, "proves": capability.unprovable[:300]}
     else:
-        facts = _probe(api, capability, samples)
+        facts = _probe(look, api, capability, samples)
     look.keep(name, capability=key, title=capability.title, **facts)
 
 
@@ -139,7 +142,10 @@ def missing_scopes(
 
 
 def _probe(
-    api: VendorApi, capability: Capability, samples: dict[str, RepositoryRecord | None]
+    look: Look,
+    api: VendorApi,
+    capability: Capability,
+    samples: dict[str, RepositoryRecord | None],
 ) -> dict[str, Any]:
     place = _place(capability.probe, samples)
     if place is None:
@@ -151,6 +157,8 @@ def _probe(
     try:
         answer = api.get(place)
     except VendorError as error:
+        if isinstance(error, RateLimited) and look.may_wait(error):
+            raise
         return failure(error)
     return {
         "outcome": Result.PROVEN,

@@ -2,51 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.utils import timezone
 
 from connections.api import VendorApi
-from connections.contracts import WorkspaceRecord
+from connections.contracts import Page, Record, WorkspaceRecord
 from connections.errors import VendorError
 from connections.flows.look import Look, failure
 from connections.models import Check, Connection, Workspace
+from connections.paging import every_page
 from portal import tenancy
 
 
 def workspaces(look: Look, api: VendorApi) -> list[WorkspaceRecord]:
     """The workspaces the credential reaches, kept as rows; those of before it lost are marked."""
-    found: list[WorkspaceRecord] = []
-    checkpoint: str | None = None
     try:
-        while True:
-            page = look.way.connector.workspaces(
-                api, look.connection.fields, look.way.method, checkpoint
-            )
-            found += [record for record in page.records if isinstance(record, WorkspaceRecord)]
-            checkpoint = page.checkpoint
-            if checkpoint is None:
-                break
+        pages = list(every_page(lambda after: _page(look, api, after)))
     except VendorError as error:
-        if error.retry:
+        if look.may_wait(error):
             raise
         if not look.had("workspaces"):
             look.keep("workspaces", title="Workspaces", **failure(error))
         return []
+    found = _once(record for page in pages for record in page.records)
+    rejected = sum(len(page.rejected) for page in pages)
     with tenancy.transaction():
         look.claim.hold()
-        keep_workspaces(look.connection, found)
+        keep_workspaces(look.connection, found, is_whole=not rejected)
     if not look.had("workspaces"):
         look.keep(
             "workspaces",
             title="Workspaces within reach",
             outcome=Check.Outcome.PROVEN if found else Check.Outcome.NOTED,
-            detail=f"{len(found)} found",
+            detail=f"{len(found)} found" + (f", {rejected} unreadable" if rejected else ""),
             proves="Listed by the vendor for this account.",
         )
     return found
 
 
-def keep_workspaces(connection: Connection, found: list[WorkspaceRecord]) -> None:
-    """Upsert the workspaces; those no longer listed are marked gone, never deleted."""
+def _page(look: Look, api: VendorApi, after: str | None) -> Page:
+    look.still_here()
+    return look.way.connector.workspaces(api, look.connection.fields, look.way.method, after)
+
+
+def _once(records: Iterable[Record]) -> list[WorkspaceRecord]:
+    """Each workspace once: it may move from one page to the next while we read."""
+    found = {record.remote_id: record for record in records if isinstance(record, WorkspaceRecord)}
+    return list(found.values())
+
+
+def keep_workspaces(
+    connection: Connection, found: list[WorkspaceRecord], *, is_whole: bool
+) -> None:
+    """Upsert the workspaces; those a whole listing lacks are marked gone, never deleted.
+
+    What a person chose stays chosen, also when a workspace was gone for a while.
+    """
     now = timezone.now()
     rows = [
         Workspace(
@@ -76,6 +88,7 @@ def keep_workspaces(connection: Connection, found: list[WorkspaceRecord]) -> Non
             "gone_at",
         ],
     )
-    Workspace.objects.filter(connection_id=connection.id, gone_at=None).exclude(
-        remote_id__in=[record.remote_id for record in found]
-    ).update(gone_at=now)
+    if is_whole:
+        Workspace.objects.filter(connection_id=connection.id, gone_at=None).exclude(
+            remote_id__in=[record.remote_id for record in found]
+        ).update(gone_at=now)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from connections.models import Check, Verification
+from connections.contracts import Account
+from connections.models import Check, Connection, Verification
+
+UNREACHED = Check.Outcome.UNREACHED
+LISTED = {Check.Outcome.PROVEN, Check.Outcome.NOTED}
 
 
-def since_last(verification: Verification, checks: list[Check]) -> list[dict[str, Any]]:
-    """[{"what", "before", "after"}] against the verification before; empty for the first."""
+def since_last(
+    verification: Verification, checks: list[Check], connection: Connection, account: Account
+) -> list[dict[str, Any]]:
+    """[{"what", "before", "after"}] against the verification before; empty for the first.
+
+    An account that was renamed is the same one; what was not reached says nothing of a change.
+    """
     before = (
         Verification.objects.filter(connection_id=verification.connection_id)
         .exclude(id=verification.id)
@@ -18,8 +28,10 @@ def since_last(verification: Verification, checks: list[Check]) -> list[dict[str
     )
     if before is None:
         return []
+    if before.account_id != verification.account_id:
+        return [_change("account", before.account_id, verification.account_id)]
     found = [
-        _change("account", before.account_id, verification.account_id),
+        _change("account name", connection.account_name, account.name[:200]),
         _change("credential kind", before.credential_kind, verification.credential_kind),
         *_scopes(before, verification),
         *_checks(before, checks),
@@ -43,16 +55,37 @@ def _scopes(before: Verification, now: Verification) -> list[dict[str, Any]]:
 
 def _checks(before: Verification, checks: list[Check]) -> list[dict[str, Any]]:
     """Workspaces and capabilities whose check came out otherwise, appeared or went away."""
-    had = {
-        (check.key, check.workspace): check
-        for check in Check.objects.filter(verification_id=before.id)
-    }
-    has = {(check.key, check.workspace): check for check in checks}
+    had, has = _outcomes(Check.objects.filter(verification_id=before.id)), _outcomes(checks)
+    for place in [place for place, check in had.items() if check.outcome == UNREACHED]:
+        had[place] = _last_reached(had[place], before)
+    listed = any(check.key == "workspaces" and check.outcome in LISTED for check in checks)
     changes = []
     for place in sorted(had.keys() | has.keys()):
-        if place[0] != "workspace" and not place[0].startswith("capability:"):
-            continue
         one, other = had.get(place), has.get(place)
+        if UNREACHED in {one and one.outcome, other and other.outcome}:
+            continue
+        if other is None and not listed:
+            continue
         title = (other or one).title  # type: ignore[union-attr]
         changes.append(_change(title, one.outcome if one else "", other.outcome if other else ""))
     return changes
+
+
+def _outcomes(checks: Iterable[Check]) -> dict[tuple[str, str], Check]:
+    return {
+        (check.key, check.workspace): check
+        for check in checks
+        if check.key == "workspace" or check.key.startswith("capability:")
+    }
+
+
+def _last_reached(check: Check, before: Verification) -> Check:
+    """The same check the last time that it was reached; itself when it never was."""
+    older = Check.objects.filter(
+        verification__connection_id=before.connection_id,
+        verification__started_at__lt=before.started_at,
+        key=check.key,
+        workspace=check.workspace,
+    )
+    found = older.exclude(outcome=UNREACHED).order_by("-verification__started_at").first()
+    return found or check

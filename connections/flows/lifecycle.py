@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from connections import registry
+from connections.flows import sync
 from connections.flows.problems import FlowProblem
 from connections.models import (
-    LIVE,
     Connection,
     Repository,
     SyncRun,
@@ -68,6 +68,7 @@ def edit(
 def pause(*, actor: Actor, connection: Connection) -> None:
     """Nothing calls the vendor for it until it is resumed; a live sync stops after its page."""
     actor = _manager(actor, connection)
+    _require_not_revoked(connection)
     if connection.paused_at is not None:
         return
     connection.paused_at = timezone.now()
@@ -80,6 +81,7 @@ def pause(*, actor: Actor, connection: Connection) -> None:
 def resume(*, actor: Actor, connection: Connection) -> None:
     """Work goes on, beginning with a verification."""
     actor = _manager(actor, connection)
+    _require_not_revoked(connection)
     if connection.paused_at is None:
         return
     connection.paused_at = None
@@ -130,9 +132,7 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
     connection.save(update_fields=["state", "revoked_at"])
     connection.schedule()
     connection.schedule_sync()
-    SyncRun.objects.filter(connection_id=connection.id, state__in=LIVE).update(
-        cancel_requested_at=now
-    )
+    sync.stop(connection)
     work.later("forget_connection", priority=work.WAITING, connection_id=connection.id)
     audit.record(
         audit.Action.CONNECTION_REVOKED,
@@ -141,6 +141,11 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
         workspaces=losses.workspaces,
         repositories=losses.repositories,
     )
+
+
+def _require_not_revoked(connection: Connection) -> None:
+    if connection.state == Connection.State.REVOKED:
+        raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")
 
 
 def _manager(actor: Actor, connection: Connection) -> Actor:

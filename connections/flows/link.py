@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -16,13 +17,16 @@ from django.utils import timezone
 
 from connections import lookups, oauth_wire, places, registry
 from connections.contracts import Manifest, MethodKind
-from connections.flows import link_inputs as inputs
+from connections.errors import cleaned
+from connections.flows import link_inputs as inputs, pace
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, PendingLink
 from connections.models.pending_link import link_expiry
 from portal import audit, tenancy, vault, work
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
+
+log = logging.getLogger(__name__)
 
 Stage = PendingLink.Stage
 LONGEST_PARAMETER = 4096
@@ -105,6 +109,7 @@ def prepare(
     With an authorization code the person still has to go to the vendor: see `depart`.
     """
     inputs.require_own(actor, pending, Stage.CHOOSING, Stage.AT_VENDOR, Stage.FAILED)
+    pace.keep("link", actor)
     manifest = registry.get(pending.connector).manifest
     chosen = inputs.method_of(manifest, method)
     pending.method = method
@@ -133,7 +138,7 @@ def depart(*, actor: Actor, pending: PendingLink, session_key: str) -> str:
         raise FlowProblem("wrong_session", "", "This link was begun in another session.")
     connector = registry.get(pending.connector)
     consumer = pending.consumer
-    if consumer is None or connector.manifest.oauth is None:
+    if consumer is None or consumer.removed_at or connector.manifest.oauth is None:
         raise FlowProblem(
             "no_consumer", "consumer", "An OAuth consumer has to be registered first."
         )
@@ -203,13 +208,14 @@ def _accept(pending: PendingLink, answer: Mapping[str, str], manifest: Manifest)
         return  # used already: the page shows the first answer's result (O05)
     code, issuer = answer.get("code", ""), manifest.oauth.issuer if manifest.oauth else ""
     if pending.is_expired:
-        _fail(pending, "expired")
+        _refused(pending, "expired")
     elif answer.get("error"):
-        _fail(pending, _denial(answer["error"]), answer.get("error_description", ""))
+        _refused(pending, _denial(answer["error"]), answer.get("error_description", ""))
     elif answer.get("iss", issuer) != issuer:
-        _fail(pending, "wrong_issuer")
+        log.error("link.wrong_issuer", extra={"connector": pending.connector})
+        _refused(pending, "wrong_issuer")
     elif not code or "\x00" in code:
-        _fail(pending, "no_code")
+        _refused(pending, "no_code")
     else:
         vault.take_in(
             places.of_link(pending, places.CODE), Secret(code), expires_at=pending.expires_at
@@ -246,6 +252,18 @@ def _answered(pending: PendingLink) -> None:
     work.later("complete_link", priority=work.WAITING, pending_link_id=pending.id)
 
 
+def _refused(pending: PendingLink, code: str, detail: str = "") -> None:
+    """The answer itself ends the link, and the record says how; no worker is asked."""
+    _fail(pending, code, detail)
+    audit.record(
+        audit.Action.LINK_REFUSED,
+        actor=Actor("person", pending.user_id, str(pending.user)),
+        subject=pending,
+        connector=pending.connector,
+        error=code,
+    )
+
+
 def _fail(pending: PendingLink, code: str, detail: str = "") -> None:
-    pending.stage, pending.error, pending.error_detail = Stage.FAILED, code, detail[:200]
+    pending.stage, pending.error, pending.error_detail = Stage.FAILED, code, cleaned(detail)
     pending.save(update_fields=["stage", "error", "error_detail"])

@@ -45,6 +45,26 @@ class Look:
         self.seen[key, workspace] = check
         return check
 
+    def still_here(self) -> None:
+        """The lease is extended; raises LeaseLost when it has ended."""
+        with tenancy.transaction():
+            self.claim.hold()
+
+    def is_wanted(self) -> bool:
+        """Nobody paused, revoked or linked it anew meanwhile. Call it inside a transaction."""
+        running = Verification.objects.filter(
+            id=self.verification.id, outcome=Verification.Outcome.RUNNING
+        )
+        live = Connection.objects.filter(id=self.connection.id).first()
+        if live is not None and live.is_live and running.exists():
+            return True
+        running.delete()
+        return False
+
+    def may_wait(self, error: VendorError) -> bool:
+        """Whether waiting may cure it and this job has attempts left to wait with."""
+        return error.retry and self.claim.job.attempts < self.claim.job.max_attempts
+
     def had(self, key: str, workspace: str = "") -> bool:
         return (key, workspace) in self.seen
 

@@ -20,6 +20,7 @@ from connections.contracts import WorkspaceRecord
 from connections.errors import (
     RateLimited,
     ReauthorizationRequired,
+    Unavailable,
     VendorError,
 )
 from connections.flows import verify
@@ -48,6 +49,7 @@ from portal.policy import SYSTEM
 from portal.steps import step
 
 RATE_WAIT_SECONDS = 900.0
+PATIENCE = 4  # attempts for a stream out of reach while others answer
 
 
 def perform(claim: work.Claim, *, run_id: str) -> None:
@@ -56,21 +58,32 @@ def perform(claim: work.Claim, *, run_id: str) -> None:
     if reading is None:
         return
     try:
-        _read(reading, _chains(reading))
+        _still_here(reading)
+        _read_on(reading)
     except Stopped as stopped:
         _close(reading, stopped.state, stopped.code, stopped.detail)
     except RateLimited as error:
         _note_wait(reading, error)
         seconds = error.retry_after_seconds or RATE_WAIT_SECONDS
         raise work.RetryLater(error.code, seconds=seconds, free=True) from error
-    except ReauthorizationRequired as error:
-        _close(reading, RunState.FAILED, error.code, error.detail)
     except VendorError as error:
         if error.retry and claim.job.attempts < claim.job.max_attempts:
+            _note_wait(reading, error)
             raise
         _close(reading, RunState.FAILED, error.code, error.detail)
     else:
         _finish(reading)
+
+
+def _read_on(reading: Reading) -> None:
+    """To the end; a token that the vendor refuses on the way is replaced once, where it can be."""
+    try:
+        _read(reading, _chains(reading))
+    except ReauthorizationRequired:
+        if not reading.has_other_token():
+            raise
+        _read(reading, _chains(reading))
+    _settle_unreached(reading)
 
 
 def gave_up(code: str, *, run_id: str) -> None:
@@ -181,17 +194,30 @@ def _keep(reading: Reading, batch: list[Arrival]) -> int:
     """The pages are rows, all in one transaction; how many streams ended with them."""
     pages = [one for one in batch if one.page is not None]
     if pages:
+        reading.has_read = True
         keep_pages(reading, pages)
         step("sync.page_kept")
     for one in pages:
         one.chain.go_on()
     failed = [one for one in batch if one.page is None]
     for one in failed:
-        if isinstance(one.error, VendorError) and not isinstance(one.error, ENDS_THE_RUN):
+        if isinstance(one.error, Unavailable):
+            reading.unreached.append((one.chain, one.error))
+        elif isinstance(one.error, VendorError) and not isinstance(one.error, ENDS_THE_RUN):
             fail_stream(reading, one.chain, one.error)
         elif one.error is not None:
             raise one.error
     return len(failed) + sum(one.following is None for one in pages)
+
+
+def _settle_unreached(reading: Reading) -> None:
+    """An outage is waited out; a stream that stays out of reach while others arrive fails alone."""
+    job = reading.claim.job
+    patience = PATIENCE if reading.has_read else job.max_attempts
+    for chain, error in reading.unreached:
+        if job.attempts < patience:
+            raise error
+        fail_stream(reading, chain, error)
 
 
 def _still_here(reading: Reading) -> None:
@@ -203,25 +229,29 @@ def _still_here(reading: Reading) -> None:
 # ── The end ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _note_wait(reading: Reading, error: RateLimited) -> None:
+def _note_wait(reading: Reading, error: VendorError) -> None:
+    """The page says what the run waits for; an outage shows on its connection too."""
     with tenancy.transaction():
+        reading.claim.hold()
         SyncRun.objects.filter(id=reading.run.id).update(error=error.code, now_reading="")
+        if not isinstance(error, RateLimited):
+            Connection.objects.get(id=reading.connection.id).failed(error.code)
 
 
 def _finish(reading: Reading) -> None:
     with tenancy.transaction():
-        states = set(
-            StreamRun.objects.filter(run_id=reading.run.id).values_list("state", flat=True)
-        )
+        streams = StreamRun.objects.filter(run_id=reading.run.id)
+        states = set(streams.values_list("state", flat=True))
+        codes = streams.exclude(error="").order_by("-stream").values_list("error", flat=True)
+        code = codes.first() or ""
     if RunState.QUARANTINED in states:
-        state = RunState.QUARANTINED
+        _close(reading, RunState.QUARANTINED)
     elif states == {RunState.FAILED}:
-        state = RunState.FAILED
+        _close(reading, RunState.FAILED, code)
     elif states & {RunState.FAILED, RunState.PARTIAL}:
-        state = RunState.PARTIAL
+        _close(reading, RunState.PARTIAL)
     else:
-        state = RunState.DONE
-    _close(reading, state)
+        _close(reading, RunState.DONE)
 
 
 def _close(reading: Reading, state: str, code: str = "", detail: str = "") -> None:
@@ -237,7 +267,7 @@ def _close(reading: Reading, state: str, code: str = "", detail: str = "") -> No
             connection.succeeded()
         elif code and code != "not_live":
             connection.failed(code)
-        if code == ReauthorizationRequired.code:
+        if code == ReauthorizationRequired.code and connection.is_live:
             verify.start(connection, requested_by="")
         connection.schedule_sync()
         if state == RunState.QUARANTINED:

@@ -9,7 +9,7 @@ from datetime import datetime
 from queue import SimpleQueue
 from threading import Semaphore
 
-from django.db.models import F, Sum
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from connections.access import Way
@@ -19,6 +19,7 @@ from connections.errors import (
     RateLimited,
     ReauthorizationRequired,
     RemoteGone,
+    Unavailable,
     UnexpectedResponse,
     VendorError,
 )
@@ -32,10 +33,11 @@ from connections.models import (
     SyncRun,
 )
 from portal import tenancy, work
+from portal.secret import Secret
 
 TRIES = 3
 MOST_PAGES = 5000
-RENEW_SECONDS = 1800
+RENEW_SECONDS = 120  # a token that is handed out lives for five minutes more, see refresh.py
 COUNTS = ("checkpoint", "pages", "done", "failures", "total", "state", "finished_at")
 ENDS_THE_RUN = (RateLimited, ReauthorizationRequired)
 
@@ -133,8 +135,11 @@ class Reading:
     way: Way
     api: VendorApi | None = None
     api_since: float = 0.0
+    secret: Secret | None = None
     requests: int = 0
     last: Answer | None = None
+    has_read: bool = False
+    unreached: list[tuple[Chain, Unavailable]] = field(default_factory=list)
 
     def note(self, answer: Answer) -> None:
         self.requests += 1
@@ -143,8 +148,20 @@ class Reading:
     def renew(self) -> None:
         """The token of `vendor()` is fresh enough for the next pages. Not for threads."""
         if self.api is None or time.monotonic() - self.api_since > RENEW_SECONDS:
-            self.api = self.way.api(refresh.fresh(self.connection), on_answer=self.note)
-            self.api_since = time.monotonic()
+            self._use(refresh.fresh(self.connection))
+
+    def has_other_token(self) -> bool:
+        """Whether there is another one than the vendor refused, renewed for this if it can be."""
+        if self.secret is None:
+            return False
+        other = refresh.instead_of(self.secret, self.connection)
+        if other is not None:
+            self._use(other)
+        return other is not None
+
+    def _use(self, secret: Secret) -> None:
+        self.api = self.way.api(secret, on_answer=self.note)
+        self.secret, self.api_since = secret, time.monotonic()
 
     def vendor(self) -> VendorApi:
         """The Api as last renewed."""
@@ -154,13 +171,12 @@ class Reading:
 
 def stop_if_asked(reading: Reading) -> None:
     """Raises Stopped when a person cancelled, paused or revoked meanwhile."""
-    now = SyncRun.objects.values_list(
-        "cancel_requested_at", "connection__paused_at", "connection__state"
-    ).get(id=reading.run.id)
-    if now[0] is not None:
-        raise Stopped(RunState.CANCELLED)
-    if now[1] is not None or now[2] == Connection.State.REVOKED:
+    runs = SyncRun.objects.select_for_update(of=("self",)).select_related("connection")
+    run = runs.get(id=reading.run.id)  # locked: a revocation comes before these rows or after them
+    if not run.connection.is_live:
         raise Stopped(RunState.CANCELLED, "not_live", "The connection was paused or revoked.")
+    if run.cancel_requested_at is not None:
+        raise Stopped(RunState.CANCELLED)
 
 
 def keep_pages(reading: Reading, arrivals: Sequence[Arrival]) -> None:
@@ -229,12 +245,12 @@ def _end_stream(reading: Reading, chain: Chain) -> None:
 def progress(reading: Reading, now_reading: str) -> None:
     """The run's own counts follow from its streams."""
     streams = StreamRun.objects.filter(run_id=reading.run.id)
-    sums = streams.aggregate(done=Sum("done"), total=Sum("total"))
-    unknown = streams.filter(total=None).exclude(state=RunState.FAILED).exists()
+    unknown = Count("id", filter=Q(total=None) & ~Q(state=RunState.FAILED))
+    sums = streams.aggregate(unknown=unknown, rows=Sum("done"), of=Sum("total"))
     counted, reading.requests = reading.requests, 0
     SyncRun.objects.filter(id=reading.run.id).update(
-        done=sums["done"] or 0,
-        total=None if unknown else sums["total"],
+        done=sums["rows"] or 0,
+        total=None if sums["unknown"] else sums["of"],
         requests=F("requests") + counted,
         now_reading=now_reading[:300],
     )

@@ -6,7 +6,6 @@ they arrive, because a code works once; the connection appears in one transactio
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -15,10 +14,11 @@ from django.utils import timezone
 
 from connections import places, registry
 from connections.access import Way
-from connections.contracts import Identity, WorkspaceRecord
-from connections.errors import ReauthorizationRequired, VendorError
-from connections.flows import tokens, verify
-from connections.models import Connection, Credential, PendingLink, Workspace
+from connections.contracts import Identity
+from connections.errors import VendorError
+from connections.flows import accounts, sync, tokens, verify
+from connections.flows.link import FORGOTTEN_AFTER
+from connections.models import Connection, Credential, PendingLink
 from portal import audit, tenancy, vault, work
 from portal.models import User
 from portal.policy import Actor, Permission, authorize
@@ -32,67 +32,78 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
 
     Raises vendor errors that waiting may cure; all others end on the link with their code.
     """
-    with tenancy.transaction():
-        pending = _load(pending_link_id)
-        if pending is None:
-            return
-        actor = _actor(pending)
-        way = _way(pending)
+    begun = _begin(pending_link_id)
+    if begun is None:
+        return
+    pending, way = begun
     try:
-        held = tokens.obtain(pending, way)
+        held = tokens.obtain(held_job, pending, way)
         step("link.obtained")
         api = way.api(held.secret)
         identity = way.connector.identify(api, pending.fields, way.method)
-        reached = _reached(way, held, pending) if _is_other_account(pending, identity) else []
+        is_other = accounts.must_ask(pending, identity)
+        reached = accounts.reached(way, api, pending) if is_other else []
     except VendorError as error:
         if error.retry:
             raise
-        fail(pending.id, _code(error, held_job), error.detail)
+        fail(held_job, pending.id, error.code, error.detail)
         return
     step("link.identified")
-    if _must_ask(pending, identity):
-        _ask(pending, identity, reached)
-        return
-    _settle(held_job, pending, actor, held, identity)
+    with tenancy.transaction():
+        held_job.hold()
+        other = accounts.other_with(pending, identity.account)
+    if other is not None:
+        fail(held_job, pending.id, "account_taken", other.name)
+    elif is_other:
+        accounts.ask(held_job, pending, identity, reached)
+    else:
+        _settle(held_job, pending, held, identity)
 
 
-def _code(error: VendorError, held_job: work.Claim) -> str:
-    """A code works once: refused on a later attempt, an earlier one died holding its answer."""
-    again = isinstance(error, ReauthorizationRequired) and held_job.job.attempts > 1
-    return "answer_lost" if again else error.code
+def _begin(pending_link_id: str) -> tuple[PendingLink, Way] | None:
+    """The link and its way; None when it is over, or may not be settled by this person any more."""
+    with tenancy.transaction():
+        pending = (
+            PendingLink.objects.select_related("consumer", "relink")
+            .filter(id=pending_link_id, stage=Stage.ANSWERED)
+            .first()
+        )
+        if pending is None:
+            return None
+        if _actor(pending) is None:
+            _end(pending, "not_allowed")
+            return None
+        if pending.relink and pending.relink.state == Connection.State.REVOKED:
+            _end(pending, "not_live")
+            return None
+        return pending, _way(pending)
 
 
 def gave_up(code: str, *, pending_link_id: str) -> None:
     """The job ended without success: the person reads why. Runs inside the job's transaction."""
-    PendingLink.objects.filter(id=pending_link_id).exclude(stage=Stage.DONE).update(
-        stage=Stage.FAILED, error=code[:40]
-    )
+    for pending in PendingLink.objects.filter(id=pending_link_id, stage=Stage.ANSWERED):
+        _end(pending, code[:40])
 
 
-def fail(pending_id: UUID, code: str, detail: str = "") -> None:
+def fail(held_job: work.Claim, pending_id: UUID, code: str, detail: str = "") -> None:
+    """The link has failed and nothing is sealed for it, unless another worker was faster."""
     with tenancy.transaction():
-        pending = PendingLink.objects.filter(id=pending_id).exclude(stage=Stage.DONE).first()
-        if pending is None:
-            return
-        pending.stage, pending.error, pending.error_detail = Stage.FAILED, code, detail[:200]
-        pending.save(update_fields=["stage", "error", "error_detail"])
-        tokens.drop(pending)
-        audit.record(
-            audit.Action.LINK_REFUSED,
-            actor=_person(pending),
-            subject=pending,
-            connector=pending.connector,
-            error=code,
-        )
+        held_job.hold()
+        for pending in PendingLink.objects.filter(id=pending_id, stage=Stage.ANSWERED):
+            _end(pending, code, detail)
 
 
-def _load(pending_link_id: str) -> PendingLink | None:
-    found: PendingLink | None = (
-        PendingLink.objects.select_related("consumer", "relink")
-        .filter(id=pending_link_id, stage=Stage.ANSWERED)
-        .first()
+def _end(pending: PendingLink, code: str, detail: str = "") -> None:
+    pending.stage, pending.error, pending.error_detail = Stage.FAILED, code, detail[:200]
+    pending.save(update_fields=["stage", "error", "error_detail"])
+    tokens.drop(pending)
+    audit.record(
+        audit.Action.LINK_REFUSED,
+        actor=_person(pending),
+        subject=pending,
+        connector=pending.connector,
+        error=code,
     )
-    return found
 
 
 def _person(pending: PendingLink) -> Actor:
@@ -100,16 +111,13 @@ def _person(pending: PendingLink) -> Actor:
     return Actor("person", user.id, str(user))
 
 
-def _actor(pending: PendingLink) -> Actor:
-    """Asked again: minutes have passed since the person began."""
+def _actor(pending: PendingLink) -> Actor | None:
+    """Asked again, because minutes have passed: None when they may not any more."""
     needed = Permission.CONNECTION_MANAGE if pending.relink_id else Permission.CONNECTION_LINK
     try:
         return authorize(_person(pending), needed, team_id=pending.team_id)
     except PermissionDenied:
-        pending.stage, pending.error = Stage.FAILED, "not_allowed"
-        pending.save(update_fields=["stage", "error"])
-        tokens.drop(pending)
-        raise
+        return None
 
 
 def _way(pending: PendingLink) -> Way:
@@ -123,106 +131,73 @@ def _way(pending: PendingLink) -> Way:
 
 
 def forget(claim: work.Claim, *, pending_link_id: str) -> None:
-    """The link is over, done or not, and nothing is sealed for it any more."""
+    """A link that is over, or a day old, has nothing sealed any more; one begun anew stays."""
     with tenancy.transaction():
-        for pending in PendingLink.objects.filter(id=pending_link_id):
+        for pending in PendingLink.objects.select_for_update().filter(id=pending_link_id):
+            is_over = pending.stage in {Stage.DONE, Stage.FAILED}
+            if not is_over and pending.created_at > timezone.now() - FORGOTTEN_AFTER:
+                continue
             tokens.drop(pending)
-            if pending.stage not in {Stage.DONE, Stage.FAILED}:
+            if not is_over:
                 pending.stage, pending.error = Stage.FAILED, "expired"
                 pending.save(update_fields=["stage", "error"])
-
-
-# ── Another account than before ───────────────────────────────────────────────────────────────
-
-
-def _is_other_account(pending: PendingLink, identity: Identity) -> bool:
-    return pending.relink is not None and pending.relink.account_id != identity.account.remote_id
-
-
-def _must_ask(pending: PendingLink, identity: Identity) -> bool:
-    return _is_other_account(pending, identity) and not pending.account_confirmed
-
-
-def _reached(way: Way, held: tokens.Held, pending: PendingLink) -> list[WorkspaceRecord]:
-    api, found, checkpoint = way.api(held.secret), [], None
-    while True:
-        page = way.connector.workspaces(api, pending.fields, way.method, checkpoint)
-        found += [record for record in page.records if isinstance(record, WorkspaceRecord)]
-        checkpoint = page.checkpoint
-        if checkpoint is None:
-            return found
-
-
-def _ask(pending: PendingLink, identity: Identity, reached: list[WorkspaceRecord]) -> None:
-    relink = pending.relink
-    assert relink is not None
-    with tenancy.transaction():
-        before = Workspace.objects.filter(connection_id=relink.id, gone_at=None)
-        had = dict(before.values_list("remote_id", "name"))
-        has = {record.remote_id: record.name for record in reached}
-        pending.found_account = pending.found_account | {
-            "now": asdict(identity.account),
-            "before": {"name": relink.account_name, "remote_id": relink.account_id},
-            "gained": sorted(name for key, name in has.items() if key not in had),
-            "lost": sorted(name for key, name in had.items() if key not in has),
-        }
-        pending.stage = Stage.CONFIRM_ACCOUNT
-        pending.save(update_fields=["found_account", "stage"])
 
 
 # ── The connection appears ────────────────────────────────────────────────────────────────────
 
 
 def _settle(
-    held_job: work.Claim, pending: PendingLink, actor: Actor, held: tokens.Held, identity: Identity
+    held_job: work.Claim, pending: PendingLink, held: tokens.Held, identity: Identity
 ) -> None:
     try:
         with tenancy.transaction():
             held_job.hold()
-            connection = _relinked(pending, identity) if pending.relink else _new(pending, identity)
-            credential = _credential(connection, pending, held, identity)
+            if not _still_wanted(pending):
+                return
+            actor = _actor(pending)
+            if actor is None:
+                _end(pending, "not_allowed")
+                return
+            connection = _relinked(pending) if pending.relink else _new(pending, identity)
+            _arrive(connection, pending, actor, identity)
+            credential = _credential(connection, held, identity)
             _move_secrets(pending, credential, held)
-            connection.granted_by_id, connection.granted_by_name = actor.id, actor.name
-            connection.linked_at = timezone.now()
-            connection.save()
-            connection.schedule()
             _record(pending, connection, actor, identity)
             pending.stage, pending.connection, pending.found_account = Stage.DONE, connection, {}
             pending.save(update_fields=["stage", "connection", "found_account"])
             verify.start(connection, requested_by=actor.name)
             held_job.done()
-    except IntegrityError:
-        fail(pending.id, "account_taken")
+    except IntegrityError as error:
+        fail(held_job, pending.id, *accounts.conflict(error, pending, identity.account))
+
+
+def _still_wanted(pending: PendingLink) -> bool:
+    """Nobody settled or ended it meanwhile; locked until the transaction ends."""
+    locked = PendingLink.objects.select_for_update().filter(id=pending.id, stage=Stage.ANSWERED)
+    if not locked.exists():
+        return False
+    if pending.relink is None:
+        return True
+    alive = Connection.objects.select_for_update().exclude(state=Connection.State.REVOKED)
+    return bool(alive.filter(id=pending.relink_id).exists())
 
 
 def _new(pending: PendingLink, identity: Identity) -> Connection:
-    account = identity.account
     created: Connection = Connection.objects.create(
         connector=pending.connector,
         method=pending.method,
         name=pending.name,
         team_id=pending.team_id,
         consumer_id=pending.consumer_id,
-        capabilities=pending.capabilities,
-        reason=pending.reason,
-        fields=pending.fields,
-        account_id=account.remote_id,
-        account_name=account.name[:200],
-        account_kind=account.kind,
-        account_url=account.url[:500],
+        account_id=identity.account.remote_id,
     )
     return created
 
 
-def _relinked(pending: PendingLink, identity: Identity) -> Connection:
-    """Same id, name and history; method, capabilities and perhaps the account are new."""
-    connection: Connection = Connection.objects.select_for_update().get(id=pending.relink_id)
-    account = identity.account
+def _relinked(pending: PendingLink) -> Connection:
+    """Same id, name and history; what was sealed and asked with the old credential is over."""
+    connection: Connection = Connection.objects.get(id=pending.relink_id)
     connection.method, connection.consumer_id = pending.method, pending.consumer_id
-    connection.capabilities, connection.reason = pending.capabilities, pending.reason
-    connection.fields = pending.fields
-    connection.account_id, connection.account_name = account.remote_id, account.name[:200]
-    connection.account_kind, connection.account_url = account.kind, account.url[:500]
     connection.state = Connection.State.UNVERIFIED
     connection.suspect_since, connection.last_error, connection.last_error_at = None, "", None
     old = Credential.objects.filter(connection_id=connection.id, replaced_at=None).first()
@@ -230,12 +205,26 @@ def _relinked(pending: PendingLink, identity: Identity) -> Connection:
         old.replaced_at = timezone.now()
         old.save(update_fields=["replaced_at"])
         places.forget_credential(old)
+    verify.supersede(connection)
+    if pending.account_confirmed:
+        sync.stop(connection)
     return connection
 
 
-def _credential(
-    connection: Connection, pending: PendingLink, held: tokens.Held, identity: Identity
-) -> Credential:
+def _arrive(connection: Connection, pending: PendingLink, actor: Actor, identity: Identity) -> None:
+    """What was chosen, and whom the vendor says we act as, stand on the connection."""
+    account = identity.account
+    connection.capabilities, connection.reason = pending.capabilities, pending.reason
+    connection.fields = pending.fields
+    connection.account_id, connection.account_name = account.remote_id, account.name[:200]
+    connection.account_kind, connection.account_url = account.kind, account.url[:500]
+    connection.granted_by_id, connection.granted_by_name = actor.id, actor.name
+    connection.linked_at = timezone.now()
+    connection.save()
+    connection.schedule()
+
+
+def _credential(connection: Connection, held: tokens.Held, identity: Identity) -> Credential:
     scopes = identity.scopes if identity.scopes is not None else held.scopes
     created: Credential = Credential.objects.create(
         connection_id=connection.id,

@@ -5,8 +5,10 @@ Trust.md §10 row P46: more than 20 % and more than 50 rows gone are held back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from connections import registry
@@ -37,25 +39,25 @@ def settle(stream: StreamRun, run: SyncRun, model: Kept) -> dict[str, Any]:
     return {}
 
 
-def apply(run: SyncRun) -> int:
-    """Mark everything that was held back as gone; how many rows that were.
+def held_back(run: SyncRun) -> Iterator[QuerySet[Any]]:
+    """The rows this run did not see, for each list that it held back.
 
-    Rows that a later run saw again stay.
+    Rows that another run saw later are not among them.
     """
-    removed = 0
     streams = {s.key: s for s in registry.get(run.connection.connector).streams}
     for held in run.shrink:
         workspace = Workspace.objects.get(id=held["workspace"])
         model = SHELVES[streams[held["stream"]].record].model
-        removed += (
-            present(model, workspace)
-            .exclude(seen_run=run.id)
-            .filter(seen_at__lt=run.started_at)
-            .update(gone_at=timezone.now())
-        )
-        if model is Repository:
-            count(workspace)
-    return removed
+        unseen = present(model, workspace).exclude(seen_run=run.id)
+        yield unseen.filter(seen_at__lt=run.started_at)
+
+
+def apply(run: SyncRun) -> None:
+    """Mark everything that was held back as gone."""
+    for rows in held_back(run):
+        rows.update(gone_at=timezone.now())
+    for held in run.shrink:
+        count(Workspace.objects.get(id=held["workspace"]))
 
 
 def count(workspace: Workspace) -> None:

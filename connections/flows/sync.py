@@ -5,12 +5,15 @@ The reading itself is `read.py`; what it may remove at the end is `shrink.py`.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.utils import timezone
 
-from connections.flows import shrink
+from connections.flows import pace, shrink
 from connections.flows.problems import FlowProblem
 from connections.models import LIVE, Connection, SyncRun, Workspace
-from portal import audit, work
+from portal import audit, tenancy, work
+from portal.models import Job
 from portal.policy import Actor, Permission, authorize
 
 
@@ -22,12 +25,14 @@ def request(*, actor: Actor, connection: Connection) -> SyncRun:
     chosen = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)
     if not chosen.exists():
         raise FlowProblem("no_workspace", "", "Choose a workspace first.")
+    pace.keep("sync", actor)
     audit.record(audit.Action.SYNC_REQUESTED, actor=actor, subject=connection)
     return start(connection, requested_by=actor.name)
 
 
 def start(connection: Connection, *, requested_by: str) -> SyncRun:
     """Create the run and wake a worker. Call it inside a transaction."""
+    Connection.objects.select_for_update().filter(id=connection.id).first()  # one at a time
     live = SyncRun.objects.filter(connection_id=connection.id, state__in=LIVE).first()
     if live is not None:
         return live  # type: ignore[no-any-return]
@@ -35,7 +40,7 @@ def start(connection: Connection, *, requested_by: str) -> SyncRun:
     work.later(
         "sync_connection",
         priority=work.NORMAL if requested_by else work.FULL,
-        dedupe=f"sync:{run.id}",
+        dedupe=_name(run.id),
         run_id=run.id,
     )
     return run
@@ -44,22 +49,49 @@ def start(connection: Connection, *, requested_by: str) -> SyncRun:
 def cancel(*, actor: Actor, run: SyncRun) -> None:
     """The run ends after the page in hand; what was read stays."""
     actor = authorize(actor, Permission.CONNECTION_MANAGE, team_id=run.connection.team_id)
-    cancelled = SyncRun.objects.filter(id=run.id, state__in=LIVE, cancel_requested_at=None).update(
-        cancel_requested_at=timezone.now()
-    )
-    if cancelled:
+    if stop(run.connection, run_id=run.id):
         audit.record(audit.Action.SYNC_CANCELLED, actor=actor, subject=run.connection)
 
 
+def stop(connection: Connection, *, run_id: UUID | None = None) -> int:
+    """Its live run ends: after the page in hand, or at once where no worker reads; 1 or 0."""
+    now = timezone.now()
+    live = SyncRun.objects.filter(connection_id=connection.id, state__in=LIVE)
+    if run_id is not None:
+        live = live.filter(id=run_id)
+    asked: int = live.filter(cancel_requested_at=None).update(cancel_requested_at=now)
+    read = Job.objects.filter(done_at=None, lease_until__gt=now)
+    for run in live:
+        if not read.filter(dedupe=_name(run.id)).exists():
+            live.filter(id=run.id).update(state=SyncRun.State.CANCELLED, finished_at=now)
+    return asked
+
+
+def _name(run_id: UUID) -> str:
+    """The name of the run's job."""
+    return f"sync:{run_id}"
+
+
 def accept_shrink(*, actor: Actor, run: SyncRun) -> None:
-    """A person agrees: what this run did not see any more is marked as gone."""
+    """A person agrees: a worker marks as gone what this run did not see any more."""
     actor = authorize(actor, Permission.CONNECTION_MANAGE, team_id=run.connection.team_id)
     locked = SyncRun.objects.select_for_update().get(id=run.id)
     if locked.state != SyncRun.State.QUARANTINED:
         raise FlowProblem("too_late", "", "Nothing is held back any more.")
-    removed = shrink.apply(locked)
     locked.state = SyncRun.State.DONE
     locked.save(update_fields=["state"])
+    work.later("apply_shrink", priority=work.WAITING, run_id=locked.id)
     audit.record(
-        audit.Action.SYNC_SHRINK_ACCEPTED, actor=actor, subject=run.connection, removed=removed
+        audit.Action.SYNC_SHRINK_ACCEPTED,
+        actor=actor,
+        subject=run.connection,
+        removed=sum(rows.count() for rows in shrink.held_back(locked)),
     )
+
+
+def apply_shrink(claim: work.Claim, *, run_id: str) -> None:
+    """What was agreed to is marked as gone. Runs in a worker, which alone may write these rows."""
+    with tenancy.transaction():
+        claim.hold()
+        shrink.apply(SyncRun.objects.select_related("connection").get(id=run_id))
+        claim.done()

@@ -10,10 +10,11 @@ from django.utils import timezone
 from connections import places
 from connections.access import Way
 from connections.contracts import MethodKind
+from connections.errors import ReauthorizationRequired, VendorError
 from connections.flows.link import callback_url, wanted_scopes
 from connections.models import PendingLink
 from connections.oauth_answers import TokenAnswer
-from portal import tenancy, vault
+from portal import tenancy, vault, work
 from portal.secret import Secret
 from portal.steps import step
 
@@ -28,37 +29,60 @@ class Held:
     expires_at: datetime | None = None
 
 
-def obtain(pending: PendingLink, way: Way) -> Held:
-    """The usable secret of this link, sealed under it by now."""
+class Expired(VendorError):
+    """What was handed in waited for a worker for longer than it may."""
+
+    code = "expired"
+
+
+class CodeLost(VendorError):
+    """The code was spent by an attempt whose answer nobody kept; a code works once."""
+
+    code = "answer_lost"
+
+
+def obtain(claim: work.Claim, pending: PendingLink, way: Way) -> Held:
+    """The usable secret of this link, sealed under it by now; raises what the vendor said."""
     if way.method.kind is MethodKind.SECRET:
         return Held(_resealed(pending, places.SECRET), refreshable=False)
     with tenancy.transaction():
         kept = _kept_tokens(pending)
     if kept is not None:
         return kept
-    answer = _ask_for_tokens(pending, way)
+    answer = _ask_for_tokens(claim, pending, way)
     step("link.exchanged")
     return _keep_tokens(pending, answer, timezone.now())
 
 
 def _resealed(pending: PendingLink, field: str) -> Secret:
-    """The taken-in secret, now sealed under the link; a second run finds it there."""
+    """The taken-in secret, now sealed under the link; a second run finds it there.
+
+    What is handed in anew replaces what an earlier try of the same link left.
+    """
     place = places.of_link(pending, field)
     with tenancy.transaction():
-        if not vault.holds(place):
+        try:
             vault.reseal(place)
+        except LookupError:
+            if not vault.holds(place):
+                raise Expired("It waited for a worker for too long.") from None
         return vault.open(place)
 
 
-def _ask_for_tokens(pending: PendingLink, way: Way) -> TokenAnswer:
+def _ask_for_tokens(claim: work.Claim, pending: PendingLink, way: Way) -> TokenAnswer:
     endpoint = way.token_endpoint()
     if way.method.kind is MethodKind.CLIENT_CREDENTIALS:
         return endpoint.client_credentials(scopes=wanted_scopes(way.manifest, pending))
-    return endpoint.exchange(
-        code=_resealed(pending, places.CODE).reveal(),
-        redirect_uri=callback_url(pending.connector),
-        verifier=_resealed(pending, places.VERIFIER).reveal(),
-    )
+    code = _resealed(pending, places.CODE).reveal()
+    verifier = _resealed(pending, places.VERIFIER).reveal()
+    try:
+        return endpoint.exchange(
+            code=code, redirect_uri=callback_url(pending.connector), verifier=verifier
+        )
+    except ReauthorizationRequired as error:
+        if claim.job.attempts > 1:
+            raise CodeLost(error.detail, request=error.request, status=error.status) from error
+        raise
 
 
 def _keep_tokens(pending: PendingLink, answer: TokenAnswer, received_at: datetime) -> Held:
@@ -69,6 +93,7 @@ def _keep_tokens(pending: PendingLink, answer: TokenAnswer, received_at: datetim
     }
     with tenancy.transaction():
         vault.keep(places.of_link(pending, places.ACCESS), Secret(answer.access_token))
+        vault.forget(places.of_link(pending, places.REFRESH))
         if answer.refresh_token:
             vault.keep(places.of_link(pending, places.REFRESH), Secret(answer.refresh_token))
         pending.found_account = pending.found_account | {"token": facts}
@@ -84,7 +109,9 @@ def _kept_tokens(pending: PendingLink) -> Held | None:
     place = places.of_link(pending, places.ACCESS)
     if not vault.holds(place):
         return None
-    facts = pending.found_account.get("token", {})
+    facts = pending.found_account.get("token")
+    if facts is None:  # left by an earlier try of the same link
+        return None
     scopes = facts.get("scopes")
     return Held(
         vault.open(place),

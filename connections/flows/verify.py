@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from connections.access import way_of
+from connections.api import VendorApi
 from connections.contracts import (
     Identity,
 )
@@ -18,11 +19,13 @@ from connections.errors import (
     ReauthorizationRequired,
     VendorError,
 )
-from connections.flows import checks, discover, drift, health, refresh
+from connections.flows import checks, discover, drift, health, pace, refresh
 from connections.flows.look import Look, failure
+from connections.flows.problems import FlowProblem
 from connections.models import Check, Connection, Verification, credential_of
 from portal import audit, tenancy, work
 from portal.policy import SYSTEM, Actor, Permission, authorize
+from portal.secret import Secret
 from portal.steps import step
 
 Result = Check.Outcome
@@ -31,27 +34,41 @@ Result = Check.Outcome
 def request(*, actor: Actor, connection: Connection) -> Verification:
     """A verification under way, asked for by a person; a running one is given back."""
     actor = authorize(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)
+    if not connection.is_live:
+        raise FlowProblem("not_live", "", "Resume or re-link this connection first.")
+    pace.keep("verify", actor)
     audit.record(audit.Action.VERIFICATION_REQUESTED, actor=actor, subject=connection)
     return start(connection, requested_by=actor.name)
 
 
 def start(connection: Connection, *, requested_by: str) -> Verification:
     """Create the verification and wake a worker. Call it inside a transaction."""
-    running = Verification.objects.filter(
-        connection_id=connection.id, outcome=Verification.Outcome.RUNNING
-    ).first()
+    Connection.objects.select_for_update().filter(id=connection.id).first()  # one at a time
+    running = _running(connection).first()
     if running is not None:
-        return running  # type: ignore[no-any-return]
+        return running
     created: Verification = Verification.objects.create(
         connection_id=connection.id, requested_by=requested_by
     )
     work.later(
         "verify_connection",
         priority=work.WAITING if requested_by else work.NORMAL,
-        dedupe=f"verify:{connection.id}",
+        dedupe=f"verify:{created.id}",
         verification_id=created.id,
     )
     return created
+
+
+def supersede(connection: Connection) -> None:
+    """What is asked with an older credential is over; its answers would be about another grant."""
+    _running(connection).update(outcome=Verification.Outcome.UNREACHED, finished_at=timezone.now())
+
+
+def _running(connection: Connection) -> QuerySet[Verification]:
+    found: QuerySet[Verification] = Verification.objects.filter(
+        connection_id=connection.id, outcome=Verification.Outcome.RUNNING
+    )
+    return found
 
 
 def perform(claim: work.Claim, *, verification_id: str) -> None:
@@ -60,18 +77,37 @@ def perform(claim: work.Claim, *, verification_id: str) -> None:
     if look is None:
         return
     try:
-        api = look.way.api(refresh.fresh(look.connection), on_answer=look.note)
-        identity = look.way.connector.identify(api, look.connection.fields, look.way.method)
+        api, identity = _identified(look)
     except VendorError as error:
         _not_identified(look, error)
         return
     step("verify.identified")
     checks.identity_lines(look, identity)
-    workspaces = discover.workspaces(look, api)
-    samples = {w.slug: checks.workspace_line(look, api, w) for w in workspaces}
-    for key in look.connection.capabilities:
-        checks.capability_line(look, api, identity, key, samples)
+    if identity.account.remote_id == look.connection.account_id:
+        workspaces = discover.workspaces(look, api)
+        samples = {w.slug: checks.workspace_line(look, api, w) for w in workspaces}
+        for key in look.connection.capabilities:
+            checks.capability_line(look, api, identity, key, samples)
     _finish(look, identity)
+
+
+def _identified(look: Look) -> tuple[VendorApi, Identity]:
+    """Who the credential acts as; a refused access token is renewed once before it is believed."""
+    secret = refresh.fresh(look.connection)
+    look.still_here()
+    try:
+        return _identify(look, secret)
+    except ReauthorizationRequired:
+        other = refresh.instead_of(secret, look.connection)
+        if other is None:
+            raise
+        look.still_here()
+        return _identify(look, other)
+
+
+def _identify(look: Look, secret: Secret) -> tuple[VendorApi, Identity]:
+    api = look.way.api(secret, on_answer=look.note)
+    return api, look.way.connector.identify(api, look.connection.fields, look.way.method)
 
 
 def gave_up(code: str, *, verification_id: str) -> None:
@@ -109,9 +145,12 @@ def _open(claim: work.Claim, verification_id: str) -> Look | None:
 
 
 def _finish(look: Look, identity: Identity) -> None:
-    verification, connection = look.verification, look.connection
+    verification = look.verification
     with tenancy.transaction():
         look.claim.hold()
+        if not look.is_wanted():
+            return
+        connection = Connection.objects.select_for_update().get(id=look.connection.id)
         kept = list(Check.objects.filter(verification_id=verification.id))
         verification.outcome = _outcome(kept)
         verification.finished_at = timezone.now()
@@ -119,22 +158,26 @@ def _finish(look: Look, identity: Identity) -> None:
         verification.credential_kind = identity.credential_kind
         verification.vocabulary = identity.vocabulary
         verification.scopes = None if identity.scopes is None else sorted(identity.scopes)
+        verification.expires_at = checks.expiry(look, identity)
         verification.rate = asdict(look.rate)
-        verification.drift = drift.since_last(verification, kept)
+        verification.drift = drift.since_last(verification, kept, connection, identity.account)
         verification.save()
-        connection = Connection.objects.select_for_update().get(id=connection.id)
-        if identity.account.remote_id != connection.account_id:
-            health.refused(connection, "subject_changed", at_once=True)
-        else:
-            connection.state = Connection.State.ACTIVE
-            connection.account_name = identity.account.name[:200]
-            connection.rate = verification.rate
-            connection.save(update_fields=["state", "account_name", "rate"])
-            connection.succeeded()
-        _learn_scopes(connection, identity)
         connection.schedule()
+        _apply(connection, verification, identity)
         _record(connection, verification)
         look.claim.done()
+
+
+def _apply(connection: Connection, verification: Verification, identity: Identity) -> None:
+    """The connection stands as the vendor said; another account than the linked one is refused."""
+    if identity.account.remote_id != connection.account_id:
+        health.refused(connection, "subject_changed", at_once=True)
+        return
+    health.accepted(connection)
+    connection.account_name = identity.account.name[:200]
+    connection.rate = verification.rate
+    connection.save(update_fields=["account_name", "rate"])
+    _learn_scopes(connection, identity)
 
 
 def _outcome(kept: list[Check]) -> str:
@@ -172,12 +215,14 @@ def _record(connection: Connection, verification: Verification) -> None:
 
 def _not_identified(look: Look, error: VendorError) -> None:
     """Temporary trouble is tried again; a refusal is kept, and believed after a third look."""
-    if error.retry and look.claim.job.attempts < look.claim.job.max_attempts:
+    if look.may_wait(error):
         with tenancy.transaction():
             look.connection.failed(error.code)
         raise error
     with tenancy.transaction():
         look.claim.hold()
+        if not look.is_wanted():
+            return
         if not look.had("identity"):
             Check.objects.create(
                 verification_id=look.verification.id,

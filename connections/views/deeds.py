@@ -29,7 +29,10 @@ def verify_now(request: OrganizationRequest, connection_id: UUID) -> HttpRespons
     if not connection.is_live:
         messages.error(request, "Resume this connection, or link it again, before you verify it.")
         return to(request, "connection", connection_id)
-    verify.request(actor=request.actor, connection=connection)
+    try:
+        verify.request(actor=request.actor, connection=connection)
+    except FlowProblem as problem:
+        messages.error(request, problem.message)
     return to(request, "connection_verification", connection_id)
 
 

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from connections.flows import verify
+from connections.flows.problems import FlowProblem
 from connections.models import Connection
 from connections.queries.connection import rights_of
 from connections.queries.listing import Wish, connection_list
@@ -52,8 +53,12 @@ def verify_many(request: OrganizationRequest) -> HttpResponse:
     if request.POST.get("confirm") != "1":
         context = {"able": able, "skipped": [each for each in chosen if each not in able]}
         return render(request, "connections/verify_many.html", context)
-    for connection in able:
-        verify.request(actor=request.actor, connection=connection)
+    try:
+        for connection in able:
+            verify.request(actor=request.actor, connection=connection)
+    except FlowProblem as problem:
+        messages.error(request, problem.message)
+        return to(request, "connections")
     if not able:
         raise PermissionDenied("None of these connections is yours to verify.")
     word = "connection is" if len(able) == 1 else "connections are"

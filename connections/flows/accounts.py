@@ -1,0 +1,92 @@
+"""Whose account a link leads to: one that is linked already, or another than it was before."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from django.db import IntegrityError
+
+from connections.access import Way
+from connections.api import VendorApi
+from connections.contracts import Account, Identity, WorkspaceRecord
+from connections.models import Connection, PendingLink, Workspace
+from connections.paging import every_page
+from portal import tenancy, work
+
+Stage = PendingLink.Stage
+
+_TAKEN = {
+    "connection_account_once": "account_taken",
+    "connection_name_once": "name_taken",
+    "connection_default_once": "default_taken",
+}
+
+
+def other_with(pending: PendingLink, account: Account) -> Connection | None:
+    """The other connection of this organization that acts as this account through this consumer."""
+    found: Connection | None = (
+        Connection.objects.filter(
+            connector=pending.connector,
+            consumer_id=pending.consumer_id,
+            account_id=account.remote_id,
+        )
+        .exclude(state=Connection.State.REVOKED)
+        .exclude(id=pending.relink_id)
+        .first()
+    )
+    return found
+
+
+def conflict(error: IntegrityError, pending: PendingLink, account: Account) -> tuple[str, str]:
+    """What was taken meanwhile, as the code of a failed link, and the other connection's name.
+
+    Raises the error again when it is about something else.
+    """
+    said = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+    code = _TAKEN.get(said)
+    if code is None:
+        raise error
+    if code != "account_taken":
+        return code, ""
+    with tenancy.transaction():
+        other = other_with(pending, account)
+    return code, other.name if other else ""
+
+
+def must_ask(pending: PendingLink, identity: Identity) -> bool:
+    """Whether this is another account than before, and not the one a person agreed to."""
+    if pending.relink is None or pending.relink.account_id == identity.account.remote_id:
+        return False
+    agreed = pending.found_account.get("now", {}).get("remote_id")
+    return not (pending.account_confirmed and agreed == identity.account.remote_id)
+
+
+def reached(way: Way, api: VendorApi, pending: PendingLink) -> list[WorkspaceRecord]:
+    """The workspaces that the new credential reaches."""
+    pages = every_page(
+        lambda after: way.connector.workspaces(api, pending.fields, way.method, after)
+    )
+    records = (record for page in pages for record in page.records)
+    return [record for record in records if isinstance(record, WorkspaceRecord)]
+
+
+def ask(
+    claim: work.Claim, pending: PendingLink, identity: Identity, found: list[WorkspaceRecord]
+) -> None:
+    """The person is shown both accounts, and which workspaces are gained and lost."""
+    relink = pending.relink
+    assert relink is not None
+    with tenancy.transaction():
+        claim.hold()
+        before = Workspace.objects.filter(connection_id=relink.id, gone_at=None)
+        had = dict(before.values_list("remote_id", "name"))
+        has = {record.remote_id: record.name for record in found}
+        pending.found_account = pending.found_account | {
+            "now": asdict(identity.account),
+            "before": {"name": relink.account_name, "remote_id": relink.account_id},
+            "gained": sorted(name for key, name in has.items() if key not in had),
+            "lost": sorted(name for key, name in had.items() if key not in has),
+        }
+        pending.stage, pending.account_confirmed = Stage.CONFIRM_ACCOUNT, False
+        pending.save(update_fields=["found_account", "stage", "account_confirmed"])
+        claim.done()

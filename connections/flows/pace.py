@@ -1,0 +1,34 @@
+"""The pace of what costs the vendor or our workers something: not too often in ten minutes."""
+
+from __future__ import annotations
+
+from connections.flows.problems import FlowProblem
+from portal import tenancy
+from portal.limits import Limit
+from portal.policy import Actor
+
+WINDOW = 600
+
+# (of one person, of one organization); bulk verification asks for fifty at once.
+LIMITS = {
+    "link": (Limit(30, WINDOW), Limit(150, WINDOW)),
+    "verify": (Limit(120, WINDOW), Limit(600, WINDOW)),
+    "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),
+}
+
+
+def keep(what: str, actor: Actor) -> None:
+    """Count one for this person here; raises FlowProblem("slow_down") when it is too often."""
+    organization = tenancy.organization_id()
+    of_person, of_organization = LIMITS[what]
+    wait = max(
+        of_person.wait_seconds(f"{what}:{organization}:{actor.id}"),
+        of_organization.wait_seconds(f"{what}:{organization}"),
+    )
+    if wait:
+        raise FlowProblem("slow_down", "", f"That was often. Try again in {_in_words(wait)}.")
+
+
+def _in_words(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    return "a minute" if minutes == 1 else f"{minutes} minutes"
