@@ -84,7 +84,7 @@ class CleanText(forms.CharField):
 def _spaced(text: str) -> str:
     text = text.replace("\r\n", "\n")
     return "".join(
-        " " if letter != "\n" and unicodedata.category(letter) == "Cc" else letter
+        " " if letter not in "\n\x00" and unicodedata.category(letter) == "Cc" else letter
         for letter in text
     )
 
