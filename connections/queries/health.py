@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Case, CharField, Q, Value, When
+from django.db.models import Case, CharField, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -24,36 +25,61 @@ _PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
 _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
 _ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="")
 
-# The same question as `word_of`, asked of PostgreSQL; the first that fits wins.
-IN_SQL = Case(
-    When(_PAUSED, then=Value("paused")),
-    When(_BROKEN, then=Value("broken")),
-    When(_ATTENTION, then=Value("attention")),
-    When(state=State.UNVERIFIED, then=Value("unverified")),
-    default=Value("working"),
-    output_field=CharField(),
-)
-_CONDITIONS: Mapping[str, Q] = {
-    "paused": _PAUSED & ~Q(state=State.REVOKED),
-    "broken": ~_PAUSED & _BROKEN,
-    "attention": ~_PAUSED & ~_BROKEN & _ATTENTION,
-    "unverified": ~_PAUSED & ~_BROKEN & ~_ATTENTION & Q(state=State.UNVERIFIED),
-    "working": ~_PAUSED & ~_BROKEN & ~_ATTENTION & ~Q(state=State.UNVERIFIED),
-}
+# Every connection is verified at least once a week, so an older outcome says nothing of today.
+_TOLD_WITHIN = timedelta(days=8)
+
+
+def lacking(ids: Collection[UUID] | None = None) -> QuerySet[Any, Any]:
+    """Ids of connections whose last verification found that something is not possible.
+
+    `ids` narrows the question to these connections, which makes it cheap.
+    """
+    told = Verification.objects.filter(
+        started_at__gte=timezone.now() - _TOLD_WITHIN, finished_at__isnull=False
+    )
+    if ids is not None:
+        told = told.filter(connection_id__in=ids)
+    latest = told.order_by("connection_id", "-started_at").distinct("connection_id")
+    partly = Verification.objects.filter(id__in=latest.values("id"), outcome=Outcome.PARTLY)
+    return partly.values_list("connection_id", flat=True)
+
+
+def in_sql() -> Case:
+    """The same question as `word_of`, asked of PostgreSQL; the first that fits wins."""
+    return Case(
+        When(_PAUSED, then=Value("paused")),
+        When(_BROKEN, then=Value("broken")),
+        When(_ATTENTION | Q(id__in=lacking()), then=Value("attention")),
+        When(state=State.UNVERIFIED, then=Value("unverified")),
+        default=Value("working"),
+        output_field=CharField(),
+    )
 
 
 def condition(word: str) -> Q:
     """The rows that are so; raises KeyError for a word that is none of the five."""
-    return _CONDITIONS[word]
+    able = ~_PAUSED & ~_BROKEN
+    fine = able & ~_ATTENTION & ~Q(id__in=lacking())
+    conditions: Mapping[str, Q] = {
+        "paused": _PAUSED & ~Q(state=State.REVOKED),
+        "broken": ~_PAUSED & _BROKEN,
+        "attention": able & (_ATTENTION | Q(id__in=lacking())),
+        "unverified": fine & Q(state=State.UNVERIFIED),
+        "working": fine & ~Q(state=State.UNVERIFIED),
+    }
+    return conditions[word]
 
 
-def word_of(row: Any) -> str:
-    """One of five, from a row with `state`, `paused_at`, `suspect_since` and `last_error`."""
+def word_of(row: Any, *, lacks: bool = False) -> str:
+    """One of five, from a row with `state`, `paused_at`, `suspect_since` and `last_error`.
+
+    `lacks`: its last verification found that something is not possible.
+    """
     if row.state == State.REVOKED or row.paused_at is not None:
         return "paused"
     if row.state == State.NEEDS_REAUTHORIZATION or row.last_error in BROKEN:
         return "broken"
-    if row.suspect_since is not None or row.last_error:
+    if row.suspect_since is not None or row.last_error or lacks:
         return "attention"
     return "unverified" if row.state == State.UNVERIFIED else "working"
 

@@ -134,16 +134,17 @@ def connection_list(*, slug: str, wish: Wish, cursor: str, details: bool) -> Con
     window = cursors.page(rows, by=ORDERS[wish.sort], cursor=cursor)
     teams = dict(Team.objects.order_by("name").values_list("id", "name"))
     base = reverse("connections", args=[slug])
+    lacking = set(health.lacking([row.id for row in window.rows]))
     return ConnectionList(
         wish=wish,
-        rows=[_row(row, base, teams, details) for row in window.rows],
+        rows=[_row(row, base, teams, details, row.id in lacking) for row in window.rows],
         previous=_address(wish, window.previous),
         next=_address(wish, window.next),
         count=_counted(rows, wish, len(window.rows)) if window.rows else "",
         connectors=[("", "Any product"), *products.choices()],
         states=[("", "Any state"), *STATE_WORDS.items()],
         teams=[
-            ("", "Any"),
+            ("", "Any team"),
             ("none", "Whole organization"),
             *((str(k), v) for k, v in teams.items()),
         ]
@@ -187,8 +188,11 @@ def _state(word: str) -> Q:
     return present & health.condition(word) if word else present
 
 
-def _row(row: Any, base: str, teams: Mapping[UUID, str], details: bool) -> ConnectionRow:
-    state = health.word_of(row)
+def _row(
+    row: Any, base: str, teams: Mapping[UUID, str], details: bool, lacks: bool
+) -> ConnectionRow:
+    state = health.word_of(row, lacks=lacks)
+    code = row.last_error or ("scope_missing" if lacks else "")
     product = products.name_of(row.connector)
     shows_account = details or row.team_id is None
     return ConnectionRow(
@@ -200,7 +204,7 @@ def _row(row: Any, base: str, teams: Mapping[UUID, str], details: bool) -> Conne
         labels=row.labels,
         team=teams.get(row.team_id, "") if row.team_id else "",
         badge=_badge(state, "Revoked" if row.state == Connection.State.REVOKED else ""),
-        trouble=explain(row.last_error, product=product).title if row.last_error else "",
+        trouble=explain(code, product=product).title if code else "",
         trouble_at=phrases.relative(row.last_error_at) if row.last_error_at else "",
         trouble_iso=row.last_error_at.isoformat(timespec="seconds") if row.last_error_at else "",
         seen=phrases.relative(row.last_success_at) if row.last_success_at else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,8 @@ from connections.models import (
     Connection,
     ConnectionState,
     Credential,
-    Outcome,
     RunState,
     SyncRun,
-    Verification,
     Workspace,
 )
 from connections.queries import health, products
@@ -100,15 +98,16 @@ def _present() -> QuerySet[Any, Any]:
 
 
 def _counts() -> dict[str, int]:
-    rows = _present().annotate(word=health.IN_SQL).values_list("word").annotate(Count("id"))
+    rows = _present().annotate(word=health.in_sql()).values_list("word").annotate(Count("id"))
     return dict(rows.order_by())
 
 
 def _troubled(slug: str, may_manage: bool) -> list[Need]:
     """Broken ones first, then the oldest trouble first."""
-    rows = _present().annotate(word=health.IN_SQL)
+    rows = _present().annotate(word=health.in_sql())
     broken = rows.filter(word="broken").order_by("last_error_at")[: NEEDS * 2]
-    attention = rows.filter(word="attention").order_by("last_error_at")[: NEEDS * 2]
+    attention = rows.filter(word="attention").exclude(last_error="", suspect_since=None)
+    attention = attention.order_by("last_error_at")[: NEEDS * 2]
     return [_need(row, slug, may_manage) for row in [*broken, *attention]]
 
 
@@ -162,26 +161,20 @@ def _held_back(slug: str) -> list[Need]:
 
 def _lacking(slug: str, may_manage: bool) -> list[Need]:
     """Verified lately, and not everything that was asked for is possible."""
-    since = timezone.now() - timedelta(days=8)
-    rows = Verification.objects.filter(started_at__gte=since, finished_at__isnull=False)
-    rows = rows.filter(connection__last_error="", connection__paused_at=None)
-    rows = rows.exclude(connection__state=ConnectionState.REVOKED).select_related("connection")
-    latest = rows.order_by("connection_id", "-started_at").distinct("connection_id")
-    partly = Verification.objects.filter(
-        id__in=latest.values("id"), outcome=Outcome.PARTLY
-    ).select_related("connection")
+    rows = _present().filter(id__in=health.lacking(), last_error="", suspect_since=None)
+    rows = rows.filter(paused_at=None).exclude(state=ConnectionState.NEEDS_REAUTHORIZATION)
     return [
         Need(
             state="attention",
-            name=each.connection.name,
-            url=reverse("connection", args=[slug, each.connection_id]),
+            name=row.name,
+            url=reverse("connection", args=[slug, row.id]),
             title="Something that was asked for is not possible",
             why="The scope matrix names what is missing.",
-            since=each.finished_at,
+            since=row.last_success_at,
             button="See what is missing" if may_manage else "Look",
-            button_url=reverse("connection_verification", args=[slug, each.connection_id]),
+            button_url=reverse("connection_verification", args=[slug, row.id]),
         )
-        for each in partly.order_by("-finished_at")[:NEEDS]
+        for row in rows.order_by("name")[:NEEDS]
     ]
 
 
@@ -207,14 +200,12 @@ def _without_workspaces(slug: str) -> list[Need]:
 
 def _squares(slug: str) -> list[Square]:
     """Worst first, then by name, as many as one can look at."""
-    rank = {word: place for place, word in enumerate(health.WORST_FIRST)}
-    rows: list[Any] = []
+    squares: list[Square] = []
     for word in health.WORST_FIRST:
-        left = SQUARES - len(rows)
+        left = SQUARES - len(squares)
         if left > 0:
-            rows += _of_state(word)[:left]
-    rows.sort(key=lambda row: rank[health.word_of(row)])
-    return [_square(row, slug) for row in rows]
+            squares += [_square(row, word, slug) for row in _of_state(word)[:left]]
+    return squares
 
 
 def _of_state(word: str) -> QuerySet[Any, Any]:
@@ -223,10 +214,9 @@ def _of_state(word: str) -> QuerySet[Any, Any]:
     return rows.values_list(*columns, named=True)
 
 
-def _square(row: Any, slug: str) -> Square:
-    state = health.word_of(row)
+def _square(row: Any, state: str, slug: str) -> Square:
     words = {"working": "working", "paused": "paused", "unverified": "not yet verified"}.get(state)
-    code = "reauthorization_required" if row.state == "needs_reauthorization" else row.last_error
+    code = health.trouble_code(row, None) or "scope_missing"
     return Square(
         label=row.name,
         url=reverse("connection", args=[slug, row.id]),

@@ -124,7 +124,7 @@ def support_page(connection_id: UUID) -> SupportPage:
 @on_look
 def entries(organization: FoundOrganization) -> Iterator[Entry]:
     """What support's page of an organization lists of its connections, worst first."""
-    rows = Connection.objects.exclude(state=ConnectionState.REVOKED).annotate(word=health.IN_SQL)
+    rows = Connection.objects.exclude(state=ConnectionState.REVOKED).annotate(word=health.in_sql())
     troubled = rows.filter(word__in=("broken", "attention")).order_by("-word", "name")
     others = rows.exclude(word__in=("broken", "attention")).order_by("name")
     for row in [*troubled[:ON_THE_FIRST_PAGE], *others[:ON_THE_FIRST_PAGE]][:ON_THE_FIRST_PAGE]:
