@@ -47,7 +47,7 @@ class Bench:
         assert (pending.stage, pending.error) == ("done", "")
         self.id = self.works.connection(pending).id
         with self.works.inside():
-            Workspace.objects.filter(slug="yarden").update(selected=True)
+            Workspace.objects.filter(slug="fjord-lab").update(selected=True)
 
     @contextmanager
     def answering(self, match: str, **fault: Any) -> Iterator[None]:
@@ -77,7 +77,7 @@ class Bench:
             return Verification.objects.get(id=asked.id)  # type: ignore[no-any-return]
 
     def sync(self) -> SyncRun:
-        """The same for a reading of the chosen workspace."""
+        """The same for a reading of the chosen workspace, fjord-lab with its 60 repositories."""
         with self.works.inside():
             run = sync.start(Connection.objects.get(id=self.id), requested_by="Alice")
         self.drain()
