@@ -136,8 +136,8 @@ def consent(request: OrganizationRequest, link_id: UUID) -> HttpResponse:
         try:
             _prepare(request, pending, method, form)
         except FlowProblem as problem:
-            form.refuse(problem)
             offers = _offers(manifest, method, form, problem)
+            form.refuse(problem)
         else:
             leaves = method.kind is MethodKind.AUTHORIZATION_CODE
             return to(request, "link_leave" if leaves else "link_check", pending.id)
