@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from uuid import UUID
 
 from django.db import IntegrityError
 
@@ -12,6 +13,8 @@ from connections.contracts import Account, Identity, WorkspaceRecord
 from connections.models import Connection, PendingLink, Workspace
 from connections.paging import every_page
 from portal import tenancy, work
+from portal.models import Membership, TeamMembership
+from portal.policy import SEES_ALL_TEAMS
 
 Stage = PendingLink.Stage
 
@@ -50,7 +53,16 @@ def conflict(error: IntegrityError, pending: PendingLink, account: Account) -> t
         return code, ""
     with tenancy.transaction():
         other = other_with(pending, account)
-    return code, other.name if other else ""
+        return code, told_name(other, pending.user_id) if other else ""
+
+
+def told_name(other: Connection, user_id: UUID) -> str:
+    """The other connection's name for this person; nothing when it is a team's they are not in."""
+    if other.team_id is None:
+        return other.name
+    role = Membership.objects.filter(user_id=user_id).values_list("role", flat=True).first()
+    mine = TeamMembership.objects.filter(user_id=user_id, team_id=other.team_id)
+    return other.name if role in SEES_ALL_TEAMS or mine.exists() else ""
 
 
 def must_ask(pending: PendingLink, identity: Identity) -> bool:

@@ -52,8 +52,9 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
     with tenancy.transaction():
         held_job.hold()
         other = accounts.other_with(pending, identity.account)
+        name = accounts.told_name(other, pending.user_id) if other else ""
     if other is not None:
-        fail(held_job, pending.id, "account_taken", other.name)
+        fail(held_job, pending.id, "account_taken", name)
     elif is_other:
         accounts.ask(held_job, pending, identity, reached)
     else:
