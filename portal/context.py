@@ -70,7 +70,7 @@ PLATFORM_ITEMS = (
     ("Workers", "platform_workers", "server"),
     ("Record", "platform_record", "history"),
 )
-SUPPORT_ITEMS = (("Look at a connection", "support", "headset"),)
+SUPPORT_ITEMS = (("Look at an organization", "support", "headset"),)
 ACCOUNT_ITEMS = (
     ("E-mail addresses", "account_email", "mail"),
     ("Password", "account_change_password", "lock"),

@@ -43,7 +43,7 @@ class InviteForm(CleanForm):
 
 
 class RoleForm(CleanForm):
-    role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
+    role = forms.ChoiceField(label="What they may do here", widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, actor: Actor, **options: Any) -> None:
         super().__init__(*args, actor=actor, **options)

@@ -74,7 +74,7 @@ def told(event: AuditEvent) -> Told:
 
 
 def _pairs(event: AuditEvent) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), _words(value)) for name, value in event.details.items()]
+    return [(name.replace("_", " ").capitalize(), _words(value)) for name, value in event.details.items()]
 
 
 def _words(value: Any) -> str:
