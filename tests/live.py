@@ -20,9 +20,12 @@ RESTART_SECONDS = 45
 
 
 class LivePortal:
-    """Web, worker, tick, sandbox, PostgreSQL and Valkey on free ports, with their own data."""
+    """Web, worker, tick, sandbox, PostgreSQL and Valkey on free ports, with their own data.
 
-    def __init__(self, root: Path, var: Path | None = None) -> None:
+    `settings` are variables of the environment that the portal is started with.
+    """
+
+    def __init__(self, root: Path, var: Path | None = None, **settings: str) -> None:
         self.root = root
         self.var = var or layout.temporary()
         (self.var / "environment.json").unlink(missing_ok=True)
@@ -34,7 +37,7 @@ class LivePortal:
             command,
             log=self.output,
             account=layout.account_of(os.geteuid()),
-            environment=without_ours(),
+            environment=without_ours() | settings,
             cwd=root,
         )
         try:

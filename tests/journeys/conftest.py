@@ -1,0 +1,63 @@
+"""One portal and one browser for all journeys; each story brings its own people and windows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.journeys.windows import Windows
+from tests.live import LivePortal
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("PORTAL_CHROMIUM") or shutil.which("chromium")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+# What a worker that was killed held is free again soon, so that the stories stay short.
+SOON = {"LEASE_SECONDS": "5", "SWEEP_SECONDS": "2"}
+
+
+@pytest.fixture(scope="package")
+def portal() -> Iterator[LivePortal]:
+    """The portal as bin/run starts it, with the example people."""
+    portal = LivePortal(ROOT, **SOON)
+    yield portal
+    portal.stop()
+
+
+@pytest.fixture(scope="package")
+def live_portal(portal: LivePortal) -> LivePortal:
+    """The same portal, under the name that other tests ask for."""
+    return portal
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def windows(portal: LivePortal, browser: Browser) -> Iterator[Windows]:
+    """Opens windows for people; what a page complained of in its console fails the test."""
+    opened = Windows(portal, browser)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_page_complains(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "windows" in request.fixturenames:
+        complaints = request.getfixturevalue("windows").take_complaints()
+        assert not complaints, "\n".join(complaints)
