@@ -55,6 +55,10 @@ class ConnectionPage:
         return self.connection.state == Connection.State.REVOKED
 
     @property
+    def account_address(self) -> str:
+        return products.web_address(self.connection.account_url)
+
+    @property
     def needs_link(self) -> bool:
         """Whether linking it again is what mends it."""
         trouble = self.health.trouble

@@ -22,6 +22,11 @@ def method_of(slug: str, key: str) -> Method | None:
     return next((m for m in manifest.methods if m.key == key), None) if manifest else None
 
 
+def web_address(url: str) -> str:
+    """The address if a browser may follow it; "" for any other scheme a vendor may have sent."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
 def choices() -> list[tuple[str, str]]:
     """Slug and name of every product that can be linked."""
     return [(slug, each.manifest.name) for slug, each in registry.connectors().items()]

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 
 from connections.explain import explain
 from connections.models import Project, Repository, Workspace
+from connections.queries import products
 from portal import cursor as cursors, phrases
 
 COUNT_UP_TO = 20_000
@@ -178,7 +179,7 @@ def _row(row: Any, projects: Mapping[str, str], product: str) -> RepositoryRow:
     return RepositoryRow(
         name=row.name,
         full_name=row.full_name,
-        url=row.url if row.url.startswith("https://") else "",
+        url=products.web_address(row.url),
         private=row.private,
         main_branch=row.main_branch,
         project=projects.get(row.project_remote_id, ""),
