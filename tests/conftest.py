@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ from django.conf import settings
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from connections import access
 from portal import keyfile, keyring
 from tests import keys
 from tests.catalogue import floor
 from tests.live import LivePortal
 from tests.servers import Servers, pointing_at
-from tests.vendor import vendor, vendor_process
+from tests.vendor import VENDORS, Vendor, vendor, vendor_process
 from tests.works import Works
 
 __all__ = ["floor", "vendor", "vendor_process"]
@@ -83,9 +85,30 @@ def live_portal(servers: Servers) -> Iterator[LivePortal]:
 @pytest.fixture
 def works(db: None, tmp_path: Path) -> Iterator[Works]:
     """An organization with people, and a way to do what waits for workers."""
+    with installed(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_works(
+    module_database: None, vendor_process: Vendor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Works]:
+    """The same for a module whose tests share one database and the sandbox."""
+    vendor_process.order("/reset")
+    leading = dict.fromkeys(VENDORS, vendor_process.url)
+    with override_settings(SANDBOX_ORIGINS=[vendor_process.url], CONNECTOR_ORIGINS=leading):
+        access.door.cache_clear()
+        with installed(tmp_path_factory.mktemp("keys")) as made:
+            yield made
+    access.door.cache_clear()
+
+
+@contextmanager
+def installed(folder: Path) -> Iterator[Works]:
+    """New keys are held, and the cast exists."""
     texts = keyring.generate()
     rings = {process: keyfile.parse(text, process) for process, text in texts.items()}
-    worker_file = tmp_path / "worker.json"
+    worker_file = folder / "worker.json"
     worker_file.write_text(texts["worker"])
     os.chmod(worker_file, 0o600)
     with keys.holding(keys.everything(rings)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST
 
@@ -103,6 +103,8 @@ def choose_workspaces(request: OrganizationRequest, connection_id: UUID) -> Http
 def edit(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     """Save, or with `preview` show the description as it will look; nothing is kept then."""
     page = tab_of(request, connection_id, "connection_settings")
+    if not page.rights.manage:
+        raise PermissionDenied("Only those who manage this connection change its settings.")
     form = SettingsForm(request.POST, actor=request.actor)
     form.allow(page.connection)
     if not form.is_valid():

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
@@ -39,9 +38,8 @@ TOKEN, ACCOUNT, LIST = (
 class Bench:
     """Acme's connection by OAuth, whose vendor answers as it is told."""
 
-    def __init__(self, worker_keys: Path, vendor: Vendor) -> None:
-        self.vendor = vendor
-        self.works = Works(worker_keys)
+    def __init__(self, works: Works, vendor: Vendor) -> None:
+        self.works, self.vendor = works, vendor
         consumer = self.works.register(vendor.consumer("acme-portal"))
         pending = Browser(self.works, self.works.alice).link(consumer)
         assert (pending.stage, pending.error) == ("done", "")

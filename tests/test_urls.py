@@ -1,0 +1,351 @@
+"""Every address of the portal, tried by everybody: who is let in stands in one table.
+
+An address that is not in the table fails the build. Nobody who is kept out sees a word of Acme, no
+reading changes a row, and every change needs the form's own token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connections as databases
+from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from connections.models import SyncRun
+from portal.models import Job, TeamMembership
+from portal.policy import TABLE, Permission, Role
+from tests import catalogue
+from tests.abuse.browsers import plain
+from tests.servers import Servers
+from tests.town import CANARY, ROLES, STRANGERS, Town
+from tests.works import Works
+
+P = Permission
+OPEN, SIGNED_IN, OWN_LINK = "open", "signed in", "own link"
+OPERATOR, SUPPORT = "operator", "support"
+
+ACCESS: dict[str, str | Permission | frozenset[Role]] = {
+    **dict.fromkeys(("health_alive", "health_ready", "invitation", "invitation_link"), OPEN),
+    "oauth_callback": OPEN,  # it asks itself whether somebody is signed in
+    **dict.fromkeys(
+        ("home", "organizations", "organization_create", "invitation_accept"), SIGNED_IN
+    ),
+    "members": P.MEMBER_VIEW,
+    **dict.fromkeys(("member_invite", "invitation_resend", "invitation_revoke"), P.MEMBER_INVITE),
+    **dict.fromkeys(("member", "member_remove"), P.MEMBER_EDIT),
+    **dict.fromkeys(("teams", "team"), P.MEMBER_VIEW),
+    **dict.fromkeys(
+        ("team_create", "team_remove", "team_member_set", "team_member_remove"), P.TEAM_EDIT
+    ),
+    **dict.fromkeys(("organization_settings", "organization_leave"), P.ORGANIZATION_VIEW),
+    "organization_rename": P.ORGANIZATION_EDIT,
+    "organization_transfer": P.ORGANIZATION_TRANSFER,
+    **dict.fromkeys(("audit", "audit_verify"), P.AUDIT_VIEW),
+    **dict.fromkeys(("overview", "catalogue", "product", "connections"), P.CONNECTION_VIEW),
+    "link_begin": P.CONNECTION_LINK,
+    **dict.fromkeys(
+        (
+            *("link_what", "link_scopes", "link_how", "link_consent", "link_leave", "link_check"),
+            *("link_progress", "link_confirm_account", "link_abandon"),
+        ),
+        OWN_LINK,
+    ),
+    **dict.fromkeys(
+        ("connection", "connection_repositories", "connection_sync", "connection_workspaces"),
+        P.CONNECTION_VIEW,
+    ),
+    # Details of a connection: those who manage it or read the record.
+    **dict.fromkeys(
+        (
+            *("connection_verification", "connection_credential", "connection_record"),
+            "connection_settings",
+        ),
+        P.AUDIT_VIEW,
+    ),
+    "connections_verify": P.CONNECTION_VIEW,  # what is ticked is asked one by one
+    **dict.fromkeys(
+        (
+            *("connection_relink", "connection_verify", "connection_sync_start"),
+            *("connection_sync_cancel", "connection_sync_accept", "connection_workspaces_choose"),
+            *("connection_edit", "connection_pause", "connection_resume", "connection_revoke"),
+        ),
+        P.CONNECTION_MANAGE,
+    ),
+    **dict.fromkeys(("consumers", "consumer"), P.CONSUMER_EDIT),
+    **dict.fromkeys(
+        (
+            *("platform", "platform_organizations", "platform_keys", "platform_workers"),
+            *("platform_record", "platform_connectors", "platform_consumer"),
+        ),
+        OPERATOR,
+    ),
+    **dict.fromkeys(
+        (
+            *("support", "support_organization", "support_look", "support_end"),
+            *("support_connections", "support_connection"),
+        ),
+        SUPPORT,
+    ),
+}
+LIBRARYS = ("account_", "mfa_", "socialaccount_", "openid_connect_", "usersessions_")
+LIBRARYS_OPEN = {
+    *("account_login", "account_logout", "account_inactive", "account_signup"),
+    *("account_email_verification_sent", "account_reset_password", "account_confirm_login_code"),
+    *("account_confirm_email", "account_reset_password_from_key_done"),
+    *("account_reset_password_from_key", "account_reset_password_done", "mfa_authenticate"),
+    *("socialaccount_login_cancelled", "socialaccount_signup"),
+    *("openid_connect_login", "openid_connect_callback"),
+}
+# GETs that write, and why that does no harm.
+WRITES = {
+    "link_leave": "makes one-use values of one's own link; the page is where they are shown",
+}
+LOOSE_TABLES = {  # change with any request: sessions, the record of refusals and of support's looks
+    *("django_session", "usersessions_usersession", "portal_auditevent", "portal_audithead"),
+}
+ENTERED = {200, 204, 302, 303, 400, 405, 409}
+
+
+def routes(
+    patterns: list[URLPattern | URLResolver] | None = None, before: str = ""
+) -> Iterator[tuple[str, URLPattern, str]]:
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        route = before + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from routes(each.url_patterns, route)
+        else:
+            yield each.name or "", each, route
+
+
+OURS = [(name, route) for name, _, route in routes() if name and not name.startswith(LIBRARYS)]
+
+
+@pytest.fixture(scope="module")
+def town(module_works: Works, servers: Servers) -> Town:
+    return Town(module_works, servers)
+
+
+def address(town: Town, name: str, route: str, **instead: Any) -> str:
+    """The address in Acme, or with other values for some parts of it."""
+    values: dict[str, Any] = {
+        "organization_slug": "acme", "slug": "acme", "connector": "bitbucket-cloud",
+        "token": "t" * 43, **town.ids, **instead,
+    }  # fmt: skip
+    return reverse(name, kwargs={k: v for k, v in values.items() if f":{k}>" in route})
+
+
+def lets_in(name: str, who: str | None) -> bool:
+    wanted = ACCESS[name]
+    if wanted == OPEN:
+        return True
+    if who is None or who == "suspended":
+        return False
+    if wanted == SIGNED_IN:
+        return True
+    if wanted in (OPERATOR, SUPPORT):
+        return who == wanted
+    if wanted == OWN_LINK:
+        return who == "manager"  # began the link that the address names
+    return who in ROLES and wanted in TABLE[ROLES[who]]
+
+
+def kept_out(response: HttpResponse, who: str | None) -> bool:
+    if who is None or who == "suspended":
+        return response.status_code == 302 and response["Location"].startswith("/accounts/login/")
+    return response.status_code in (403, 404, 405)
+
+
+def staff_know(who: str | None) -> bytes:
+    """Operators and support may read an organization's name, and nothing else of it."""
+    return b"" if who in ("operator", "support") else CANARY.encode()
+
+
+# ── The table is whole ────────────────────────────────────────────────────────────────────────
+
+
+def test_every_address_is_in_the_table() -> None:
+    assert {name for name, _ in OURS} == ACCESS.keys()
+
+
+def test_few_doors_are_open_and_each_is_named() -> None:
+    is_open = {
+        name
+        for name, pattern, _ in routes()
+        if not getattr(pattern.callback, "login_required", True)
+    }
+    mine = {name for name, wanted in ACCESS.items() if wanted == OPEN}
+    assert is_open == mine | LIBRARYS_OPEN
+
+
+# ── Everybody at every address ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("who", [None, "suspended", *STRANGERS], ids=str)
+def test_T01_strangers(who: str | None, town: Town) -> None:
+    client = town.client(who)
+    for name, route in OURS:
+        url = address(town, name, route)
+        for method in ("get", "post"):
+            response = getattr(client, method)(url)
+            place = (who, method, name, response.status_code)
+            if lets_in(name, who):
+                assert response.status_code in ENTERED | {403, 404}, place
+            else:
+                assert kept_out(response, who), place
+            content = response.content.replace(f"Acme {CANARY}".encode(), staff_know(who))
+            assert CANARY.encode() not in content, place
+
+
+@pytest.mark.parametrize("role", [role.value for role in Role])
+def test_T01_members(role: str, town: Town) -> None:
+    """GET as each role: let in where the table says, 403 elsewhere, 404 where it is not theirs."""
+    client = town.client(role)
+    for name, route in OURS:
+        response = client.get(address(town, name, route))
+        place = (role, name, response.status_code)
+        if lets_in(name, role):
+            assert response.status_code in ENTERED or name.startswith("invitation"), place
+        else:
+            assert response.status_code in (403, 404, 405), place
+
+
+@pytest.mark.parametrize("role", [role.value for role in Role if role != Role.OWNER])
+def test_T01_members_post_only_what_their_role_may(role: str, town: Town) -> None:
+    client = town.client(role)
+    before = snapshot(town)
+    for name, route in OURS:
+        if lets_in(name, role):
+            continue
+        response = client.post(address(town, name, route), {"confirm": "1"})
+        assert response.status_code in (403, 404, 405), (role, name, response.status_code)
+    assert snapshot(town) == before
+
+
+# ── Somebody else's objects ───────────────────────────────────────────────────────────────────
+
+
+def test_T02_a_foreign_id_looks_like_one_that_never_was(town: Town) -> None:
+    client = town.client("owner")
+    for name, route in OURS:
+        for part in town.foreign:
+            if f":{part}>" not in route:
+                continue
+            for method in ("get", "post"):
+                ask = getattr(client, method)
+                foreign = ask(address(town, name, route, **{part: town.foreign[part]}))
+                unknown = ask(address(town, name, route, **{part: uuid4()}))
+                place = (method, name, part, foreign.status_code)
+                assert foreign.status_code == unknown.status_code, place
+                assert foreign.status_code in (404, 405, 302), place
+                assert plain(foreign) == plain(unknown), place
+                assert b"Globex" not in foreign.content, place
+
+
+def test_T03_a_child_of_another_parent(town: Town) -> None:
+    with town.works.inside():
+        run = SyncRun.objects.get(id=town.ids["run_id"])
+        other = type(run.connection).objects.create(name="Twin", account_id="twin", connector="x")
+    client = town.client("owner")
+    for name in ("connection_sync_cancel", "connection_sync_accept"):
+        route = "<uuid:connection_id>/<uuid:run_id>/<slug:organization_slug>"
+        for instead in (
+            {"connection_id": other.id},
+            {"run_id": town.foreign["run_id"]},
+            {"connection_id": town.foreign["connection_id"]},
+        ):
+            assert client.post(address(town, name, route, **instead)).status_code == 404
+    membership = reverse(
+        "team_member_remove", args=["acme", town.ids["team_id"], town.foreign["membership_id"]]
+    )
+    client.post(membership)
+    with town.works.inside():
+        assert TeamMembership.objects.count() == 1
+
+
+@pytest.mark.parametrize("part", ["selected", "workspaces", "team", "parent", "heir", "consumer"])
+def test_T02_foreign_ids_in_a_form_change_nothing(part: str, town: Town) -> None:
+    kinds = {"selected": "connection_id", "workspaces": "workspace_id", "heir": "membership_id"}
+    foreign = town.foreign[kinds.get(part, "consumer_id" if part == "consumer" else "team_id")]
+    client = town.client("owner")
+    globex = snapshot(town, town.globex.id)
+    for name, route in OURS:
+        if name in ("organization_leave", "connection_revoke"):
+            continue
+        response = client.post(address(town, name, route), {part: str(foreign), "confirm": "1"})
+        assert response.status_code < 500, name
+        assert b"Globex" not in response.content, name
+    assert snapshot(town, town.globex.id) == globex
+
+
+# ── Methods, tokens, reading ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("method", ["head", "options", "put", "patch", "delete", "trace"])
+def test_odd_verbs_are_refused_without_an_error(method: str, town: Town) -> None:
+    client = town.client("owner")
+    before = snapshot(town)
+    for name, route in OURS:
+        response = getattr(client, method)(address(town, name, route))
+        allowed = {405, 403, 404} | (ENTERED if method in ("head", "options") else set())
+        assert response.status_code in allowed, (method, name, response.status_code)
+    assert snapshot(town) == before
+
+
+@pytest.mark.parametrize("token", [None, "x" * 64, "another person's"], ids=str)
+def test_F01_every_change_needs_the_forms_own_token(token: str | None, town: Town) -> None:
+    client = town.client("owner", csrf=True)
+    client.get(reverse("members", args=["acme"]))
+    form = {}
+    if token == "another person's":
+        other = town.client("admin", csrf=True)
+        other.get(reverse("members", args=["acme"]))
+        form = {"csrfmiddlewaretoken": other.cookies["csrf"].value}
+    elif token:
+        form = {"csrfmiddlewaretoken": token}
+    before = snapshot(town)
+    for name, _, route in routes():
+        if not name or name.startswith("openid") or "(?P" in route:
+            continue
+        response = client.post(address(town, name, route), form)
+        assert response.status_code in (403, 405), (name, response.status_code)
+    assert snapshot(town) == before
+
+
+def test_reading_changes_nothing(town: Town) -> None:
+    client = town.client("manager")
+    operator, support = town.client("operator"), town.client("support")
+    for each in (client, town.client("owner"), operator, support):
+        each.get(reverse("organizations"))
+        before = snapshot(town)
+        for name, route in OURS:
+            if name not in WRITES:
+                each.get(address(town, name, route))
+        assert snapshot(town) == before
+
+
+def snapshot(town: Town, organization: UUID | None = None) -> dict[str, str]:
+    """A digest of each table that only deeds may change, of one organization or of all."""
+    name = databases["default"].settings_dict["NAME"]
+    with town.servers.postgres.connect(name) as admin:
+        tables = catalogue.tables(admin)
+        found = {}
+        for table in [*tables.tenant, *tables.others]:
+            if table in LOOSE_TABLES:
+                continue
+            column = tables.tenant.get(table)
+            where = f" WHERE {column} = '{organization}'" if organization and column else ""
+            digest = f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t{where}"
+            found[table] = str(admin.execute(digest.encode()).fetchone()[0])  # type: ignore[index]
+        return found
+
+
+def test_the_queue_is_empty_after_all_this(town: Town) -> None:
+    """No refused request left work behind that a worker would choke on."""
+    town.works.drain()
+    with town.works.inside():
+        errors = set(Job.objects.exclude(last_error="").values_list("last_error", flat=True))
+    assert not {error for error in errors if error != error.lower()}

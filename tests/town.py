@@ -1,0 +1,113 @@
+"""Everything a page can be about, in Acme and again next door, and everybody who might ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from allauth.account.models import EmailAddress
+from django.test import Client
+
+from connections.models import Connection, Consumer, PendingLink, SyncRun, Verification, Workspace
+from portal import roles
+from portal.models import Invitation, Membership, Organization, Team, TeamMembership, User
+from portal.policy import Role
+from tests.servers import Servers
+from tests.works import Works
+
+CANARY = "Zanzibar"  # part of every name in Acme, and of nothing else
+ROLES = {role.value: role for role in Role}
+STRANGERS = ("mallory", "removed", "operator", "support", "nobody")
+
+
+@dataclass
+class Town:
+    """`ids` and `foreign` name an object of each kind in Acme and in Globex."""
+
+    works: Works
+    servers: Servers
+    ids: dict[str, Any] = field(default_factory=dict)
+    foreign: dict[str, Any] = field(default_factory=dict)
+    people: dict[str, User] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        acme, globex = self.works.acme, self.works.organization("globex")
+        self.globex = globex
+        for role in Role:
+            self._person(role.value, acme, role)
+        self._person("mallory", globex, Role.OWNER)
+        self._person("removed", acme, Role.ADMIN)
+        self._person("suspended", acme, Role.OWNER)
+        self._person("operator", None, is_operator=True)
+        self._person("support", None, is_support=True)
+        self._person("nobody", None)
+        User.objects.filter(email__startswith="suspended").update(is_active=False)
+        with self.works.inside(acme):
+            Organization.objects.filter(id=acme.id).update(name=f"Acme {CANARY}")
+            Membership.objects.filter(user=self.people["removed"]).delete()
+        self.ids = self._furnish(acme, self.people["manager"], CANARY)
+        self.foreign = self._furnish(globex, self.people["mallory"], "Globex")
+
+    def _person(
+        self, name: str, organization: Organization | None, role: Role | None = None, **claims: bool
+    ) -> None:
+        family = CANARY if name in ROLES else "Other"
+        user = User.objects.create_user(f"{name}@people.example", None, name=f"{name} {family}")
+        User.objects.filter(id=user.id).update(**claims)
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        if organization and role:
+            with self.works.inside(organization):
+                Membership.objects.create(user=user, role=role)
+        self.people[name] = user
+
+    def _furnish(self, organization: Organization, who: User, word: str) -> dict[str, Any]:
+        with self.works.inside(organization):
+            team = Team.objects.create(name=f"{word} team")
+            in_team = Membership.objects.exclude(user=who).first() or Membership.objects.get()
+            TeamMembership.objects.create(team=team, user=in_team.user, role="reader")
+            invited = Invitation.objects.create(
+                email=f"{word.lower()}@invited.example", role=Role.MEMBER, token_hash=uuid4().bytes
+            )
+        with roles.using_role("worker"), self.works.inside(organization):
+            made = self._linked(who, word)
+        return made | {
+            "membership_id": in_team.id,
+            "invitation_id": invited.id,
+            "team_id": team.id,
+        }
+
+    def _linked(self, who: User, word: str) -> dict[str, Any]:
+        consumer = Consumer.objects.create(
+            connector="bitbucket-cloud", name=f"{word} consumer", client_id=f"key-{word}"
+        )
+        connection = Connection.objects.create(
+            connector="bitbucket-cloud", method="api-token", name=f"{word} code",
+            account_id=uuid4(), account_name=f"{word} account", state="active",
+            capabilities=["repositories-read"], fields={"email": f"{word}@vendor.example"},
+            description=f"{word} description", labels=[word],
+        )  # fmt: skip
+        workspace = Workspace.objects.create(
+            connection=connection, remote_id=uuid4(), slug=word.lower(), name=f"{word} space"
+        )
+        pending = PendingLink.objects.create(
+            connector="bitbucket-cloud", user=who, session_hash=bytes(32), method="api-token",
+            name=f"{word} link", capabilities=["repositories-read"],
+        )  # fmt: skip
+        run = SyncRun.objects.create(connection=connection, state="done")
+        seen = Verification.objects.create(connection=connection, outcome="passed")
+        return {
+            "link_id": pending.id,
+            "connection_id": connection.id,
+            "run_id": run.id,
+            "consumer_id": consumer.id,
+            "workspace_id": workspace.id,
+            "verification_id": seen.id,
+        }
+
+    def client(self, name: str | None, *, csrf: bool = False) -> Client:
+        """A browser of this person; None is nobody signed in."""
+        client = Client(raise_request_exception=False, enforce_csrf_checks=csrf)
+        if name:
+            client.force_login(self.people[name])
+        return client
