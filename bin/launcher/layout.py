@@ -6,12 +6,14 @@ of the checkout, or to `nobody` when that is root as well.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,11 +115,22 @@ def place(var: Path, servers: Account) -> Path:
     return outside
 
 
-def temporary() -> Path:
-    """A throw-away var/ that the servers' account may pass through."""
-    var = Path(tempfile.mkdtemp(prefix="portal-")).resolve()
+def temporary(parent: Path | None = None) -> Path:
+    """A throw-away folder that the servers' account may pass through."""
+    var = Path(tempfile.mkdtemp(prefix=f"portal-{os.getpid()}-", dir=parent)).resolve()
     var.chmod(0o755)
     return var
+
+
+def sweep(parent: Path) -> None:
+    """Remove the throw-away folders of ours whose maker was killed more than an hour ago."""
+    for path in parent.glob("portal-*-*"):
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            maker = Path("/proc") / path.name.split("-")[1]
+            old = time.time() - found.st_mtime > 3600
+            if found.st_uid == os.geteuid() and old and not maker.exists():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def sockets(var: Path, servers: Account) -> Path:
