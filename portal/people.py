@@ -19,6 +19,7 @@ from portal import audit, roles, tenancy
 from portal.audit import Action
 from portal.fields import made_once
 from portal.models import Invitation, Membership, Organization, TeamMembership, User
+from portal.phrases import plural
 from portal.policy import MAY_GRANT, Actor, Permission, Role, authorize
 from portal.refused import Impossible, NotGrantable
 
@@ -44,11 +45,8 @@ def departure_preview(membership: Membership) -> list[str]:
     teams = TeamMembership.objects.filter(user_id=membership.user_id).count()
     invited = _open_invitations_by(membership.user_id).count()
     found = [
-        f"They leave {teams} team{'s' if teams != 1 else ''}." if teams else "",
-        f"{invited} open invitation{'s' if invited != 1 else ''} of theirs "
-        f"{'are' if invited != 1 else 'is'} revoked."
-        if invited
-        else "",
+        f"{plural(teams, 'place in a team ends,places in teams end')}." if teams else "",
+        f"{plural(invited, 'open invitation is,open invitations are')} revoked." if invited else "",
     ]
     for preview in _departures:
         found += preview(membership.user_id)

@@ -74,7 +74,8 @@ def told(event: AuditEvent) -> Told:
 
 
 def _pairs(event: AuditEvent) -> list[tuple[str, str]]:
-    return [(name.replace("_", " ").capitalize(), _words(value)) for name, value in event.details.items()]
+    details = event.details.items()
+    return [(name.replace("_", " ").capitalize(), _words(value)) for name, value in details]
 
 
 def _words(value: Any) -> str:

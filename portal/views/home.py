@@ -17,14 +17,17 @@ LAST_KEY = "last_organization"  # in the session, kept by the middleware
 
 @require_GET
 def home(request: SignedInRequest) -> HttpResponse:
-    """To the invitation this browser followed, else to the last or only organization."""
+    """To the invitation this browser followed, else to the last or only organization, else to the
+    area of the platform's own people."""
     if request.session.get(INVITATION_KEY):
         return redirect("invitation")
     slugs = [membership.slug for membership in request.memberships]
     last = request.session.get(LAST_KEY)
     if last in slugs:
         return redirect("overview", last)
-    return redirect("overview", slugs[0]) if len(slugs) == 1 else redirect("organizations")
+    if len(slugs) == 1:
+        return redirect("overview", slugs[0])
+    return redirect(_area(request) if not slugs else "organizations")
 
 
 @require_GET
@@ -38,6 +41,13 @@ def create(request: SignedInRequest) -> HttpResponse:
     form = OrganizationForm(request.POST, actor=actor)
     made = done(form, lambda values: people.create_organization(actor=actor, **values))
     return redirect("overview", made.slug) if made else _page(request, form, status=400)
+
+
+def _area(request: SignedInRequest) -> str:
+    """Where somebody works who belongs to no organization."""
+    if request.user.is_operator:
+        return "platform"
+    return "support" if request.user.is_support else "organizations"
 
 
 def _page(request: SignedInRequest, form: OrganizationForm, status: int = 200) -> HttpResponse:

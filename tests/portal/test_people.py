@@ -204,7 +204,7 @@ class TestGoing:
         with cast.inside():
             losses = people.departure_preview(cast.membership("ada"))
 
-        assert losses == ["1 open invitation of theirs is revoked."]
+        assert losses == ["1 open invitation is revoked."]
 
     def test_a_member_leaves_by_themselves(self, cast: Cast) -> None:
         with cast.inside():
