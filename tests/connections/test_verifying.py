@@ -119,7 +119,7 @@ class TestWhatItSays:
             assert Credential.objects.get().expires_at is None
 
     def test_the_request_budget_is_kept(self, works: Works, vendor: Vendor) -> None:
-        """The vendor says it to access tokens, and in workspaces with many seats."""
+        """The vendor says it to access tokens of workspaces with many seats."""
         connection = linked(
             works,
             vendor,
@@ -128,8 +128,7 @@ class TestWhatItSays:
             fields={"workspace": "acme"},
         )
 
-        assert 0 < connection.rate["remaining"] < connection.rate["limit"]
-        assert connection.rate["window_seconds"] == 3600
+        assert (connection.rate["limit"], connection.rate["near_limit"]) == (1500, False)
         assert connection.rate == works.verification(connection).rate
 
     def test_one_workspace_out_of_reach_is_one_line(self, works: Works, vendor: Vendor) -> None:
