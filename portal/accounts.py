@@ -104,16 +104,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             raise ImmediateHttpResponse(self._refused(request))
         sociallogin.token = None  # allauth would keep it in the session while a form is filled in
 
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        """SIGNUP holds for single sign-on too, for the address that the issuer tells."""
-        adapter = AccountAdapter(request)
-        try:
-            for address in sociallogin.email_addresses:
-                adapter.clean_email(address.email)
-        except ValidationError:
-            return False
-        return bool(adapter.is_open_for_signup(request))
-
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
         user: User = super().populate_user(request, sociallogin, data)
         name = fields.CleanText(max_length=120, required=False)

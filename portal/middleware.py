@@ -46,7 +46,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = uuid4().hex[:16]  # type: ignore[attr-defined]
         token = context_vars.request_id.set(request.request_id)  # type: ignore[attr-defined]
-        address = context_vars.address.set(request.META.get("REMOTE_ADDR", ""))
+        address = context_vars.address.set(client_address(request))
         try:
             response = self.get_response(request)
         finally:
@@ -54,6 +54,14 @@ class RequestIdMiddleware:
             context_vars.address.reset(address)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+def client_address(request: HttpRequest) -> str:
+    """Where the request comes from, as far as our own proxies can tell."""
+    hops = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    trusted = settings.ALLAUTH_TRUSTED_PROXY_COUNT
+    told = hops[-trusted] if 0 < trusted <= len(hops) else ""
+    return (told or request.META.get("REMOTE_ADDR", ""))[:64]
 
 
 class SecurityHeadersMiddleware:

@@ -14,6 +14,7 @@ from portal.forms import RenameForm, TransferForm
 from portal.policy import Permission, authorize
 from portal.refused import Impossible
 from portal.requests import OrganizationRequest
+from portal.step_up import recently_proven
 from portal.views.answers import done, found_or_404
 
 
@@ -35,6 +36,7 @@ def rename(request: OrganizationRequest) -> HttpResponse:
 
 @require_POST
 @found_or_404
+@recently_proven("organization_settings")
 def transfer(request: OrganizationRequest) -> HttpResponse:
     authorize(request.actor, Permission.ORGANIZATION_TRANSFER)
     form = TransferForm(

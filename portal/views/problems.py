@@ -6,14 +6,14 @@ import sys
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from psycopg.errors import QueryCanceled
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from portal.refusals import organization_slug, record_refusal
 
 TOO_COSTLY = "This search takes too long. Narrow it with a filter or a shorter span of time."
+BUSY = "Somebody else is changing the same thing at this moment. Nothing of yours was changed."
 
 
 @login_not_required
@@ -48,8 +48,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 @login_not_required
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A query that ran into its time limit is the asker's to narrow; the rest is ours to mend."""
-    error = sys.exc_info()[1]
-    if isinstance(error, OperationalError) and isinstance(error.__cause__, QueryCanceled):
+    """A query that ran into its time limit is the asker's to narrow, one that waited in vain may be
+    tried again; the rest is ours to mend."""
+    cause = getattr(sys.exc_info()[1], "__cause__", None)
+    if isinstance(cause, QueryCanceled):
         return render(request, "400.html", {"reason": TOO_COSTLY}, status=400)
+    if isinstance(cause, LockNotAvailable | DeadlockDetected):
+        page = render(request, "503.html", {"reason": BUSY}, status=503)
+        page["Retry-After"] = "5"
+        return page
     return render(request, "500.html", status=500)

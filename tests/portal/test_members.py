@@ -292,12 +292,18 @@ class TestSettings:
 
         assert "You are its only owner" in page
 
-    def test_ownership_is_given_away_by_its_form(self, cast: Cast) -> None:
-        heir = str(cast.membership("ada").id)
+    def test_T15_ownership_is_given_away_after_a_new_proof(self, cast: Cast) -> None:
+        cast["owen"].set_password("tractor-lantern-2026")
+        cast["owen"].save()
+        client = cast.client("owen")
+        fields = {"heir": str(cast.membership("ada").id), "confirm_name": "Acme"}
 
-        cast.client("owen").post(
-            url("organization_transfer"), {"heir": heir, "confirm_name": "Acme"}
-        )
+        asked = client.post(url("organization_transfer"), fields)
+        assert asked.url == "/accounts/reauthenticate/?next=%2Fo%2Facme%2Fsettings%2F"
+        assert cast.role("ada") == Role.ADMIN
+        back = client.post(asked.url, {"password": "tractor-lantern-2026"})
+        assert back.url == url("organization_settings")
+        client.post(url("organization_transfer"), fields)
 
         assert (cast.role("ada"), cast.role("owen")) == (Role.OWNER, Role.ADMIN)
 
