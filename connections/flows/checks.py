@@ -10,7 +10,7 @@ from connections.access import Way
 from connections.api import VendorApi
 from connections.contracts import Capability, Identity, RepositoryRecord, WorkspaceRecord
 from connections.errors import RateLimited, VendorError
-from connections.flows.look import Look, failure
+from connections.flows.look import Look, answered, failure
 from connections.models import Check, credential_of
 from portal import tenancy
 
@@ -29,6 +29,7 @@ def identity_lines(look: Look, identity: Identity) -> None:
             proves="The vendor answers for this account."
             if same
             else "The vendor answers for another account than the one that was linked.",
+            **look.asked(),
         )
     if not look.had("credential"):
         look.keep(
@@ -96,6 +97,7 @@ def workspace_line(
             outcome=Result.PROVEN,
             detail=f"{page.total} repositories" if page.total is not None else "Reachable",
             proves="Reachable, and its repositories can be listed.",
+            **look.asked(),
         )
     return records[0] if records else None
 
@@ -162,10 +164,8 @@ def _probe(
         return failure(error)
     return {
         "outcome": Result.PROVEN,
-        "request": answer.request[:300],
-        "status": answer.status,
-        "latency_ms": round(answer.latency_seconds * 1000),
         "proves": "The vendor answered this read.",
+        **answered(answer),
     }
 
 

@@ -37,6 +37,7 @@ def workspaces(look: Look, api: VendorApi) -> list[WorkspaceRecord]:
             outcome=Check.Outcome.PROVEN if found else Check.Outcome.NOTED,
             detail=f"{len(found)} found" + (f", {rejected} unreadable" if rejected else ""),
             proves="Listed by the vendor for this account.",
+            **look.asked(),
         )
     return found
 

@@ -23,9 +23,11 @@ class Look:
     rate: RateBudget = field(default_factory=RateBudget)
     seen: dict[tuple[str, str], Check] = field(default_factory=dict)
     position: int = 0
+    last: Answer | None = None
 
     def note(self, answer: Answer) -> None:
-        """Remember what each answer says of the request budget."""
+        """Remember the answer, and what it says of the request budget."""
+        self.last = answer
         rate = self.way.connector.rate(answer)
         if rate != RateBudget():
             self.rate = rate
@@ -44,6 +46,10 @@ class Look:
             )
         self.seen[key, workspace] = check
         return check
+
+    def asked(self) -> dict[str, Any]:
+        """What a line keeps of the answer that came last: request, status, latency."""
+        return {} if self.last is None else answered(self.last)
 
     def still_here(self) -> None:
         """The lease is extended; raises LeaseLost when it has ended."""
@@ -67,6 +73,15 @@ class Look:
 
     def had(self, key: str, workspace: str = "") -> bool:
         return (key, workspace) in self.seen
+
+
+def answered(answer: Answer) -> dict[str, Any]:
+    """What a check keeps of an answer."""
+    return {
+        "request": answer.request[:300],
+        "status": answer.status,
+        "latency_ms": round(answer.latency_seconds * 1000),
+    }
 
 
 def failure(error: VendorError) -> dict[str, Any]:
