@@ -38,6 +38,7 @@ _LINK_REMEDIES = {
 }
 
 CODES = frozenset(_ALL)
+CURES_ITSELF = frozenset(code for code, each in _ALL.items() if each.who is Who.NOBODY)
 BROKEN = frozenset(code for code, each in _ALL.items() if each.state == "broken")
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from connections.explain import Explanation, explain
+from connections.explain import CURES_ITSELF, Explanation, explain
 from connections.models import (
     Connection,
     ConnectionState,
@@ -27,6 +27,7 @@ from connections.queries.record import Happening, news
 SQUARES = 300
 NEEDS = 8
 EXPIRING = 8
+SILENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,12 @@ def _counts() -> dict[str, int]:
 
 
 def _troubled(slug: str, may_manage: bool) -> list[Need]:
-    """Broken ones first, then the oldest trouble first."""
+    """Broken ones first, then the oldest trouble; what cures itself is told after six hours."""
     rows = _present().annotate(word=health.in_sql())
     broken = rows.filter(word="broken").order_by("last_error_at")[: NEEDS * 2]
     attention = rows.filter(word="attention").exclude(last_error="", suspect_since=None)
-    attention = attention.order_by("last_error_at")[: NEEDS * 2]
+    quiet = Q(last_error__in=sorted(CURES_ITSELF), last_error_at__gte=timezone.now() - SILENCE)
+    attention = attention.exclude(quiet).order_by("last_error_at")[: NEEDS * 2]
     return [_need(row, slug, may_manage) for row in [*broken, *attention]]
 
 
@@ -183,9 +185,10 @@ def _without_workspaces(slug: str) -> list[Need]:
     chosen = Workspace.objects.filter(selected=True).values("connection_id")
     reached = Workspace.objects.filter(gone_at=None).values("connection_id")
     rows = _present().filter(paused_at=None, id__in=reached).exclude(id__in=chosen)
+    rows = rows.annotate(word=health.in_sql())
     return [
         Need(
-            state="unverified",
+            state=row.word,
             name=row.name,
             url=reverse("connection", args=[slug, row.id]),
             title="No workspace is chosen yet",

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from connections.explain import explain
+from connections.models import Outcome, RunState
 from portal import cursor as cursors, phrases
 from portal.audit import Action
 from portal.models import AuditEvent
@@ -46,6 +47,14 @@ TONES = {
     Action.SYNC_QUARANTINED: "warning",
     Action.CONNECTION_LINKED: "good",
     Action.CONNECTION_RELINKED: "good",
+}
+RESULTS = {
+    Outcome.PARTLY: "passed in part",
+    Outcome.UNREACHED: "not reached",
+    RunState.DONE: "complete",
+    RunState.PARTIAL: "complete with failures",
+    RunState.QUARANTINED: "removals held back",
+    "needs_reauthorization": "needs a new link",
 }
 # Which of the details a person may read on the time line, and how each is introduced.
 WORDS = {
@@ -178,6 +187,8 @@ def _body(details: Mapping[str, Any], product: str) -> str:
         parts.append(explain(str(details["error"]), product=product).title)
     for name, words in WORDS.items():
         value = details.get(name)
+        if isinstance(value, str):
+            value = RESULTS.get(value, value)
         if isinstance(value, list):
             value = ", ".join(map(str, value[:8]))
         if value not in (None, "", {}):

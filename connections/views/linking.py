@@ -160,6 +160,7 @@ def _consent_page(
         "sheet": linking.scope_sheet(manifest, chosen, method.vocabulary),
         "guide": linking.filled(method.steps, link.callback_url(manifest.slug)),
         "leaves": method.kind is MethodKind.AUTHORIZATION_CODE,
+        "no_place": "team" in form.fields and not linking.team_choices(manifest.slug)[0],
         "obstacles": [why for c in chosen if (why := manifest.obstacle(c, method))],
     }
     return render(request, "connections/link/consent.html", context)
