@@ -119,7 +119,7 @@ def sync_tab(*, connection: Connection, product: str) -> SyncTab:
     rows = SyncRun.objects.filter(connection_id=connection.id).order_by("-created_at")
     runs = list(rows[:HISTORY])
     latest = run_detail(run=runs[0], connection=connection, product=product) if runs else None
-    return SyncTab(latest=latest, history=[_run_line(run) for run in runs])
+    return SyncTab(latest=latest, history=[_run_line(run) for run in runs[1:]])
 
 
 def run_detail(*, run: SyncRun, connection: Connection, product: str) -> RunDetail:
