@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -176,17 +177,20 @@ def filled(given: Sequence[Step], callback_url: str) -> list[Step]:
     ]
 
 
-def team_choices(connector: str) -> tuple[list[tuple[str, str]], bool]:
-    """Whom the connection may be for, and whether the organization's default is still free."""
+def team_choices(connector: str, *, within: Iterable[UUID] | None) -> list[tuple[str, str]]:
+    """Whom the connection may be for: everybody while that place is free, or one of the teams.
+
+    `within` are the person's own teams; None is every team.
+    """
     taken = (
         Connection.objects.filter(connector=connector, team=None)
         .exclude(state=ConnectionState.REVOKED)
         .exists()
     )
-    teams = [
-        (str(key), name) for key, name in Team.objects.order_by("name").values_list("id", "name")
-    ]
-    return ([] if taken else [("", "The whole organization")]) + teams, not taken
+    known = Team.objects.all() if within is None else Team.objects.filter(id__in=within)
+    rows = known.order_by("name").values_list("id", "name")
+    teams = [(str(key), name) for key, name in rows]
+    return ([] if taken else [("", "The whole organization")]) + teams
 
 
 def free_name(wanted: str) -> str:

@@ -18,6 +18,7 @@ from connections.forms import CapabilitiesForm, LinkForm
 from connections.models import LinkStage, PendingLink
 from connections.queries import linking
 from connections.views.doors import SeeOther, attempt, connection_of, pending_of, requires, to
+from portal.memberships import teams_shown
 from portal.policy import Permission
 from portal.requests import OrganizationRequest
 
@@ -160,7 +161,7 @@ def _consent_page(
         "sheet": linking.scope_sheet(manifest, chosen, method.vocabulary),
         "guide": linking.filled(method.steps, link.callback_url(manifest.slug)),
         "leaves": method.kind is MethodKind.AUTHORIZATION_CODE,
-        "no_place": "team" in form.fields and not linking.team_choices(manifest.slug)[0],
+        "no_place": "team" in form.fields and not getattr(form.fields["team"], "choices", ()),
         "obstacles": [why for c in chosen if (why := manifest.obstacle(c, method))],
     }
     return render(request, "connections/link/consent.html", context)
@@ -213,7 +214,7 @@ def _method(manifest: Manifest, key: str) -> Method | None:
 def _form(
     request: OrganizationRequest, pending: PendingLink, manifest: Manifest, method: Method
 ) -> LinkForm:
-    teams, _ = linking.team_choices(manifest.slug)
+    teams = linking.team_choices(manifest.slug, within=teams_shown(request.membership))
     kept = pending.fields if pending.method == method.key else {}
     return LinkForm(
         request.POST or None,

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from connections.models import Connection, PendingLink
-from portal.models import AuditEvent
+from portal.models import AuditEvent, Team, TeamMembership
 from portal.policy import Role
 from tests.connections.pages import begun, linked, signed_in, text
 from tests.vendor import Vendor
@@ -300,3 +300,19 @@ def test_an_auditor_cannot_begin(works: Works) -> None:
 
     assert auditor.post("/o/acme/catalogue/bitbucket-cloud/link").status_code == 403
     assert "You can look, but not link" in text(auditor.get("/o/acme/catalogue/"))
+
+
+def test_a_member_links_for_their_own_teams_only(works: Works, vendor: Vendor) -> None:
+    person = works.person("bob@acme.example", "Bob", Role.MEMBER)
+    with works.inside():
+        team = Team.objects.create(name="Payments")
+        Team.objects.create(name="Secret team")
+        TeamMembership.objects.create(team=team, user_id=person.id, role="reader")
+    bob = signed_in(person)
+    page = text(bob.get(begun(bob) + "consent?method=api-token"))
+    assert "Payments" in page and "Secret team" not in page and "The whole organization" in page
+
+    linked(works, vendor)
+    with works.inside():
+        TeamMembership.objects.all().delete()
+    assert "There is no place for it yet" in text(bob.get(begun(bob) + "consent?method=api-token"))
