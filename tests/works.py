@@ -62,10 +62,10 @@ class Works:
         with roles.using_role("worker"):
             return work.drain()
 
-    def drain_and_die(self, step: str, vendor: Vendor) -> int:
-        """A real worker process that dies by SIGKILL at this step; its exit code."""
+    def environment(self, vendor: Vendor) -> dict[str, str]:
+        """What a worker process needs to work for this test: its database, keys and vendor."""
         database = connections["default"].settings_dict
-        environment = os.environ | {
+        return os.environ | {
             "PORTAL_PROCESS": "worker",
             "DATABASE_URL": re.sub(
                 r"/[^/?]*\?", f"/{database['NAME']}?", os.environ["DATABASE_URL"]
@@ -75,8 +75,11 @@ class Works:
             "CONNECTOR_ORIGINS": json.dumps(dict.fromkeys(VENDORS, vendor.url)),
             "LEASE_SECONDS": "2",
             "REFRESH_LEASE_SECONDS": "2",
-            "DIE_AT_STEP": step,
         }
+
+    def drain_and_die(self, step: str, vendor: Vendor) -> int:
+        """A real worker process that dies by SIGKILL at this step; its exit code."""
+        environment = self.environment(vendor) | {"DIE_AT_STEP": step}
         command = [sys.executable, "manage.py", "drain"]
         return subprocess.run(command, cwd=ROOT, env=environment, timeout=60).returncode
 
