@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.journeys.windows import Windows
+from tests.journeys import walks
+from tests.journeys.windows import Person, Windows
 from tests.live import LivePortal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,39 @@ def windows(portal: LivePortal, browser: Browser) -> Iterator[Windows]:
     opened = Windows(portal, browser)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="package")
+def alice(portal: LivePortal, browser: Browser) -> Iterator[Person]:
+    """She manages Acme's connections."""
+    opened = Windows(portal, browser)
+    yield opened.signed_in("alice@acme.example", home="/o/acme/")
+    opened.close()
+
+
+@pytest.fixture(scope="package")
+def acme_code(alice: Person) -> str:
+    """The address of a connection of Acme's that was linked by OAuth and read."""
+    walks.begin_link(alice, "Read projects", "See workspace members")
+    alice.follow("Choose Sign in to Bitbucket")
+    walks.name_it(alice, "Acme code")
+    alice.press("Go to Bitbucket Cloud")
+    walks.consent(alice, "dana")
+    connection = walks.arrived(alice)
+    walks.choose_workspaces(alice, connection, "acme", "fjord-lab", "yarden")
+    walks.wait_synced(alice, connection)
+    return connection
+
+
+@pytest.fixture(scope="package")
+def narrow(alice: Person, portal: LivePortal) -> str:
+    """The address of a connection of a team's whose token lacks scopes."""
+    secret = walks.make_token(portal, "tomas", *walks.NARROW)
+    walks.begin_link(alice, "Read pull requests")
+    walks.link_by_secret(
+        alice, "API token", "Reports", secret, team="Web", email="tomas@acme.example"
+    )
+    return walks.arrived(alice)
 
 
 @pytest.fixture(autouse=True)

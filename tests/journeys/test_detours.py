@@ -77,14 +77,9 @@ def test_an_answer_after_ten_minutes_is_too_late(dora: Person, portal: LivePorta
 def test_a_vendor_that_is_down_is_named_and_asked_again(dora: Person, portal: LivePortal) -> None:
     walks.begin_link(dora)
     portal.order("/faults", match="GET /2.0/user", kind="status", status=503, times=1)
-    token = portal.order("/tokens", kind="api_token", user="rashid", scopes=ALL, expires_in_days=9)
+    secret = walks.make_token(portal, "rashid", *walks.NARROW)
     walks.link_by_secret(
-        dora,
-        "API token",
-        "Patient",
-        token["token"],  # type: ignore[index]
-        team="Blues",
-        email="rashid@yarden.example",
+        dora, "API token", "Patient", secret, team="Blues", email="rashid@yarden.example"
     )
 
     dora.wait_at("/check$|/workspaces$")
@@ -102,12 +97,6 @@ def test_a_dead_kind_of_token_is_recognised_before_it_is_tried(
     dora.reads("This is an app password", "28 July 2026")
     expect(dora.page.get_by_label("Name of the connection")).to_have_value("Dead")
     assert secret not in dora.page.content()
-
-
-ALL = [
-    *("read:user:bitbucket", "read:workspace:bitbucket", "read:project:bitbucket"),
-    *("read:repository:bitbucket", "read:pullrequest:bitbucket"),
-]
 
 
 class TestLinkedAgain:

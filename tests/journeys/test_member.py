@@ -150,22 +150,11 @@ def test_by_repository_access_token_for_another_team(mia: Person, portal: LivePo
 
 
 def test_a_token_that_lacks_scopes_is_told_what_it_lacks(mia: Person, portal: LivePortal) -> None:
-    made = portal.order(
-        "/tokens",
-        kind="api_token",
-        user="tomas",
-        scopes=["read:user:bitbucket", "read:workspace:bitbucket", "read:repository:bitbucket"],
-        expires_in_days=90,
-    )
+    secret = walks.make_token(portal, "tomas", *walks.NARROW)
 
     walks.begin_link(mia, "Read pull requests")
     walks.link_by_secret(
-        mia,
-        "API token",
-        "Narrow",
-        made["token"],  # type: ignore[index]
-        team="Reports",
-        email="tomas@acme.example",
+        mia, "API token", "Narrow", secret, team="Reports", email="tomas@acme.example"
     )
     connection = walks.arrived(mia)
 

@@ -28,15 +28,6 @@ def begin_link(person: Person, *capabilities: str) -> None:
     person.wait_at("/how$")
 
 
-def link_by_oauth(person: Person, name: str, *, user: str = "dana", team: str = "") -> str:
-    """Through the vendor's consent page and back; the address of the new connection."""
-    person.follow("Choose Sign in to Bitbucket")
-    name_it(person, name, team)
-    person.press("Go to Bitbucket Cloud")
-    consent(person, user)
-    return arrived(person)
-
-
 def consent(person: Person, user: str, decision: str = "Grant access") -> None:
     """Decide at the sandbox's page, as this person there."""
     person.wait_at("/site/oauth2/authorize")
@@ -111,6 +102,16 @@ def token(portal: LivePortal, name: str) -> str:
 def requests(portal: LivePortal) -> list[dict[str, Any]]:
     found: Any = portal.ask("/requests")
     return list(found["requests"] if isinstance(found, dict) else found)
+
+
+NARROW = ("read:user:bitbucket", "read:workspace:bitbucket", "read:repository:bitbucket")
+
+
+def make_token(portal: LivePortal, user: str, *scopes: str) -> str:
+    """A new API token of this person at the vendor."""
+    wish = {"kind": "api_token", "user": user, "scopes": list(scopes), "expires_in_days": 90}
+    made: Any = portal.order("/tokens", **wish)
+    return str(made["token"])
 
 
 def listed(portal: LivePortal, *workspaces: str) -> list[dict[str, Any]]:

@@ -27,12 +27,16 @@ expect.set_options(timeout=10_000)
 
 @dataclass
 class Person:
-    """Somebody at a window; `home` is the address of their organization's pages."""
+    """Somebody at a window; `home` is the address of their organization's pages.
+
+    `complaints` is what the console of any window of the story said.
+    """
 
     page: Page
     portal: LivePortal
     email: str = ""
     home: str = ""
+    complaints: list[str] = field(default_factory=list)
 
     def open(self, address: str) -> Page:
         """A page by its address: whole, from the portal's root, or from the organization's."""
@@ -80,13 +84,15 @@ class Windows:
     def stranger(self, **options: Any) -> Person:
         """A window that knows nobody."""
         width, height = options.pop("size", DESKTOP)
-        context = self.browser.new_context(viewport={"width": width, "height": height}, **options)
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, reduced_motion="reduce", **options
+        )
         context.set_default_timeout(10_000)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", lambda line: self._note(line.type == "error", line.text, page))
         page.on("pageerror", lambda error: self._note(True, str(error), page))
-        return Person(page, self.portal)
+        return Person(page, self.portal, complaints=self.complaints)
 
     def signed_in(self, address: str, home: str = "", **options: Any) -> Person:
         """The window of one of the example people, or of somebody with their password."""
@@ -100,7 +106,8 @@ class Windows:
             self.complaints.append(f"{page.url}: {text}")
 
     def take_complaints(self) -> list[str]:
-        taken, self.complaints = self.complaints, []
+        taken = list(self.complaints)
+        self.complaints.clear()
         return taken
 
     def close(self) -> None:
