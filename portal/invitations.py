@@ -20,14 +20,17 @@ from django.utils import timezone
 from portal import audit, roles, tenancy
 from portal.audit import Action
 from portal.fields import made_once
+from portal.limits import Limit
 from portal.memberships import FoundOrganization
 from portal.models import Invitation, Membership, User
 from portal.models.organization import invitation_expiry
 from portal.people import held, person, require_grantable
+from portal.phrases import span
 from portal.policy import Actor, Permission, Role, authorize
 from portal.refused import Impossible
 
 _COLUMNS = "id, organization_id, slug, name, email, role, invited_by, expires_at"
+MAILS = Limit(most=100, seconds=3600)  # an organization cannot be used to flood strangers
 UNUSABLE = "This invitation no longer works. Ask for a new one."
 
 
@@ -63,6 +66,8 @@ def invite(*, actor: Actor, email: str, role: Role, key: UUID, by_mail: bool = T
             return Sent(known, "")
         email = email.strip().lower()
         _require_free(email)
+        if by_mail:
+            _require_patience(organization.id)
         token = secrets.token_urlsafe(32)
         invitation = Invitation.objects.create(
             id=invitation_id,
@@ -85,6 +90,7 @@ def resend(*, actor: Actor, invitation_id: UUID) -> Sent:
         actor = authorize(actor, Permission.MEMBER_INVITE)
         invitation = pending(invitation_id)
         require_grantable(actor, Role(invitation.role))
+        _require_patience(organization.id)
         token = secrets.token_urlsafe(32)
         invitation.token_hash, invitation.expires_at = hashed(token), invitation_expiry()
         invitation.invited_by_id = actor.id
@@ -161,6 +167,12 @@ def _looked_up(function: str, argument: Any) -> list[FoundInvitation]:
             )
             for row in cursor.fetchall()
         ]
+
+
+def _require_patience(organization_id: UUID) -> None:
+    wait = MAILS.wait_seconds(f"invitations:{organization_id}")
+    if wait:
+        raise Impossible(f"Many invitations were sent just now. Send the next one in {span(wait)}.")
 
 
 def _require_free(email: str) -> None:

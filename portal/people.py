@@ -18,12 +18,14 @@ from django.utils.text import slugify
 from portal import audit, roles, tenancy
 from portal.audit import Action
 from portal.fields import made_once
+from portal.limits import Limit
 from portal.models import Invitation, Membership, Organization, TeamMembership, User
 from portal.phrases import plural
 from portal.policy import MAY_GRANT, Actor, Permission, Role, authorize
 from portal.refused import Impossible, NotGrantable
 
 RESERVED_SLUGS = frozenset({"platform", "support", "new", "admin", "api", "static", "accounts"})
+MADE = Limit(most=50, seconds=24 * 3600)
 LAST_OWNER = "An organization needs an owner. Make somebody else an owner first."
 
 _departures: list[Callable[[UUID], list[str]]] = []
@@ -56,6 +58,8 @@ def departure_preview(membership: Membership) -> list[str]:
 def create_organization(*, actor: Actor, name: str, key: UUID) -> Organization:
     """An organization with the actor as its owner; the same form sent again finds the first one."""
     organization_id = made_once(actor.id, key)
+    if MADE.wait_seconds(f"organizations:{actor.id}"):
+        raise Impossible("You have made many organizations today. Make the next one tomorrow.")
     for slug in _slugs(name):
         organization = Organization(id=organization_id, name=name, slug=slug)
         with tenancy.acting_for(organization), tenancy.transaction():

@@ -87,7 +87,11 @@ def remove(request: OrganizationRequest, membership_id: UUID) -> HttpResponse:
 @require_POST
 @found_or_404
 def resend(request: OrganizationRequest, invitation_id: UUID) -> HttpResponse:
-    sent = invitations.resend(actor=request.actor, invitation_id=invitation_id)
+    try:
+        sent = invitations.resend(actor=request.actor, invitation_id=invitation_id)
+    except Impossible as error:
+        messages.error(request, str(error))
+        return redirect("members", request.organization.slug)
     return _page(request, InviteForm(actor=request.actor), sent=sent)
 
 

@@ -71,6 +71,15 @@ class TestInviting:
         assert sent.link == ""
         assert len(mail.outbox) == 1
 
+    def test_I10_an_organization_cannot_flood_strangers(self, cast: Cast) -> None:
+        for _ in range(invitations.MAILS.most):
+            invitations.MAILS.wait_seconds(f"invitations:{cast.acme.id}")
+
+        with pytest.raises(Impossible, match="Send the next one in"):
+            invite(cast, "ada", "new@acme.example")
+
+        assert not mail.outbox
+
     def test_X21_no_line_break_reaches_the_subject(self, cast: Cast) -> None:
         cast["ada"].name = "Ada\r\nBcc: everybody@acme.example"
         cast["ada"].save()
