@@ -20,7 +20,7 @@ from launcher.layout import Layout
 VENDOR_ORIGINS = ("https://api.bitbucket.org", "https://bitbucket.org")
 USUAL_PORT = 8000
 SANDBOX_PORTS = (8801, 8802)
-WEB_THREADS = 8
+WEB_THREADS = 4
 WORKER_THREADS = 4  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
 
 

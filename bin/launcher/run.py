@@ -178,6 +178,7 @@ def start_servers(supervisor: Supervisor) -> tuple[str, str]:
 def finish(supervisor: Supervisor) -> None:
     if supervisor.kept:
         supervisor.say("stopping")
+    (supervisor.layout.var / "environment.json").unlink(missing_ok=True)
     supervisor.stop()
     supervisor.say("everything is stopped")
 
