@@ -195,7 +195,7 @@ SOCIALACCOUNT_PROVIDERS = {
 }
 
 # ── Sessions, cookies, transport ──────────────────────────────────────────────────────────────
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "portal.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 12
 SESSION_COOKIE_SAMESITE = "Lax"  # the way back from a vendor needs the cookie
 CSRF_COOKIE_SAMESITE = "Lax"

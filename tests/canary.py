@@ -12,8 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import redis
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connections
 from django.test import Client
@@ -71,14 +69,13 @@ class Sinks:
     # ── What stays ────────────────────────────────────────────────────────────────────────────
 
     def take(self, records: Iterable[logging.LogRecord]) -> None:
-        """Logs as they are written, mails, Valkey, sessions, and the whole database."""
+        """Logs as they are written, mails, Valkey, and the whole database."""
         self.places["logs"] = "\n".join(map(JsonFormatter().format, records)).encode()
         for number, message in enumerate(mail.outbox):
             text = (
                 f"{message.subject}\n{message.body}\n{message.extra_headers}{message.alternatives}"
             )
             self.places[f"mail {number} {message.subject}"] = text.encode()
-        self.places["sessions"] = repr(list(opened_sessions())).encode()
         self._take_valkey()
         self._take_database()
 
@@ -117,12 +114,6 @@ class Sinks:
             for place, content in self.places.items()
             if form in content
         }
-
-
-def opened_sessions() -> Iterator[dict[str, Any]]:
-    """What sessions hold: signed but not sealed, and packed, so a plain search would miss it."""
-    for session in Session.objects.all():
-        yield SessionStore().decode(session.session_data)
 
 
 @contextmanager
