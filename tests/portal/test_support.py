@@ -250,3 +250,15 @@ def test_no_transaction_is_left_open(cast: Cast) -> None:
 
     assert not tenancy.is_inside()
     assert not tenancy.is_acting()
+
+
+@pytest.mark.parametrize("page", ["/support/acme/look/", "/support/acme/connections/"])
+def test_the_banners_button_carries_its_token(cast: Cast, page: str) -> None:
+    begin(cast)
+    client = cast.client("sam", enforce_csrf_checks=True)
+
+    banner = client.get(page).content.decode().partition('action="/support/acme/end/"')[2]
+
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', banner.partition("</form>")[0])
+    assert token
+    assert client.post("/support/acme/end/", {"csrfmiddlewaretoken": token[1]}).status_code == 302
