@@ -269,8 +269,6 @@ if PRODUCTION and (SANDBOX_ORIGINS or CONNECTOR_ORIGINS):
     raise ImproperlyConfigured("SANDBOX_ORIGINS and CONNECTOR_ORIGINS must be empty in production.")
 
 PENDING_LINK_MINUTES = 10
-VERIFY_EVERY_HOURS = env.integer("VERIFY_EVERY_HOURS", 24)
-SYNC_EVERY_MINUTES = env.integer("SYNC_EVERY_MINUTES", 60)
 SYNC_CONCURRENCY = env.integer("SYNC_CONCURRENCY", 8)
 
 # ── Logs: one JSON line each, without secrets ─────────────────────────────────────────────────
