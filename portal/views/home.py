@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from portal import invitations, people
 from portal.accounts import INVITATION_KEY, confirmed_addresses
@@ -35,8 +35,10 @@ def organizations(request: SignedInRequest) -> HttpResponse:
     return _page(request, OrganizationForm(actor=people.person(request.user)))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def create(request: SignedInRequest) -> HttpResponse:
+    if request.method == "GET":
+        return redirect("organizations")
     actor = people.person(request.user)
     form = OrganizationForm(request.POST, actor=actor)
     made = done(form, lambda values: people.create_organization(actor=actor, **values))

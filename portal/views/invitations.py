@@ -24,7 +24,10 @@ from portal.requests import SignedInRequest
 @require_GET
 def follow(request: HttpRequest, token: str) -> HttpResponse:
     """The link in the mail; nothing is accepted by opening it."""
-    request.session[INVITATION_KEY] = invitations.hashed(token).hex()
+    token_hash = invitations.hashed(token)
+    if invitations.by_hash(token_hash) is None:
+        return _gone(request)
+    request.session[INVITATION_KEY] = token_hash.hex()
     return redirect("invitation")
 
 
@@ -35,7 +38,7 @@ def invitation(request: SignedInRequest) -> HttpResponse:
     found = invitation_in(request)
     if found is None:
         request.session.pop(INVITATION_KEY, None)
-        return render(request, "portal/invitation_gone.html", status=404)
+        return _gone(request)
     if request.method == "POST" and request.user.is_authenticated:
         return _accepted(request, found)
     context = {
@@ -51,6 +54,10 @@ def accept(request: SignedInRequest, invitation_id: UUID) -> HttpResponse:
     for found in invitations.for_addresses(confirmed_addresses(request.user)):
         if found.id == invitation_id:
             return _accepted(request, found)
+    return _gone(request)
+
+
+def _gone(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/invitation_gone.html", status=404)
 
 

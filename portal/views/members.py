@@ -28,10 +28,12 @@ def members(request: OrganizationRequest) -> HttpResponse:
     return _page(request, InviteForm(actor=request.actor))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def invite(request: OrganizationRequest) -> HttpResponse:
     """The page that follows shows the link once; the form sent again shows the page without it."""
     authorize(request.actor, Permission.MEMBER_INVITE)
+    if request.method == "GET":
+        return redirect("members", request.organization.slug)
     form = InviteForm(request.POST, actor=request.actor)
     sent = done(
         form,
@@ -84,9 +86,12 @@ def remove(request: OrganizationRequest, membership_id: UUID) -> HttpResponse:
     return redirect("members", request.organization.slug)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @found_or_404
 def resend(request: OrganizationRequest, invitation_id: UUID) -> HttpResponse:
+    authorize(request.actor, Permission.MEMBER_INVITE)
+    if request.method == "GET":
+        return redirect("members", request.organization.slug)
     try:
         sent = invitations.resend(actor=request.actor, invitation_id=invitation_id)
     except Impossible as error:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import people, queries
 from portal.forms import RenameForm, TransferForm
@@ -24,9 +24,11 @@ def settings(request: OrganizationRequest) -> HttpResponse:
     return _page(request)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def rename(request: OrganizationRequest) -> HttpResponse:
     authorize(request.actor, Permission.ORGANIZATION_EDIT)
+    if request.method == "GET":
+        return redirect("organization_settings", request.organization.slug)
     form = RenameForm(request.POST, actor=request.actor)
     if done(form, lambda values: people.rename_organization(actor=request.actor, **values)):
         messages.success(request, "The organization has its new name.")
@@ -34,11 +36,13 @@ def rename(request: OrganizationRequest) -> HttpResponse:
     return _page(request, rename_form=form)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @found_or_404
 @recently_proven("organization_settings")
 def transfer(request: OrganizationRequest) -> HttpResponse:
     authorize(request.actor, Permission.ORGANIZATION_TRANSFER)
+    if request.method == "GET":
+        return redirect("organization_settings", request.organization.slug)
     form = TransferForm(
         request.POST, actor=request.actor, heirs=queries.heirs(actor_id=request.actor.id)
     )

@@ -24,10 +24,12 @@ def team_list(request: OrganizationRequest) -> HttpResponse:
     return _list(request, TeamForm(actor=request.actor, teams=Team.objects.order_by("name")))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @found_or_404
 def create(request: OrganizationRequest) -> HttpResponse:
     authorize(request.actor, Permission.TEAM_EDIT)
+    if request.method == "GET":
+        return redirect("teams", request.organization.slug)
     form = TeamForm(request.POST, actor=request.actor, teams=Team.objects.order_by("name"))
     made = done(
         form,
@@ -61,11 +63,13 @@ def team(request: OrganizationRequest, team_id: UUID) -> HttpResponse:
     return _team(request, found, form, TeamMemberForm(actor=request.actor))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @found_or_404
 def member_set(request: OrganizationRequest, team_id: UUID) -> HttpResponse:
     """Adds a member by address, or gives one already in the team another role."""
     authorize(request.actor, Permission.TEAM_EDIT)
+    if request.method == "GET":
+        return redirect("team", request.organization.slug, team_id)
     found = teams.team(team_id)
     form = TeamMemberForm(request.POST, actor=request.actor)
     if done(form, lambda values: _member_set(request, team_id, values), field="email"):

@@ -172,6 +172,19 @@ class TestMembersPage:
         assert "shown only now" not in again
         assert "on its way" in again
 
+    def test_an_address_that_takes_a_form_leads_back_when_it_is_only_opened(
+        self, cast: Cast
+    ) -> None:
+        client = cast.client("owen")
+
+        for name, page in (
+            ("member_invite", "members"),
+            ("team_create", "teams"),
+            ("organization_rename", "organization_settings"),
+            ("organization_transfer", "organization_settings"),
+        ):
+            assert client.get(url(name)).url == url(page)
+
     def test_T08_the_form_offers_no_role_above_ones_own(self, cast: Cast) -> None:
         client = cast.client("ada")
         fields = {"email": "new@acme.example", "role": "owner", "key": str(uuid4())}
