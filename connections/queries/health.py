@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, Q, QuerySet, Value, When
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -28,26 +29,32 @@ _ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="")
 _TOLD_WITHIN = timedelta(days=8)
 
 
-def told() -> QuerySet[Any, Any]:
-    """Verifications that still say something of today."""
-    since = timezone.now() - _TOLD_WITHIN
-    rows: QuerySet[Any, Any] = Verification.objects.filter(
-        started_at__gte=since, finished_at__isnull=False
-    )
-    return rows
-
-
 def lacking() -> QuerySet[Any, Any]:
     """Ids of connections whose last verification found that something is not possible."""
-    latest = told().order_by("connection_id", "-started_at").distinct("connection_id")
+    told = Verification.objects.filter(started_at__gte=_since(), finished_at__isnull=False)
+    latest = told.order_by("connection_id", "-started_at").distinct("connection_id")
     partly = Verification.objects.filter(id__in=latest.values("id"), outcome=Outcome.PARTLY)
     return partly.values_list("connection_id", flat=True)
 
 
-def last_outcome() -> Subquery:
-    """A column of connections: what the last verification came to; cheap for a page of them."""
-    own = told().filter(connection_id=OuterRef("id"))
-    return Subquery(own.order_by("-started_at").values("outcome")[:1])
+def last_outcome() -> RawSQL:
+    """A column of connections: what the last verification came to; cheap for a page of them.
+
+    As text, because Django takes half a millisecond to build the same from its parts.
+    """
+    return RawSQL(
+        "SELECT outcome FROM connections_verification AS told"
+        " WHERE told.organization_id = connections_connection.organization_id"
+        " AND told.connection_id = connections_connection.id"
+        " AND told.started_at >= %s AND told.finished_at IS NOT NULL"
+        " ORDER BY told.started_at DESC LIMIT 1",
+        [_since()],
+        output_field=CharField(),
+    )
+
+
+def _since() -> datetime:
+    return timezone.now() - _TOLD_WITHIN
 
 
 def in_sql() -> Case:

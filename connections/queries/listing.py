@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.db.models import DateTimeField, Q, QuerySet, Value
+from django.db.models import DateTimeField, IntegerField, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from connections import registry
 from connections.explain import explain
-from connections.models import Connection
+from connections.models import Connection, Outcome
 from connections.queries import health, products
 from portal import cursor as cursors, phrases
 from portal.models import Team
@@ -46,6 +46,7 @@ STATE_WORDS = {
 COLUMNS = (
     "id", "name", "connector", "account_name", "labels", "team_id", "state", "paused_at",
     "suspect_since", "last_error", "last_error_at", "last_success_at", "created_at",
+    "outcome", "found",
 )  # fmt: skip
 
 
@@ -130,26 +131,18 @@ def connection_list(*, slug: str, wish: Wish, cursor: str, details: bool) -> Con
 
     `details` shows the account; readers of a team's connection see name and state only.
     """
-    rows = wanted(wish)
-    window = cursors.page(rows, by=ORDERS[wish.sort], cursor=cursor)
+    window = cursors.page(shown(wish), by=ORDERS[wish.sort], cursor=cursor)
     teams = dict(Team.objects.order_by("name").values_list("id", "name"))
     base = reverse("connections", args=[slug])
-    lacking = set(health.lacking([row.id for row in window.rows]))
     return ConnectionList(
         wish=wish,
-        rows=[_row(row, base, teams, details, row.id in lacking) for row in window.rows],
+        rows=[_row(row, base, teams, details) for row in window.rows],
         previous=_address(wish, window.previous),
         next=_address(wish, window.next),
-        count=_counted(rows, wish, len(window.rows)) if window.rows else "",
+        count=_counted(window.rows[0].found, wish, len(window.rows)) if window.rows else "",
         connectors=[("", "Any product"), *products.choices()],
         states=[("", "Any state"), *STATE_WORDS.items()],
-        teams=[
-            ("", "Any team"),
-            ("none", "Whole organization"),
-            *((str(k), v) for k, v in teams.items()),
-        ]
-        if teams
-        else [],
+        teams=_team_options(teams) if teams else [],
         is_empty=not window.rows and not wish.is_filtered and not cursor,
     )
 
@@ -174,11 +167,28 @@ def wanted(wish: Wish) -> QuerySet[Any, Any]:
         rows = rows.filter(team_id=None if wish.team == "none" else wish.team)
     if wish.label:
         rows = rows.filter(labels__contains=[wish.label])
+    return rows
+
+
+def shown(wish: Wish) -> QuerySet[Any, Any]:
+    """The rows with every column that a line needs, so that a page is one question."""
+    rows = wanted(wish)
+    rows = rows.annotate(
+        outcome=health.last_outcome(),
+        found=_Counted(rows.order_by().values("id")[: COUNT_UP_TO + 1]),
+    )
     if wish.sort.endswith("trouble"):
         never = Value(NEVER, output_field=DateTimeField())
         rows = rows.annotate(trouble_at=Coalesce("last_error_at", never))
         return rows.values_list(*COLUMNS, "trouble_at", named=True)
     return rows.values_list(*COLUMNS, named=True)
+
+
+class _Counted(Subquery):
+    """How many rows a query gives, as a column of another one; PostgreSQL counts them once."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
 
 
 def _state(word: str) -> Q:
@@ -188,9 +198,8 @@ def _state(word: str) -> Q:
     return present & health.condition(word) if word else present
 
 
-def _row(
-    row: Any, base: str, teams: Mapping[UUID, str], details: bool, lacks: bool
-) -> ConnectionRow:
+def _row(row: Any, base: str, teams: Mapping[UUID, str], details: bool) -> ConnectionRow:
+    lacks = row.outcome == Outcome.PARTLY
     state = health.word_of(row, lacks=lacks)
     code = row.last_error or ("scope_missing" if lacks else "")
     product = products.name_of(row.connector)
@@ -218,9 +227,8 @@ def _badge(state: str, word: str) -> SafeString:
     return SafeString(badge(state, word))
 
 
-def _counted(rows: QuerySet[Any, Any], wish: Wish, shown: int) -> str:
+def _counted(found: int, wish: Wish, shown: int) -> str:
     """Counted up to a thousand: more costs more than it tells."""
-    found = rows.order_by()[: COUNT_UP_TO + 1].count()
     words = "connection" if not wish.is_filtered else "match,matches"
     if found > COUNT_UP_TO:
         return f"{phrases.plural(shown, words)} of more than {COUNT_UP_TO:,}"

@@ -15,6 +15,7 @@ from connections.flows.problems import FlowProblem
 from connections.models import Connection
 from connections.queries.connection import rights_of
 from connections.queries.listing import Wish, connection_list
+from connections.views import lines
 from connections.views.doors import requires, to
 from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
@@ -35,6 +36,7 @@ def connections(request: OrganizationRequest) -> HttpResponse:
     )
     context = {
         "shown": shown,
+        "lines": [lines.of_connection(row) for row in shown.rows],
         "may_manage": may_manage,
         "may_link": allows(request.actor, Permission.CONNECTION_LINK),
     }
