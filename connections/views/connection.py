@@ -19,7 +19,7 @@ from connections.queries.record import connection_record, time_line
 from connections.queries.repositories import RepositoryWish, repository_list, workspaces_of
 from connections.queries.runs import sync_tab
 from connections.queries.verification import verification_tab
-from connections.views.doors import requires, tab_of
+from connections.views.doors import requires, status_of, tab_of
 from portal.policy import Permission
 from portal.requests import OrganizationRequest
 
@@ -157,4 +157,5 @@ def settings_page(
         "preview": preview,
         "losses": preview_revoke(page.connection) if alive and page.rights.manage else None,
     }
-    return render(request, "connections/connection/settings.html", context)
+    name = "connections/connection/settings.html"
+    return render(request, name, context, status=status_of(form))

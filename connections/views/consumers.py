@@ -19,7 +19,7 @@ from connections.flows.problems import FlowProblem
 from connections.forms import ConsumerForm, ReplaceConsumerForm
 from connections.models import Consumer
 from connections.queries.consumers import consumer_page, consumer_pages
-from connections.views.doors import SeeOther, requires
+from connections.views.doors import SeeOther, requires, status_of
 from portal import tenancy
 from portal.policy import Actor, Permission
 from portal.requests import OrganizationRequest, SignedInRequest
@@ -96,7 +96,7 @@ def _listed(request: SignedInRequest, actor: Actor, home: str, template: str) ->
             messages.success(request, "The consumer is registered. A worker seals its secret now.")
             return SeeOther(home)
     context = {"shown": consumer_pages(), "form": form, "chosen": connector, "home": home}
-    return render(request, template, context)
+    return render(request, template, context, status=status_of(form))
 
 
 def _created(actor: Actor, connector: str, form: ConsumerForm) -> bool:
@@ -134,7 +134,7 @@ def _one(
         _replaced(request, actor, consumer, form)
         return SeeOther(home)
     context = {"shown": consumer_page(consumer), "form": form, "home": home}
-    return render(request, template, context)
+    return render(request, template, context, status=status_of(form))
 
 
 def _removed(request: SignedInRequest, actor: Actor, consumer: Consumer) -> bool:

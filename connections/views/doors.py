@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -76,6 +77,11 @@ def pending_of(request: OrganizationRequest, link_id: UUID) -> PendingLink:
     if found is None:
         raise Http404
     return found  # type: ignore[no-any-return]
+
+
+def status_of(form: Form) -> int:
+    """400 for a form that says what is wrong, 200 for one that is only shown."""
+    return 400 if form.is_bound and form.errors else 200
 
 
 def attempt(request: HttpRequest, deed: Callable[[], object], done: str) -> bool:

@@ -17,7 +17,15 @@ from connections.flows.problems import FlowProblem
 from connections.forms import CapabilitiesForm, LinkForm
 from connections.models import LinkStage, PendingLink
 from connections.queries import linking
-from connections.views.doors import SeeOther, attempt, connection_of, pending_of, requires, to
+from connections.views.doors import (
+    SeeOther,
+    attempt,
+    connection_of,
+    pending_of,
+    requires,
+    status_of,
+    to,
+)
 from portal.memberships import teams_shown
 from portal.policy import Permission
 from portal.requests import OrganizationRequest
@@ -81,7 +89,7 @@ def what(request: OrganizationRequest, link_id: UUID) -> HttpResponse:
         "chosen": chosen,
         "sheets": linking.scope_sheets(manifest, chosen),
     }
-    return render(request, "connections/link/what.html", context)
+    return render(request, "connections/link/what.html", context, status=status_of(form))
 
 
 def _chosen(request: OrganizationRequest, pending: PendingLink, form: CapabilitiesForm) -> bool:
@@ -164,7 +172,7 @@ def _consent_page(
         "no_place": "team" in form.fields and not getattr(form.fields["team"], "choices", ()),
         "obstacles": [why for c in chosen if (why := manifest.obstacle(c, method))],
     }
-    return render(request, "connections/link/consent.html", context)
+    return render(request, "connections/link/consent.html", context, status=status_of(form))
 
 
 @require_GET

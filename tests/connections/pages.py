@@ -26,6 +26,12 @@ def text(answer: Any) -> str:
     return str(answer.content.decode())
 
 
+def refused(answer: Any) -> str:
+    """The form again, with what is wrong."""
+    assert answer.status_code == 400, answer.status_code
+    return str(answer.content.decode())
+
+
 def begun(client: Client) -> str:
     """A link begun; the address of its steps."""
     answer = client.post("/o/acme/catalogue/bitbucket-cloud/link")

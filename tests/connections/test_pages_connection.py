@@ -13,7 +13,7 @@ from connections.urls import CONNECTION
 from portal import audit, roles
 from portal.models import AuditEvent, Team, TeamMembership
 from portal.policy import Role
-from tests.connections.pages import BASE, base_of, linked, signed_in, text
+from tests.connections.pages import BASE, base_of, linked, refused, signed_in, text
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -205,7 +205,7 @@ class TestDeeds:
         form = {"labels": "", "description": "", "sync_every_minutes": "60"}
         for hours in ("0", "-1", "1e9", "NaN", "24; drop table"):
             sent = form | {"verify_every_hours": hours}
-            page = text(alice.post(base_of(connection) + "edit", sent))
+            page = refused(alice.post(base_of(connection) + "edit", sent))
             assert 'id="id_verify_every_hours_error"' in page, hours
 
 

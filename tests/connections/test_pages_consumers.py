@@ -13,7 +13,7 @@ from connections.models import Consumer
 from portal import tenancy
 from portal.models import SupportLook, User
 from portal.policy import Role
-from tests.connections.pages import base_of, linked, signed_in, text
+from tests.connections.pages import base_of, linked, refused, signed_in, text
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -49,12 +49,12 @@ class TestAnOrganizationsOwn:
 
     @pytest.mark.parametrize("field", ["name", "client_id", "secret"])
     def test_what_is_empty_is_said_beside_its_field(self, ada: Client, field: str) -> None:
-        page = text(ada.post(OWN, FORM | {field: "\u3164" if field == "name" else " "}))
+        page = refused(ada.post(OWN, FORM | {field: "\u3164" if field == "name" else " "}))
 
         assert f'id="id_{field}_error"' in page and SECRET not in page
 
     def test_f20_dots_are_no_secret(self, ada: Client, works: Works) -> None:
-        assert "only dots" in text(ada.post(OWN, FORM | {"secret": "••••••••"}))
+        assert "only dots" in refused(ada.post(OWN, FORM | {"secret": "••••••••"}))
         with works.inside():
             assert not Consumer.objects.exists()
 

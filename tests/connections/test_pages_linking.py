@@ -15,7 +15,7 @@ from django.utils import timezone
 from connections.models import Connection, PendingLink
 from portal.models import AuditEvent, Team, TeamMembership
 from portal.policy import Role
-from tests.connections.pages import begun, linked, signed_in, text
+from tests.connections.pages import begun, linked, refused, signed_in, text
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -69,7 +69,7 @@ def test_a_pasted_token_becomes_a_connection(alice: Client, works: Works, vendor
 def pasted(client: Client, steps: str, token: str, **more: str) -> str:
     """The page that answers a pasted token which was not accepted."""
     form = {"email": "dana@acme.example", "token": token, "name": "Acme code", "team": ""}
-    return text(client.post(steps + "consent?method=api-token", form | more))
+    return refused(client.post(steps + "consent?method=api-token", form | more))
 
 
 class TestWhatIsPasted:
@@ -122,7 +122,7 @@ class TestWhatIsPasted:
 class TestWhatIsChosen:
     def test_writing_needs_a_reason_and_keeps_what_was_ticked(self, alice: Client) -> None:
         steps = begun(alice)
-        page = text(alice.post(steps + "what", {"capabilities": ["webhooks-manage"]}))
+        page = refused(alice.post(steps + "what", {"capabilities": ["webhooks-manage"]}))
 
         assert 'id="id_reason_error"' in page
         assert re.search(r'value="webhooks-manage" checked', page)
