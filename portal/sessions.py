@@ -30,7 +30,7 @@ class SessionStore(db.SessionStore):
         packed = super().encode(session_dict).encode()
         return base64.b64encode(_cipher(settings.SECRET_KEY).seal(packed, lp(_PURPOSE))).decode()
 
-    def decode(self, session_data: str) -> dict[str, Any]:
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
         """The content; an empty one, as of a new visitor, when no key of ours opens it."""
         for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
             try:
