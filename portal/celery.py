@@ -6,7 +6,10 @@ Hints are acknowledged early: a lost one is found by the sweeper, which every wo
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 
 from celery import Celery
@@ -15,6 +18,9 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")
+
+BETWEEN_HINTS_SECONDS = 0.2
+SILENCE_SECONDS = 10.0
 
 
 def broker_url(redis_url: str) -> str:
@@ -57,18 +63,48 @@ def drain() -> None:
 
 
 class Hints:
-    """Sends "drain" at most five times a second, and not at all for a while after a failure."""
+    """Sends "drain" at once, and once more at the end of a burst: five times a second at most.
 
-    def __init__(self) -> None:
+    A dropped last one would leave its row to the next tick, seconds later. After a failure it is
+    silent for a while, and the sweeper finds the rows.
+    """
+
+    def __init__(self, send: Callable[[], object]) -> None:
+        self._send = send
+        self._lock = threading.Lock()
         self._not_before = 0.0
+        self._is_silent = False
+        self._last: threading.Timer | None = None
 
     def __call__(self) -> None:
-        now = time.monotonic()
-        if now < self._not_before:
-            return
-        self._not_before = now + 10
-        drain.apply_async(retry=False)
-        self._not_before = now + 0.2
+        with self._lock:
+            wait = self._not_before - time.monotonic()
+            if wait > 0:
+                if self._last is None and not self._is_silent:
+                    self._last = threading.Timer(wait, self._send_last)
+                    self._last.daemon = True
+                    self._last.start()
+                return
+            self._pause(BETWEEN_HINTS_SECONDS)
+        self._try()
+
+    def _send_last(self) -> None:
+        with self._lock:
+            self._last = None
+            self._pause(BETWEEN_HINTS_SECONDS)
+        with suppress(Exception):  # the caller who could be told is gone
+            self._try()
+
+    def _try(self) -> None:
+        try:
+            self._send()
+        except Exception:
+            with self._lock:
+                self._pause(SILENCE_SECONDS, is_silent=True)
+            raise
+
+    def _pause(self, seconds: float, *, is_silent: bool = False) -> None:
+        self._not_before, self._is_silent = time.monotonic() + seconds, is_silent
 
 
-send_hint = Hints()
+send_hint = Hints(lambda: drain.apply_async(retry=False))
