@@ -172,7 +172,7 @@ def wanted(wish: Wish) -> QuerySet[Any, Any]:
 
 def shown(wish: Wish) -> QuerySet[Any, Any]:
     """The rows with every column that a line needs, so that a page is one question."""
-    rows = wanted(wish)
+    rows: QuerySet[Any, Any] = wanted(wish)
     rows = rows.annotate(
         outcome=health.last_outcome(),
         found=_Counted(rows.order_by().values("id")[: COUNT_UP_TO + 1]),

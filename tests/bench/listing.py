@@ -30,7 +30,7 @@ from portal.models import Team, User
 from portal.policy import Role
 from tests.bench import rounds
 from tests.bench.rounds import Line
-from tests.bench.stage import DATABASE
+from tests.bench.stage import database_name
 from tests.servers import Servers
 from tests.works import Works
 
@@ -153,7 +153,7 @@ def fill(servers: Servers, works: Works, rows: int) -> None:
             state=Connection.State.ACTIVE,
         )
     ids: list[UUID] = teams
-    with servers.postgres.connect(DATABASE) as connection:
+    with servers.postgres.connect(database_name()) as connection:
         connection.execute(FILL, {"teams": ids, "count": len(ids), "rows": rows})
         connection.execute("VACUUM ANALYZE connections_connection")
 

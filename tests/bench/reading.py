@@ -25,7 +25,7 @@ from portal import keyfile, keyring
 from tests import keys
 from tests.bench import rounds
 from tests.bench.rounds import Line
-from tests.bench.stage import DATABASE
+from tests.bench.stage import database_name
 from tests.servers import Servers
 from tests.vendor import VENDORS, Vendor
 from tests.works import READ, Works
@@ -122,7 +122,7 @@ def choose(at: Scene) -> None:
 
 def ours(at: Scene) -> float:
     """Seconds from the claim of the job to its end, all rows kept; as a first reading."""
-    with at.servers.postgres.connect(DATABASE) as connection:
+    with at.servers.postgres.connect(database_name()) as connection:
         connection.execute("TRUNCATE connections_repository")
         connection.execute("CHECKPOINT")
     with at.works.inside():

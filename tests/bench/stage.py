@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.db import connections
 from launcher.postgres import Postgres
 
 from tests.servers import Servers, pointing_at
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "portal_bench"
+
+
+def database_name() -> str:
+    """The database that every alias leads to at present."""
+    return str(connections["default"].settings_dict["NAME"])
 
 
 class DurableServers(Servers):

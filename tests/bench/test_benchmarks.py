@@ -1,0 +1,57 @@
+"""The benchmarks run: at tiny sizes, without judging a time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.bench import listing, memory, reading, rounds
+from tests.bench.rounds import Line
+from tests.servers import Servers
+
+
+def test_a_bound_is_a_bound_on_the_median() -> None:
+    assert Line("ratio", [1.0, 1.1, 9.0], 1.15).holds
+    assert not Line("ratio", [1.0, 1.2, 1.2], 1.15).holds
+    assert not Line("speed-up", [5.0, 5.5, 7.0], 6, at_least=True).holds
+    assert "MISSED" in Line("speed-up", [5.0], 6, at_least=True).text()
+
+
+def test_the_sides_are_interleaved() -> None:
+    order: list[str] = []
+
+    def side(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    samples = rounds.interleaved({"a": lambda: side("a"), "b": lambda: side("b")}, rounds=2)
+
+    assert order == ["a", "b"] * 3
+    assert samples == {"a": [3.0, 5.0], "b": [4.0, 6.0]}
+
+
+def test_raw_samples_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rounds.report("x", "a test", [Line("one", [1.0], 2.0)], {"a": [1.0]}, tmp_path)
+
+    assert list(tmp_path.glob("x-*.json"))
+    assert "holds" in capsys.readouterr().out
+
+
+def test_both_readers_read_the_same(servers: Servers, db: None) -> None:
+    with reading.scene(servers, (2, 1), 0) as at:
+        assert reading.ours(at) > 0
+        assert reading.library(at) > 0
+
+
+def test_the_list_is_measured(servers: Servers, db: None) -> None:
+    with listing.scene(servers, 300, page=3) as at:
+        assert listing.cost(at, "/o/acme/connections/", requests=1) > 0
+        assert listing.cost(at, "/o/acme/bare", requests=1) > 0
+        assert listing.queries(at, at.far) <= listing.MOST_QUERIES
+
+
+def test_memory_is_told_by_program() -> None:
+    assert memory.pss(os.getpid()) > 1000
+    assert memory.name_of(os.getpid())
