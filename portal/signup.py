@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from allauth.core import context
 from django import forms
 from django.http import HttpRequest
 
+from portal.accounts import invitation_in
 from portal.fields import CleanForm, CleanText
 from portal.models import User
 
@@ -18,6 +22,13 @@ class SignupForm(CleanForm):
         widget=forms.TextInput(attrs={"autocomplete": "name", "autofocus": True}),
     )
     field_order = ("name", "email", "password1")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """An invited person finds the address that was invited filled in."""
+        super().__init__(*args, **options)
+        found = invitation_in(context.request) if context.request else None
+        if found is not None:
+            self.initial.setdefault("email", found.email)
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """Called by allauth when the person is saved."""

@@ -185,6 +185,7 @@ class TestTheWayInThroughSignUp:
         client = cast.client()
 
         client.get(path(invite(cast, "ada", "new@acme.example")))
+        assert 'value="new@acme.example"' in client.get("/accounts/signup/").content.decode()
         self.sign_up(cast, client, "new@acme.example")
         self.confirm(client)
         home = client.get("/", follow=True)
