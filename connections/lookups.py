@@ -1,4 +1,4 @@
-"""What must be found before an organization is known: a link by the hash of its state."""
+"""What row-level security hides and must be found: a link by its state, a consumer's dependants."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def pending_link(state_hash: bytes, user_id: UUID) -> FoundLink | None:
         )
         row = cursor.fetchone()
     return FoundLink(*row) if row else None
+
+
+def using_consumer(consumer_id: UUID) -> int:
+    """How many connections renew tokens with this consumer, in every organization.
+
+    0 for a consumer that is not the acting organization's own. Call it inside a transaction.
+    """
+    with roles.connection().cursor() as cursor:
+        cursor.execute("SELECT connections_using_consumer(%s)", [consumer_id])
+        found: int = cursor.fetchone()[0]
+    return found

@@ -12,9 +12,9 @@ class PortalConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        work, celery = import_module("portal.work"), import_module("portal.celery")
+        hints, celery = import_module("portal.hints"), import_module("portal.celery")
         import_module("portal.checks")
-        work.hint_with(celery.send_hint)
+        hints.send_with(celery.send_hint)
         import_module("portal.sign_ins")
         import_module("portal.support")
         if settings.PROCESS == "worker":

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
-from portal import context_vars, roles, tenancy
+from portal import context_vars, hints, roles, tenancy
 from portal.models import Job
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,6 @@ class Kind:
 _NOBODY_WAITS = Kind(run=lambda *_: None)
 _kinds: dict[str, Kind] = {}
 _on_sweep: list[Callable[[], None]] = []
-_hint: list[Callable[[], None]] = []
 
 
 def job(name: str, *, gave_up: Callable[..., None] | None = None) -> Callable[[Run], Run]:
@@ -87,11 +86,6 @@ def on_sweep(step: Callable[[], None]) -> Callable[[], None]:
     """Register something that every sweep does first: it turns due schedules into jobs."""
     _on_sweep.append(step)
     return step
-
-
-def hint_with(send: Callable[[], None]) -> None:
-    """How to wake a worker; set by `celery.py`. A hint may be lost."""
-    _hint[:] = [send]
 
 
 def later(
@@ -122,16 +116,7 @@ def later(
         ],
         ignore_conflicts=True,
     )
-    transaction.on_commit(wake, using=roles.current())
-
-
-def wake() -> None:
-    """Send the hint; a dead broker is logged and otherwise does not matter."""
-    for send in _hint:
-        try:
-            send()
-        except Exception as error:  # the sweeper finds the row within seconds
-            log.warning("hint.lost", extra={"error": type(error).__name__})
+    transaction.on_commit(hints.wake, using=roles.current())
 
 
 @dataclass(slots=True)

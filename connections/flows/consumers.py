@@ -7,9 +7,9 @@ from datetime import timedelta
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from connections import places, registry
+from connections import lookups, places, registry
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, Consumer
+from connections.models import Consumer
 from portal import audit, tenancy, vault, work
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
@@ -28,14 +28,12 @@ def create(*, actor: Actor, connector: str, name: str, client_id: str, secret: S
     actor = _authorize(actor)
     if registry.get(connector).manifest.oauth is None:
         raise FlowProblem("connector", "connector", "This connector has no OAuth.")
-    name = " ".join(name.split())
-    if (
-        not name
-        or Consumer.objects.filter(connector=connector, name__iexact=name, removed_at=None).exists()
-    ):
+    name = " ".join(name.split())[:80]
+    same = Consumer.objects.filter(connector=connector, name__iexact=name, removed_at=None)
+    if not name or same.exists():
         raise FlowProblem("name", "name", "Choose a name that no other consumer has.")
     consumer: Consumer = Consumer.objects.create(
-        connector=connector, name=name[:80], client_id=_key(client_id)
+        connector=connector, name=name, client_id=_key(client_id)
     )
     _hand_in(consumer, secret)
     audit.record(audit.Action.CONSUMER_CREATED, actor=actor, subject=consumer, connector=connector)
@@ -45,6 +43,8 @@ def create(*, actor: Actor, connector: str, name: str, client_id: str, secret: S
 def replace_secret(*, actor: Actor, consumer: Consumer, client_id: str, secret: Secret) -> None:
     """Key and secret are replaced; connections keep working with the new ones."""
     actor = _authorize(actor)
+    if consumer.removed_at is not None:
+        raise FlowProblem("removed", "", "This consumer was removed. Register a new one.")
     consumer.client_id = _key(client_id)
     consumer.save(update_fields=["client_id"])
     _hand_in(consumer, secret)
@@ -54,15 +54,10 @@ def replace_secret(*, actor: Actor, consumer: Consumer, client_id: str, secret: 
 def remove(*, actor: Actor, consumer: Consumer) -> None:
     """Nobody links with it any more. Refused while connections depend on it."""
     actor = _authorize(actor)
-    used = Connection.objects.filter(consumer_id=consumer.id).exclude(
-        state=Connection.State.REVOKED
-    )
-    if used.exists():
-        raise FlowProblem(
-            "in_use",
-            "",
-            f"{used.count()} connections renew their tokens with it. Revoke them first.",
-        )
+    used = lookups.using_consumer(consumer.id)
+    if used:
+        word = "connection renews its tokens" if used == 1 else "connections renew their tokens"
+        raise FlowProblem("in_use", "", f"{used} {word} with it. Revoke or re-link first.")
     consumer.removed_at = timezone.now()
     consumer.save(update_fields=["removed_at"])
     work.later("forget_consumer", consumer_id=consumer.id)
@@ -88,6 +83,7 @@ def forget(claim: work.Claim, *, consumer_id: str) -> None:
     """A removed consumer's secret is gone. Runs in a worker."""
     with tenancy.transaction():
         for consumer in Consumer.objects.filter(id=consumer_id).exclude(removed_at=None):
+            vault.discard(places.of_consumer(consumer))
             vault.forget(places.of_consumer(consumer))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connections import registry
+from connections import lookups, registry
 from connections.contracts import Manifest, Step
 from connections.flows.consumers import available
 from connections.flows.link import callback_url
-from connections.models import Connection, ConnectionState, Consumer
+from connections.models import Consumer
 from connections.queries import products
 from connections.queries.linking import filled
 from portal import tenancy
@@ -56,15 +56,11 @@ def _of_connector(slug: str, manifest: Manifest) -> ConnectorConsumers:
 
 
 def consumer_page(consumer: Consumer) -> ConsumerPage:
-    """One consumer of the organization that is acted for.
-
-    Who uses a platform's consumer cannot be counted from here: each organization sees its own.
-    """
-    used = Connection.objects.filter(consumer_id=consumer.id)
+    """One consumer of the organization that is acted for, with how many depend on it anywhere."""
     return ConsumerPage(
         consumer=consumer,
         product=products.name_of(consumer.connector),
         callback=callback_url(consumer.connector),
-        used_by=used.exclude(state=ConnectionState.REVOKED).count(),
+        used_by=lookups.using_consumer(consumer.id),
         is_platform=consumer.organization_id == tenancy.PLATFORM,
     )

@@ -1,0 +1,209 @@
+"""A stale access token is renewed once, whoever asks, and a refusal is read carefully."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from connections.errors import Misconfigured, ReauthorizationRequired, Unavailable
+from connections.flows import refresh
+from connections.models import Connection, Consumer, Credential
+from portal import roles, tenancy
+from portal.models import AuditEvent
+from tests.connections.ways import again, depart, link_by_consent
+from tests.vendor import Vendor
+from tests.works import Works
+
+TOKEN = "POST /site/oauth2/access_token"
+
+
+@pytest.fixture
+def connection(works: Works, vendor: Vendor) -> Connection:
+    return works.connection(link_by_consent(works, vendor))
+
+
+def stale(works: Works, **rest: Any) -> None:
+    with works.inside():
+        Credential.objects.update(expires_at=timezone.now() - timedelta(minutes=1), **rest)
+
+
+def fresh(works: Works, connection: Connection) -> str:
+    with roles.using_role("worker"), tenancy.acting_for(works.acme):
+        return refresh.fresh(connection).reveal()
+
+
+def current(works: Works) -> Credential:
+    with works.inside():
+        found: Credential = Credential.objects.get(replaced_at=None)
+        return found
+
+
+def exchanges(vendor: Vendor) -> int:
+    return len([r for r in vendor.requests() if r["path"].endswith("/access_token")])
+
+
+def test_eight_who_ask_at_once_make_one_call(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    stale(works)
+    vendor.order("/latency", ms=300)
+    before, found, ready = exchanges(vendor), [], threading.Barrier(8)
+
+    def ask() -> None:
+        try:
+            ready.wait(10)
+            found.append(fresh(works, connection))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert len(found) == 8 and len(set(found)) == 1
+    assert exchanges(vendor) - before == 1
+    assert current(works).version == 2
+    with works.inside():
+        assert AuditEvent.objects.filter(action="credential.refreshed").count() == 1
+
+
+def test_a_live_token_is_not_renewed(works: Works, vendor: Vendor, connection: Connection) -> None:
+    before = exchanges(vendor)
+    assert fresh(works, connection) == fresh(works, connection)
+    assert exchanges(vendor) == before
+
+
+def test_a_short_life_is_used_up_to_its_last_third(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    """Or a token that lives for five minutes would be renewed at every call."""
+    vendor.order("/switches", access_token_seconds=240)
+    stale(works)
+    fresh(works, connection)
+    before = exchanges(vendor)
+    fresh(works, connection)
+    assert exchanges(vendor) == before
+
+    with works.inside():
+        now, left = timezone.now(), timedelta(seconds=60)
+        Credential.objects.update(refreshed_at=now - 3 * left, expires_at=now + left)
+    fresh(works, connection)
+    assert exchanges(vendor) == before + 1
+
+
+@pytest.mark.parametrize("rotation", ["rotate", "same", "absent"])
+def test_the_refresh_token_rotates_or_stays(
+    rotation: str, works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    """Abuse case P12: no refresh token in the answer keeps the old one."""
+    vendor.order("/switches", rotation=rotation)
+    for _ in range(3):
+        stale(works)
+        fresh(works, connection)
+    assert current(works).version == 4
+
+
+def test_a_wrong_client_changes_nothing(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    stale(works)
+    with works.inside():
+        Consumer.objects.update(client_id="unknown")
+
+    with pytest.raises(Misconfigured):
+        fresh(works, connection)
+    credential = current(works)
+    assert (credential.version, credential.lease_until) == (1, None)
+    assert again(works, connection).state == Connection.State.ACTIVE
+
+
+def test_a_withdrawn_grant_asks_for_a_person(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    stale(works)
+    vendor.order("/grants/revoke", user="dana")
+
+    with pytest.raises(ReauthorizationRequired):
+        fresh(works, connection)
+    assert current(works).lease_until is None
+
+
+def test_an_outage_lets_the_next_one_ask_at_once(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    stale(works)
+    vendor.order("/faults", match=TOKEN, kind="status", status=503)
+
+    with pytest.raises(Unavailable):
+        fresh(works, connection)
+    assert fresh(works, connection)
+    assert current(works).version == 2
+
+
+def test_a_lost_answer_is_asked_for_again(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    """The vendor has spent the refresh token; within its grace it answers once more."""
+    stale(works)
+    vendor.order("/faults", match=TOKEN, kind="cut")
+
+    with pytest.raises(Unavailable):
+        fresh(works, connection)
+    assert fresh(works, connection)
+    assert current(works).version == 2
+
+
+def test_a_worker_that_renews_is_waited_for_and_not_for_ever(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    stale(works, lease_until=timezone.now() + timedelta(seconds=60))
+
+    began = time.monotonic()
+    with (
+        pytest.raises(Unavailable),
+        roles.using_role("worker"),
+        tenancy.acting_for(works.acme),
+    ):
+        refresh.fresh(connection, wait_seconds=1)
+    assert 1 <= time.monotonic() - began < 5
+
+
+def test_a_renewed_token_of_somebody_else_is_refused(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    """Abuse case P18: the subject is checked after a refresh."""
+    stale(works)
+    vendor.order("/grants/reassign", user="dana", to="tomas")
+
+    with pytest.raises(ReauthorizationRequired):
+        fresh(works, connection)
+    now = again(works, connection)
+    assert (now.state, now.last_error) == ("needs_reauthorization", "subject_changed")
+
+
+def test_client_credentials_are_asked_for_anew(works: Works, vendor: Vendor) -> None:
+    consumer = works.register(vendor.consumer("acme-portal"))
+    pending, _ = depart(works, consumer.id, method="client-credentials")
+    works.drain()
+    connection = works.connection(works.reloaded(pending))
+    stale(works)
+
+    assert fresh(works, connection)
+    assert current(works).version == 2
+
+
+def test_after_a_revocation_there_is_nothing_to_renew(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    with works.inside():
+        Credential.objects.update(replaced_at=timezone.now())
+    with pytest.raises(ReauthorizationRequired):
+        fresh(works, connection)
