@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from playwright.sync_api import expect
 
-from tests.journeys.windows import PATIENCE_SECONDS, Person
+from tests.journeys.windows import PATIENCE_SECONDS, Person, until
 from tests.live import LivePortal
 
 CATALOGUE = "catalogue/bitbucket-cloud/"
@@ -79,6 +79,12 @@ def wait_synced(person: Person, connection: str) -> None:
     expect(heading).to_be_visible(timeout=PATIENCE_SECONDS * 1000)
 
 
+def reloads_until(person: Person, words: str) -> None:
+    """Load the page again until a worker has done what it is to say."""
+    main = person.page.locator("main")
+    until(lambda: person.page.reload() and words in main.inner_text())
+
+
 def make_team(person: Person, name: str) -> None:
     person.open("teams/")
     person.fill("Name of the team", name)
@@ -102,6 +108,12 @@ def token(portal: LivePortal, name: str) -> str:
 def requests(portal: LivePortal) -> list[dict[str, Any]]:
     found: Any = portal.ask("/requests")
     return list(found["requests"] if isinstance(found, dict) else found)
+
+
+def consumer(portal: LivePortal, name: str) -> dict[str, Any]:
+    """The sandbox's OAuth consumer of this name, with key and secret."""
+    known = sandbox_state(portal)["consumers"]
+    return next(dict(each) for each in known if each["name"] == name)
 
 
 NARROW = ("read:user:bitbucket", "read:workspace:bitbucket", "read:repository:bitbucket")
