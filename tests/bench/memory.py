@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from launcher import check, children
+from launcher import check
 
 from tests.bench import rounds
 from tests.bench.rounds import Line
@@ -45,10 +45,24 @@ def run(folder: Path, *, rest: float = REST_SECONDS, looks: int = LOOKS) -> bool
 def mebibytes(portal: LivePortal) -> dict[str, float]:
     """PSS by program, the launcher included."""
     found: Counter[str] = Counter()
-    for pid in children.marked(portal.var) | {portal.child.pid}:
+    for pid in family(portal.child.pid):
         with contextlib.suppress(OSError):
             found[name_of(pid)] += pss(pid)
     return {name: round(kib / 1024, 1) for name, kib in found.items()}
+
+
+def family(eldest: int) -> set[int]:
+    """This process and all that descend from it; PostgreSQL's hide what they were started with."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = set(), [eldest]
+    while waiting:
+        found.add(one := waiting.pop())
+        waiting += children.get(one, [])
+    return found
 
 
 def pss(pid: int) -> int:

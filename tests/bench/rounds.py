@@ -41,7 +41,7 @@ class Line:
             verdict = "holds" if self.holds else "MISSED"
         spread = f"{min(self.samples):.3g} … {max(self.samples):.3g}"
         return (
-            f"  {self.title:<46}{self.median:8.3g}{self.unit:<4}{bound:<10}{verdict:<8}({spread})"
+            f"  {self.title:<46}{self.median:8.3g}{self.unit:<4}{bound:<12}{verdict:<8}({spread})"
         )
 
 

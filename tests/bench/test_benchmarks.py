@@ -55,3 +55,4 @@ def test_the_list_is_measured(servers: Servers, db: None) -> None:
 def test_memory_is_told_by_program() -> None:
     assert memory.pss(os.getpid()) > 1000
     assert memory.name_of(os.getpid())
+    assert os.getpid() in memory.family(os.getppid())
