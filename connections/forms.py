@@ -13,7 +13,7 @@ from django import forms
 from connections.contracts import Capability, Field, Method
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer
-from portal.fields import CleanForm, CleanText
+from portal.fields import LOOKS_SECRET, SECRET_WORDS, CleanForm, CleanText, is_known_token
 from portal.secret import Secret
 
 VERIFY_CHOICES = (
@@ -210,6 +210,13 @@ class ConsumerForm(ProblemForm):
         label="Secret",
         help_text="Sealed when you save, and never shown again.",
     )
+
+    def clean_client_id(self) -> str:
+        """A token in the place of the key would be stored in clear (abuse case X27)."""
+        key = str(self.cleaned_data["client_id"])
+        if is_known_token(key):
+            raise forms.ValidationError(SECRET_WORDS, code=LOOKS_SECRET)
+        return key
 
     def clean_secret(self) -> Secret:
         return Secret(self.cleaned_data["secret"])

@@ -44,7 +44,12 @@ _APART = re.compile(r"[\s\"'<>(){}\[\],;:/?&|]+")
 
 def looks_secret(text: str) -> bool:
     """Whether some part has the shape of a known token, or is long and random enough to be one."""
-    return bool(_SHAPES.search(text)) or any(_is_random(word) for word in _APART.split(text))
+    return is_known_token(text) or any(_is_random(word) for word in _APART.split(text))
+
+
+def is_known_token(text: str) -> bool:
+    """Whether it has the shape of a vendor's token; for fields whose own values look random."""
+    return bool(_SHAPES.search(text))
 
 
 def _is_random(word: str) -> bool:

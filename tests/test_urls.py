@@ -333,7 +333,7 @@ def snapshot(town: Town, organization: UUID | None = None) -> dict[str, str]:
     with town.servers.postgres.connect(name) as admin:
         tables = catalogue.tables(admin)
         found = {}
-        for table in [*tables.tenant, *tables.others]:
+        for table in [*tables.tenant, *(() if organization else tables.others)]:
             if table in LOOSE_TABLES:
                 continue
             column = tables.tenant.get(table)
