@@ -196,7 +196,7 @@ def _lifetime(body: Mapping[str, Any], oauth: OAuth2) -> int:
 
 
 def _scopes(body: Mapping[str, Any]) -> frozenset[str] | None:
-    """What was granted; Bitbucket said `scopes` until May 2026 and says `scope` since."""
+    """What was granted, as `scope` (RFC 6749 §5.1) or, as one vendor said until 2026, `scopes`."""
     for key in ("scope", "scopes"):
         stated = body.get(key)
         if isinstance(stated, str):

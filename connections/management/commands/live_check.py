@@ -1,4 +1,4 @@
-"""`manage.py live_check bitbucket-cloud`: what the real vendor confirms of what we believe.
+"""`manage.py live_check <connector>`: what the real vendor confirms of what we believe.
 
 Reads only. The token comes from standard input and stays in this process's memory; the report names
 no account, workspace or repository.
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("connector", help="the connector's slug, such as bitbucket-cloud")
+        parser.add_argument("connector", help="the slug of an allowed connector")
         parser.add_argument("--method", default="", help="how the token is used; mostly guessed")
         parser.add_argument(
             "--field",
