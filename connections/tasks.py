@@ -67,7 +67,9 @@ def start_due() -> None:
 
 def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:
     connection = (
-        Connection.objects.select_for_update(skip_locked=True).filter(id=connection_id).first()
+        Connection.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(id=connection_id)
+        .first()
     )
     if connection is None or not connection.is_live:
         return

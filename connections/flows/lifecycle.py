@@ -35,7 +35,7 @@ def edit(
 ) -> None:
     """Labels, description and schedules are as given; the name never changes."""
     actor = _manager(actor, connection)
-    labels = sorted({" ".join(label.split()) for label in labels if label.strip()}, key=str.lower)
+    labels = _once(labels)
     if len(labels) > MOST_LABELS or any(len(label) > LONGEST_LABEL for label in labels):
         raise FlowProblem("labels", "labels", "Use at most 20 labels of at most 40 characters.")
     if len(description) > LONGEST_DESCRIPTION:
@@ -63,6 +63,12 @@ def edit(
     audit.record(
         audit.Action.CONNECTION_EDITED, actor=actor, subject=connection, changed=sorted(changed)
     )
+
+
+def _once(labels: Sequence[str]) -> list[str]:
+    """Each label once, however it is capitalised, by the alphabet."""
+    cleaned = (" ".join(label.split()) for label in reversed(labels))
+    return sorted({label.lower(): label for label in cleaned if label}.values(), key=str.lower)
 
 
 def pause(*, actor: Actor, connection: Connection) -> None:

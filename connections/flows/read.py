@@ -88,9 +88,13 @@ def _read_on(reading: Reading) -> None:
 
 def gave_up(code: str, *, run_id: str) -> None:
     """All attempts are used up. Runs inside the job's transaction."""
-    SyncRun.objects.filter(id=run_id, state__in=(RunState.QUEUED, RunState.RUNNING)).update(
-        state=RunState.FAILED, error=code[:40], finished_at=timezone.now()
-    )
+    live = (RunState.QUEUED, RunState.RUNNING)
+    for run in SyncRun.objects.select_related("connection").filter(id=run_id, state__in=live):
+        run.state, run.error, run.finished_at = RunState.FAILED, code[:40], timezone.now()
+        run.save(update_fields=["state", "error", "finished_at"])
+        run.connection.schedule_sync()
+        facts = {"state": run.state, "run": run.id, "error": run.error}
+        audit.record(audit.Action.SYNC_FINISHED, actor=SYSTEM, subject=run.connection, **facts)
 
 
 def _open(claim: work.Claim, run_id: str) -> Reading | None:
@@ -161,6 +165,7 @@ def _record_of(workspace: Any) -> WorkspaceRecord:
 def _read(reading: Reading, chains: list[Chain]) -> None:
     arrived: Arrivals = SimpleQueue()
     left = len(chains)
+    reading.unreached.clear()
     with ThreadPoolExecutor(settings.SYNC_CONCURRENCY, thread_name_prefix="sync") as pool:
         try:
             reading.renew()
@@ -258,11 +263,12 @@ def _close(reading: Reading, state: str, code: str = "", detail: str = "") -> No
     run, action = reading.run, audit.Action.SYNC_FINISHED
     with tenancy.transaction():
         reading.claim.hold()
+        # The connection before the run, as a revocation locks them.
+        connection = Connection.objects.select_for_update(no_key=True).get(id=reading.connection.id)
         progress(reading, "")
         SyncRun.objects.filter(id=run.id).update(
             state=state, finished_at=timezone.now(), error=code, error_detail=detail[:200]
         )
-        connection = Connection.objects.select_for_update().get(id=reading.connection.id)
         if state in {RunState.DONE, RunState.PARTIAL, RunState.QUARANTINED}:
             connection.succeeded()
         elif code and code != "not_live":

@@ -171,7 +171,7 @@ class Reading:
 
 def stop_if_asked(reading: Reading) -> None:
     """Raises Stopped when a person cancelled, paused or revoked meanwhile."""
-    runs = SyncRun.objects.select_for_update(of=("self",)).select_related("connection")
+    runs = SyncRun.objects.select_for_update(of=("self",), no_key=True).select_related("connection")
     run = runs.get(id=reading.run.id)  # locked: a revocation comes before these rows or after them
     if not run.connection.is_live:
         raise Stopped(RunState.CANCELLED, "not_live", "The connection was paused or revoked.")

@@ -45,7 +45,9 @@ def fresh(connection: Connection, *, wait_seconds: float = WAIT_SECONDS) -> Secr
         with tenancy.transaction():
             credential = _current(connection)
             if not credential.refreshable or credential.is_fresh(seconds=left_seconds(credential)):
-                return vault.open(places.of_credential(credential, access.secret_field(credential)))
+                return access.opened(
+                    places.of_credential(credential, access.secret_field(credential))
+                )
             claimed = _claim(credential)
         if claimed:
             return _renew(connection, credential)
@@ -142,7 +144,7 @@ def _require_same_account(connection: Connection, secret: Secret) -> None:
     if found.account.remote_id == connection.account_id:
         return
     with tenancy.transaction():
-        locked = Connection.objects.select_for_update().get(id=connection.id)
+        locked = Connection.objects.select_for_update(no_key=True).get(id=connection.id)
         health.refused(locked, "subject_changed", at_once=True)
     raise ReauthorizationRequired("The renewed token belongs to another account.")
 
@@ -151,7 +153,7 @@ def _parent(way: access.Way, credential: Credential) -> Secret | None:
     if way.method.kind is MethodKind.CLIENT_CREDENTIALS:
         return None
     try:
-        return vault.open(places.of_credential(credential, places.REFRESH))
+        return access.opened(places.of_credential(credential, places.REFRESH))
     except LookupError:
         raise ReauthorizationRequired("The vendor gave no refresh token.") from None
 
@@ -172,7 +174,7 @@ def _keep(
             **({"scopes": sorted(answer.scopes)} if answer.scopes is not None else {}),
         )
         if not swapped:  # somebody moved on from the same parent: theirs is current
-            return vault.open(places.of_credential(credential, places.ACCESS))
+            return access.opened(places.of_credential(credential, places.ACCESS))
         vault.keep(places.of_credential(credential, places.ACCESS), secret)
         if answer.refresh_token:
             vault.keep(
@@ -194,5 +196,5 @@ def _after_refusal(connection: Connection, credential: Credential) -> Secret:
         _release(credential)
         now = _current(connection)
         if now.version != credential.version and now.is_fresh():
-            return vault.open(places.of_credential(now, places.ACCESS))
+            return access.opened(places.of_credential(now, places.ACCESS))
     raise ReauthorizationRequired("The vendor no longer accepts this grant.")

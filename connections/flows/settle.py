@@ -179,7 +179,9 @@ def _still_wanted(pending: PendingLink) -> bool:
         return False
     if pending.relink is None:
         return True
-    alive = Connection.objects.select_for_update().exclude(state=Connection.State.REVOKED)
+    alive = Connection.objects.select_for_update(no_key=True).exclude(
+        state=Connection.State.REVOKED
+    )
     return bool(alive.filter(id=pending.relink_id).exists())
 
 

@@ -32,7 +32,9 @@ def request(*, actor: Actor, connection: Connection) -> SyncRun:
 
 def start(connection: Connection, *, requested_by: str) -> SyncRun:
     """Create the run and wake a worker. Call it inside a transaction."""
-    Connection.objects.select_for_update().filter(id=connection.id).first()  # one at a time
+    Connection.objects.select_for_update(no_key=True).filter(
+        id=connection.id
+    ).first()  # one at a time
     live = SyncRun.objects.filter(connection_id=connection.id, state__in=LIVE).first()
     if live is not None:
         return live  # type: ignore[no-any-return]
@@ -64,6 +66,7 @@ def stop(connection: Connection, *, run_id: UUID | None = None) -> int:
     for run in live:
         if not read.filter(dedupe=_name(run.id)).exists():
             live.filter(id=run.id).update(state=SyncRun.State.CANCELLED, finished_at=now)
+            connection.schedule_sync()
     return asked
 
 

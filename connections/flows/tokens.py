@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from connections import places
-from connections.access import Way
+from connections.access import CredentialUnreadable, Way, opened
 from connections.contracts import MethodKind
 from connections.errors import ReauthorizationRequired, VendorError
 from connections.flows.link import callback_url, wanted_scopes
 from connections.models import PendingLink
 from connections.oauth_answers import TokenAnswer
 from portal import tenancy, vault, work
+from portal.keys import SealBroken
 from portal.secret import Secret
 from portal.steps import step
 
@@ -63,10 +64,12 @@ def _resealed(pending: PendingLink, field: str) -> Secret:
     with tenancy.transaction():
         try:
             vault.reseal(place)
+        except SealBroken as error:
+            raise CredentialUnreadable(str(error)) from None
         except LookupError:
             if not vault.holds(place):
-                raise Expired("It waited for a worker for too long.") from None
-        return vault.open(place)
+                raise Expired from None
+        return opened(place)
 
 
 def _ask_for_tokens(claim: work.Claim, pending: PendingLink, way: Way) -> TokenAnswer:
@@ -114,7 +117,7 @@ def _kept_tokens(pending: PendingLink) -> Held | None:
         return None
     scopes = facts.get("scopes")
     return Held(
-        vault.open(place),
+        opened(place),
         refreshable=True,
         scopes=None if scopes is None else frozenset(scopes),
         expires_at=datetime.fromisoformat(facts["expires_at"]),

@@ -43,7 +43,9 @@ def request(*, actor: Actor, connection: Connection) -> Verification:
 
 def start(connection: Connection, *, requested_by: str) -> Verification:
     """Create the verification and wake a worker. Call it inside a transaction."""
-    Connection.objects.select_for_update().filter(id=connection.id).first()  # one at a time
+    Connection.objects.select_for_update(no_key=True).filter(
+        id=connection.id
+    ).first()  # one at a time
     running = _running(connection).first()
     if running is not None:
         return running
@@ -150,7 +152,7 @@ def _finish(look: Look, identity: Identity) -> None:
         look.claim.hold()
         if not look.is_wanted():
             return
-        connection = Connection.objects.select_for_update().get(id=look.connection.id)
+        connection = Connection.objects.select_for_update(no_key=True).get(id=look.connection.id)
         kept = list(Check.objects.filter(verification_id=verification.id))
         verification.outcome = _outcome(kept)
         verification.finished_at = timezone.now()
@@ -236,7 +238,7 @@ def _not_identified(look: Look, error: VendorError) -> None:
         )
         look.verification.finished_at = timezone.now()
         look.verification.save(update_fields=["outcome", "finished_at"])
-        connection = Connection.objects.select_for_update().get(id=look.connection.id)
+        connection = Connection.objects.select_for_update(no_key=True).get(id=look.connection.id)
         connection.schedule()
         if isinstance(error, ReauthorizationRequired):
             health.refused(connection, error.code)

@@ -182,13 +182,13 @@ class TestEditing:
             lifecycle.edit(
                 actor=works.alice,
                 connection=again_inside(connection),
-                labels=["Core", "core ", "  "],
+                labels=["team", "Core", "core ", "  "],
                 description="*ours*",
                 verify_every_hours=2,
                 sync_every_minutes=5,
             )
         now = again(works, connection)
-        assert now.labels == ["Core", "core"] and now.name == "Acme code"
+        assert now.labels == ["Core", "team"] and now.name == "Acme code"
         assert now.next_verification_at is not None and now.next_sync_at is not None
         assert 7100 < (now.next_verification_at - timezone.now()).total_seconds() <= 7200
         assert 280 < (now.next_sync_at - timezone.now()).total_seconds() <= 300
