@@ -1,4 +1,4 @@
-"""Loads the doors for workers when a process starts."""
+"""Loads the doors for workers and what other floors' pages say of connections."""
 
 from importlib import import_module
 
@@ -10,4 +10,5 @@ class ConnectionsConfig(AppConfig):
     label = "connections"
 
     def ready(self) -> None:
-        import_module("connections.tasks")
+        for module in ("connections.tasks", "connections.hooks"):
+            import_module(module)

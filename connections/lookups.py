@@ -35,3 +35,10 @@ def using_consumer(consumer_id: UUID) -> int:
         cursor.execute("SELECT connections_using_consumer(%s)", [consumer_id])
         found: int = cursor.fetchone()[0]
     return found
+
+
+def connections_by_organization(asker: UUID) -> dict[UUID, int]:
+    """How many connections live in each organization; empty when the asker is no operator."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute("SELECT organization_id, live FROM connections_counted(%s)", [asker])
+        return dict(cursor.fetchall())
