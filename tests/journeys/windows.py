@@ -29,13 +29,15 @@ expect.set_options(timeout=10_000)
 class Person:
     """Somebody at a window; `home` is the address of their organization's pages.
 
-    `complaints` is what the console of any window of the story said.
+    `link` identifies the link they have begun; `complaints` is what the console of any window of
+    the story said.
     """
 
     page: Page
     portal: LivePortal
     email: str = ""
     home: str = ""
+    link: str = ""
     complaints: list[str] = field(default_factory=list)
 
     def open(self, address: str) -> Page:
@@ -128,7 +130,7 @@ def sign_in(person: Person, password: str) -> None:
 
 def sign_up(person: Person, name: str) -> None:
     """Signed up with a confirmed address, by the link in the mail."""
-    person.email = f"{name.split()[0].lower()}-{uuid4().hex[:8]}@example.org"
+    person.email = f"person-{uuid4().hex[:8]}@example.org"
     person.open("/accounts/signup/")
     person.fill("Your name", name)
     person.fill("Email", person.email)
