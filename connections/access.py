@@ -16,10 +16,11 @@ from django.conf import settings
 from connections import oauth_wire, places, registry
 from connections.api import Authorization, VendorApi
 from connections.contracts import Answer, Connector, Manifest, Method, OAuth2, Scheme
-from connections.errors import Misconfigured, Unavailable
+from connections.errors import Misconfigured, Unavailable, VendorError, Who
 from connections.http import TOKEN, Door
 from connections.models import Connection, Consumer, Credential
 from portal import tenancy, vault
+from portal.keys import SealBroken
 from portal.secret import Secret
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,21 @@ def _warn_once(connector: str, asked: str, status: int, deprecation: str, sunset
     log.warning("vendor.deprecation_announced", extra={"connector": connector, **facts})
 
 
+class CredentialUnreadable(VendorError):
+    """What is sealed does not open: it was changed, moved, or its key is gone (abuse case C04)."""
+
+    code = "crypto_error"
+    who = Who.OPERATOR
+
+
+def opened(place: vault.Place) -> Secret:
+    """The secret sealed there; raises LookupError when there is none, or CredentialUnreadable."""
+    try:
+        return vault.open(place)
+    except SealBroken as error:
+        raise CredentialUnreadable(str(error)) from None
+
+
 def client_of(consumer: Consumer) -> oauth_wire.Client:
     """The consumer's key and opened secret; a platform-wide one is opened on the platform.
 
@@ -116,7 +132,7 @@ def client_of(consumer: Consumer) -> oauth_wire.Client:
     """
     try:
         with tenancy.elsewhere(consumer.organization_id), tenancy.transaction():
-            secret = vault.open(places.of_consumer(consumer))
+            secret = opened(places.of_consumer(consumer))
     except LookupError:
         if consumer.sealed_at is None and consumer.removed_at is None:
             raise Unavailable("The OAuth consumer's secret is not sealed yet.") from None

@@ -164,6 +164,16 @@ VENDOR = (
         "Nothing needs doing.",
     ),
     Explanation(
+        "crypto_error",
+        "A stored credential does not open",
+        "What is sealed for this connection was changed or moved, or its key is missing. It was "
+        "not used.",
+        "Whoever runs this portal looks at the keys and the log. Linking again seals a new one.",
+        Who.OPERATOR,
+        Button.LINK_AGAIN,
+        state="broken",
+    ),
+    Explanation(
         "subject_changed",
         "The credential now belongs to another account",
         "{product} says that the token acts as another account than the one that was linked. "
