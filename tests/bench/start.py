@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -32,9 +33,9 @@ def run(folder: Path) -> bool:
         copy(place / "portal")
         first = Started(place)
         clicking = click_through(first)
-        first.stop()
+        raw = {"first": first.stop()}
         second = Started(place)
-        second.stop()
+        raw["second"] = second.stop()
     finally:
         shutil.rmtree(place, ignore_errors=True)
     lines = [
@@ -42,7 +43,6 @@ def run(folder: Path) -> bool:
         Line("started again, to a signed-in page", [second.seconds], SECOND_SECONDS, unit=" s"),
         Line("clicking, to repositories on screen", [clicking], CLICKING_SECONDS, unit=" s"),
     ]
-    raw = {"first": first.said(), "second": second.said()}
     return rounds.report("start", "bin/run of the last commit, empty home", lines, raw, folder)
 
 
@@ -85,11 +85,10 @@ class Started:
             return browser
         return None
 
-    def said(self) -> str:
+    def stop(self) -> str:
+        """Stop it as Ctrl-C does; what it said."""
+        children.stop(self.child, signal.SIGINT, 30)
         return self.output.read_text(errors="replace")
-
-    def stop(self) -> None:
-        children.stop(self.child, programs.signal.SIGINT, 30)
 
 
 def bare(home: Path) -> dict[str, str]:
@@ -108,7 +107,7 @@ def until(done: Callable[[], Browser | None], child: children.Child) -> Browser:
         if (found := done()) is not None:
             return found
         time.sleep(0.1)
-    raise SystemExit("bin/run did not come up; its output is in the raw samples' folder")
+    raise SystemExit("bin/run did not come up in time.")
 
 
 def click_through(portal: Started) -> float:
