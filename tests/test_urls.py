@@ -15,8 +15,16 @@ from django.db import connections as databases
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from connections.models import SyncRun
-from portal.models import Job, TeamMembership
+from connections.models import (
+    Check,
+    Connection,
+    Repository,
+    SyncRun,
+    Verification,
+    Workspace,
+)
+from portal import roles
+from portal.models import Job, Team, TeamMembership
 from portal.policy import TABLE, Permission, Role
 from tests import catalogue
 from tests.abuse.browsers import plain
@@ -279,6 +287,39 @@ def test_T02_foreign_ids_in_a_form_change_nothing(part: str, town: Town) -> None
         assert response.status_code < 500, name
         assert b"Globex" not in response.content, name
     assert snapshot(town, town.globex.id) == globex
+
+
+def test_T01_another_teams_connection_shows_nowhere(town: Town) -> None:
+    """A member who is in no team sees the organization's own connections and no word of others."""
+    word = "Quetzal"
+    with town.works.inside():
+        team = Team.objects.create(name=f"{word} team")
+    with roles.using_role("worker"), town.works.inside():
+        theirs = Connection.objects.create(
+            name=f"{word} code", team=team, connector="bitbucket-cloud", method="api-token",
+            account_id=word, account_name=word, state="active", last_error="unavailable",
+        )  # fmt: skip
+        space = Workspace.objects.create(
+            connection=theirs, remote_id=word, slug="q", name=f"{word} space", selected=True
+        )
+        Repository.objects.create(
+            workspace=space, connection=theirs, remote_id=word, slug="q", name=word, full_name=word
+        )
+        seen = Verification.objects.create(connection=theirs, outcome="failed")
+        Check.objects.create(verification=seen, position=1, key="identity", title=f"{word} check")
+        run = SyncRun.objects.create(connection=theirs, state="failed", now_reading=word)
+    client = town.client("member")
+    shown = {"teams", "team"}  # the teams themselves are no secret within the organization
+    for name, route in OURS:
+        if name in shown or "organization_slug" not in route:
+            continue
+        for instead in ({}, {"connection_id": theirs.id, "run_id": run.id}):
+            response = client.get(address(town, name, route, **instead))
+            content = response.content.replace(f"{word} team".encode(), b"")
+            assert word.encode() not in content, (name, response.status_code)
+            if instead and ":connection_id>" in route:
+                posted = client.post(address(town, name, route, **instead))
+                assert {response.status_code, posted.status_code} <= {404, 405}, name
 
 
 # ── Methods, tokens, reading ──────────────────────────────────────────────────────────────────

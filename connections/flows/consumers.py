@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from connections import lookups, places, registry
 from connections.flows.problems import FlowProblem
 from connections.models import Consumer
-from portal import audit, tenancy, vault, work
+from portal import audit, roles, tenancy, vault, work
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
 
+NAME_TAKEN = "Choose a name that no other consumer has."
 WAITS = timedelta(days=1)  # for a worker; then it has to be pasted again
 
 
@@ -31,13 +33,23 @@ def create(*, actor: Actor, connector: str, name: str, client_id: str, secret: S
     name = " ".join(name.split())[:80]
     same = Consumer.objects.filter(connector=connector, name__iexact=name, removed_at=None)
     if not name or same.exists():
-        raise FlowProblem("name", "name", "Choose a name that no other consumer has.")
-    consumer: Consumer = Consumer.objects.create(
-        connector=connector, name=name, client_id=_key(client_id)
-    )
+        raise FlowProblem("name", "name", NAME_TAKEN)
+    consumer = _inserted(connector, name, _key(client_id))
     _hand_in(consumer, secret)
     audit.record(audit.Action.CONSUMER_CREATED, actor=actor, subject=consumer, connector=connector)
     return consumer
+
+
+def _inserted(connector: str, name: str, client_id: str) -> Consumer:
+    """The row; when the same form arrives twice at once, the second finds the name taken."""
+    try:
+        with transaction.atomic(using=roles.current()):
+            made: Consumer = Consumer.objects.create(
+                connector=connector, name=name, client_id=client_id
+            )
+    except IntegrityError:
+        raise FlowProblem("name", "name", NAME_TAKEN) from None
+    return made
 
 
 def replace_secret(*, actor: Actor, consumer: Consumer, client_id: str, secret: Secret) -> None:
