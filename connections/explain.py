@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connections.errors import Who
-from connections.explanations import LINK, VENDOR, Button as Button, Explanation as Explanation
+from connections.explanation import Button as Button, Explanation as Explanation
+from connections.explanations import LINK, VENDOR
 
 _ALL = {each.code: each for each in VENDOR + LINK}
 _UNKNOWN = Explanation(
