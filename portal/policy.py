@@ -48,6 +48,7 @@ class Permission(StrEnum):
     TEAM_EDIT = "team.edit"
     CONNECTION_VIEW = "connection.view"
     CONNECTION_LINK = "connection.link"
+    CONNECTION_MEND = "connection.mend"
     CONNECTION_MANAGE = "connection.manage"
     CONSUMER_EDIT = "consumer.edit"
     AUDIT_VIEW = "audit.view"
@@ -56,7 +57,7 @@ class Permission(StrEnum):
 P = Permission
 _READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
 _MEMBER = _READ | {P.CONNECTION_LINK}
-_MANAGER = _MEMBER | {P.CONNECTION_MANAGE, P.AUDIT_VIEW}
+_MANAGER = _MEMBER | {P.CONNECTION_MEND, P.CONNECTION_MANAGE, P.AUDIT_VIEW}
 _ADMIN = _MANAGER | {
     P.ORGANIZATION_EDIT,
     P.MEMBER_INVITE,
@@ -101,32 +102,50 @@ class Actor:
 
 
 SYSTEM = Actor(kind="system", id=None, name="Portal")
-_SYSTEM_MAY = frozenset({P.CONNECTION_VIEW, P.CONNECTION_MANAGE, P.CONNECTION_LINK})
+_SYSTEM_MAY = frozenset(
+    {P.CONNECTION_VIEW, P.CONNECTION_MANAGE, P.CONNECTION_MEND, P.CONNECTION_LINK}
+)
+_TEAM_ADMIN_MAY = frozenset({P.CONNECTION_MANAGE, P.CONNECTION_MEND})
 
 
-def allows(actor: Actor, permission: Permission, *, team_id: UUID | None = None) -> bool:
-    """Whether the table allows it; a team's admin manages that team's connections."""
+def allows(
+    actor: Actor,
+    permission: Permission,
+    *,
+    team_id: UUID | None = None,
+    granted_by: UUID | None = None,
+) -> bool:
+    """Whether the table allows it.
+
+    A team's admin manages that team's connections, and who granted a connection mends it for as
+    long as they may link at all.
+    """
     if actor.kind == "system":
         return permission in _SYSTEM_MAY
     if actor.role is None:
         return False
     if permission in TABLE[actor.role]:
         return True
-    return (
-        permission is P.CONNECTION_MANAGE
-        and team_id is not None
-        and team_id in actor.teams_administered
-    )
+    if permission in _TEAM_ADMIN_MAY and team_id in actor.teams_administered:
+        return True
+    granted = granted_by is not None and granted_by == actor.id
+    return permission is P.CONNECTION_MEND and granted and P.CONNECTION_LINK in TABLE[actor.role]
 
 
-def authorize(actor: Actor, permission: Permission, *, team_id: UUID | None = None) -> Actor:
+def authorize(
+    actor: Actor,
+    permission: Permission,
+    *,
+    team_id: UUID | None = None,
+    granted_by: UUID | None = None,
+) -> Actor:
     """The actor with the role they hold *now*; raises PermissionDenied (403) when it does not do.
 
     The membership is read again, in the caller's transaction: a role taken away during an open
     session or a running task ends the next step.
     """
     now = actor if actor.kind != "person" else present(actor)
-    if not allows(now, permission, team_id=team_id):
+    if not allows(now, permission, team_id=team_id, granted_by=granted_by):
         raise PermissionDenied(f"This needs the permission {permission}.")
     return now
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from connections import registry
-from connections.flows import sync
+from connections.flows import rights, sync
 from connections.flows.problems import FlowProblem
 from connections.models import (
     Connection,
@@ -18,7 +18,7 @@ from connections.models import (
     Workspace,
 )
 from portal import audit, work
-from portal.policy import Actor, Permission, authorize
+from portal.policy import Actor
 
 MOST_LABELS, LONGEST_LABEL, LONGEST_DESCRIPTION = 20, 40, 4000
 VERIFY_HOURS, SYNC_MINUTES = range(1, 24 * 7 + 1), range(5, 24 * 60 + 1)
@@ -34,7 +34,7 @@ def edit(
     sync_every_minutes: int,
 ) -> None:
     """Labels, description and schedules are as given; the name never changes."""
-    actor = _manager(actor, connection)
+    actor = rights.manager(actor, connection)
     labels = _once(labels)
     if len(labels) > MOST_LABELS or any(len(label) > LONGEST_LABEL for label in labels):
         raise FlowProblem("labels", "labels", "Use at most 20 labels of at most 40 characters.")
@@ -73,7 +73,8 @@ def _once(labels: Sequence[str]) -> list[str]:
 
 def pause(*, actor: Actor, connection: Connection) -> None:
     """Nothing calls the vendor for it until it is resumed; a live sync stops after its page."""
-    actor = _manager(actor, connection)
+    actor = rights.manager(actor, connection)
+    _hold(connection)
     _require_not_revoked(connection)
     if connection.paused_at is not None:
         return
@@ -86,7 +87,8 @@ def pause(*, actor: Actor, connection: Connection) -> None:
 
 def resume(*, actor: Actor, connection: Connection) -> None:
     """Work goes on, beginning with a verification."""
-    actor = _manager(actor, connection)
+    actor = rights.manager(actor, connection)
+    _hold(connection)
     _require_not_revoked(connection)
     if connection.paused_at is None:
         return
@@ -127,9 +129,10 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
 
     A worker erases the sealed secret, which the web process cannot touch.
     """
-    actor = _manager(actor, connection)
+    actor = rights.manager(actor, connection)
     if " ".join(typed_name.split()) != connection.name:
         raise FlowProblem("typed_name", "typed_name", "Type the connection's name exactly.")
+    _hold(connection)
     if connection.state == Connection.State.REVOKED:
         return
     losses = preview_revoke(connection)
@@ -149,10 +152,11 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
     )
 
 
+def _hold(connection: Connection) -> None:
+    """The connection is as it is now and stays so until the transaction ends (abuse case F03)."""
+    connection.refresh_from_db(from_queryset=Connection.objects.select_for_update())
+
+
 def _require_not_revoked(connection: Connection) -> None:
     if connection.state == Connection.State.REVOKED:
         raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")
-
-
-def _manager(actor: Actor, connection: Connection) -> Actor:
-    return authorize(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)

@@ -18,12 +18,12 @@ from django.utils import timezone
 from connections import lookups, oauth_wire, places, registry
 from connections.contracts import Manifest, MethodKind
 from connections.errors import cleaned
-from connections.flows import link_inputs as inputs, pace
+from connections.flows import link_inputs as inputs, pace, rights
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, PendingLink
 from connections.models.pending_link import link_expiry
 from portal import audit, tenancy, vault, work
-from portal.policy import Actor, Permission, authorize
+from portal.policy import Actor
 from portal.secret import Secret
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,7 @@ def begin(
 ) -> PendingLink:
     """A link under way for this session and organization, with the minimal capabilities chosen."""
     team = relink.team_id if relink else None
-    needed = Permission.CONNECTION_MANAGE if relink else Permission.CONNECTION_LINK
-    actor = authorize(actor, needed, team_id=team)
+    actor = rights.linker(actor, relink)
     manifest = registry.get(connector).manifest
     if relink and relink.state == Connection.State.REVOKED:
         raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")

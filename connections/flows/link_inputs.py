@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from connections import places
 from connections.contracts import Manifest, Method, MethodKind
+from connections.flows import rights
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer, PendingLink
 from portal import tenancy, vault
 from portal.models import Team
-from portal.policy import Actor, Permission, authorize
+from portal.policy import Actor
 from portal.secret import Secret
 
 NAME = re.compile(r"[\w][\w .\-/()]{0,78}[\w)]|\w", re.UNICODE)
@@ -24,8 +25,7 @@ LIFETIME = timedelta(minutes=settings.PENDING_LINK_MINUTES)
 
 
 def require_own(actor: Actor, pending: PendingLink, *stages: str) -> None:
-    needed = Permission.CONNECTION_MANAGE if pending.relink_id else Permission.CONNECTION_LINK
-    authorize(actor, needed, team_id=pending.team_id if pending.relink_id else None)
+    rights.linker(actor, pending.relink)
     if pending.user_id != actor.id:
         raise FlowProblem("not_yours", "", "Somebody else began this link.")
     if pending.stage not in stages:

@@ -16,12 +16,12 @@ from connections import places, registry
 from connections.access import Way
 from connections.contracts import Identity
 from connections.errors import VendorError
-from connections.flows import accounts, sync, tokens, verify
+from connections.flows import accounts, rights, sync, tokens, verify
 from connections.flows.link import FORGOTTEN_AFTER
 from connections.models import Connection, Credential, PendingLink
 from portal import audit, tenancy, vault, work
 from portal.models import User
-from portal.policy import Actor, Permission, authorize
+from portal.policy import Actor
 from portal.steps import step
 
 Stage = PendingLink.Stage
@@ -114,9 +114,8 @@ def _person(pending: PendingLink) -> Actor:
 
 def _actor(pending: PendingLink) -> Actor | None:
     """Asked again, because minutes have passed: None when they may not any more."""
-    needed = Permission.CONNECTION_MANAGE if pending.relink_id else Permission.CONNECTION_LINK
     try:
-        return authorize(_person(pending), needed, team_id=pending.team_id)
+        return rights.linker(_person(pending), pending.relink)
     except PermissionDenied:
         return None
 

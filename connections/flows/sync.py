@@ -9,17 +9,17 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from connections.flows import pace, shrink
+from connections.flows import pace, rights, shrink
 from connections.flows.problems import FlowProblem
 from connections.models import LIVE, Connection, SyncRun, Workspace
 from portal import audit, tenancy, work
 from portal.models import Job
-from portal.policy import Actor, Permission, authorize
+from portal.policy import Actor
 
 
 def request(*, actor: Actor, connection: Connection) -> SyncRun:
     """A run under way, asked for by a person; one that is live already is given back."""
-    actor = authorize(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)
+    actor = rights.mender(actor, connection)
     if not connection.is_live:
         raise FlowProblem("not_live", "", "Resume or re-link this connection first.")
     chosen = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)
@@ -50,7 +50,7 @@ def start(connection: Connection, *, requested_by: str) -> SyncRun:
 
 def cancel(*, actor: Actor, run: SyncRun) -> None:
     """The run ends after the page in hand; what was read stays."""
-    actor = authorize(actor, Permission.CONNECTION_MANAGE, team_id=run.connection.team_id)
+    actor = rights.mender(actor, run.connection)
     if stop(run.connection, run_id=run.id):
         audit.record(audit.Action.SYNC_CANCELLED, actor=actor, subject=run.connection)
 
@@ -77,7 +77,7 @@ def _name(run_id: UUID) -> str:
 
 def accept_shrink(*, actor: Actor, run: SyncRun) -> None:
     """A person agrees: a worker marks as gone what this run did not see any more."""
-    actor = authorize(actor, Permission.CONNECTION_MANAGE, team_id=run.connection.team_id)
+    actor = rights.manager(actor, run.connection)
     locked = SyncRun.objects.select_for_update().get(id=run.id)
     if locked.state != SyncRun.State.QUARANTINED:
         raise FlowProblem("too_late", "", "Nothing is held back any more.")

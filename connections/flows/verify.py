@@ -19,12 +19,12 @@ from connections.errors import (
     ReauthorizationRequired,
     VendorError,
 )
-from connections.flows import checks, discover, drift, health, pace, refresh
+from connections.flows import checks, discover, drift, health, pace, refresh, rights
 from connections.flows.look import Look, failure
 from connections.flows.problems import FlowProblem
 from connections.models import Check, Connection, Verification, credential_of
 from portal import audit, tenancy, work
-from portal.policy import SYSTEM, Actor, Permission, authorize
+from portal.policy import SYSTEM, Actor
 from portal.secret import Secret
 from portal.steps import step
 
@@ -33,7 +33,7 @@ Result = Check.Outcome
 
 def request(*, actor: Actor, connection: Connection) -> Verification:
     """A verification under way, asked for by a person; a running one is given back."""
-    actor = authorize(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)
+    actor = rights.mender(actor, connection)
     if not connection.is_live:
         raise FlowProblem("not_live", "", "Resume or re-link this connection first.")
     pace.keep("verify", actor)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from connections.flows import sync
+from connections.flows import rights, sync
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Workspace
 from portal import audit
-from portal.policy import Actor, Permission, authorize
+from portal.policy import Actor
 
 
 def choose(*, actor: Actor, connection: Connection, workspace_ids: Collection[UUID]) -> None:
     """Exactly these workspaces are synced from now on, and a sync is under way."""
-    actor = _authorize(actor, connection)
+    actor = rights.mender(actor, connection)
     known = Workspace.objects.filter(connection_id=connection.id, gone_at=None)
     wanted = known.filter(id__in=workspace_ids)
     if not wanted.exists():
@@ -25,10 +25,3 @@ def choose(*, actor: Actor, connection: Connection, workspace_ids: Collection[UU
     audit.record(audit.Action.WORKSPACES_CHOSEN, actor=actor, subject=connection, workspaces=names)
     if connection.is_live:
         sync.start(connection, requested_by=actor.name)
-
-
-def _authorize(actor: Actor, connection: Connection) -> Actor:
-    """Who linked a connection may choose its workspaces the first time."""
-    first = connection.granted_by_id == actor.id and connection.next_sync_at is None
-    needed = Permission.CONNECTION_LINK if first else Permission.CONNECTION_MANAGE
-    return authorize(actor, needed, team_id=connection.team_id)

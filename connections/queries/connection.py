@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from connections.contracts import Manifest, Method
 from connections.explain import Button
+from connections.flows.rights import may_mend
 from connections.models import Connection, Credential, SyncRun, Verification
 from connections.queries import products
 from connections.queries.health import Health, health_of
@@ -24,6 +25,7 @@ class Rights:
     """
 
     manage: bool
+    mend: bool
     details: bool
 
 
@@ -83,7 +85,11 @@ def rights_of(actor: Actor, connection: Connection) -> Rights:
     manage = allows(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)
     reads_record = allows(actor, Permission.AUDIT_VIEW)
     granted_it = connection.team_id is None and connection.granted_by_id == actor.id
-    return Rights(manage=manage, details=manage or reads_record or granted_it)
+    return Rights(
+        manage=manage,
+        mend=may_mend(actor, connection),
+        details=manage or reads_record or granted_it,
+    )
 
 
 def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str) -> ConnectionPage:

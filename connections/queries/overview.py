@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connections.explain import CURES_ITSELF, Explanation, explain
+from connections.flows.rights import may_mend
 from connections.models import (
     Connection,
     ConnectionState,
@@ -23,6 +24,7 @@ from connections.models import (
 )
 from connections.queries import health, products
 from connections.queries.record import Happening, news
+from portal.policy import Actor, Permission, allows
 
 SQUARES = 300
 NEEDS = 8
@@ -78,10 +80,12 @@ class Overview:
         return self.total == 0
 
 
-def overview(*, slug: str, may_manage: bool, reads_record: bool) -> Overview:
+def overview(*, slug: str, actor: Actor) -> Overview:
     """Everything the first page says; buttons are offered to those who may press them."""
+    may_manage = allows(actor, Permission.CONNECTION_MANAGE)
+    reads_record = allows(actor, Permission.AUDIT_VIEW)
     counts = _counts()
-    found = [*_troubled(slug, may_manage), *_held_back(slug), *_lacking(slug, may_manage)]
+    found = [*_troubled(slug, actor), *_held_back(slug), *_lacking(slug, may_manage)]
     found += _without_workspaces(slug)
     return Overview(
         needs=found[:NEEDS],
@@ -103,21 +107,21 @@ def _counts() -> dict[str, int]:
     return dict(rows.order_by())
 
 
-def _troubled(slug: str, may_manage: bool) -> list[Need]:
+def _troubled(slug: str, actor: Actor) -> list[Need]:
     """Broken ones first, then the oldest trouble; what cures itself is told after six hours."""
     rows = _present().annotate(word=health.in_sql())
     broken = rows.filter(word="broken").order_by("last_error_at")[: NEEDS * 2]
     attention = rows.filter(word="attention").exclude(last_error="", suspect_since=None)
     quiet = Q(last_error__in=sorted(CURES_ITSELF), last_error_at__gte=timezone.now() - SILENCE)
     attention = attention.exclude(quiet).order_by("last_error_at")[: NEEDS * 2]
-    return [_need(row, slug, may_manage) for row in [*broken, *attention]]
+    return [_need(row, slug, actor) for row in [*broken, *attention]]
 
 
-def _need(row: Any, slug: str, may_manage: bool) -> Need:
+def _need(row: Any, slug: str, actor: Actor) -> Need:
     product = products.name_of(row.connector)
     code = health.trouble_code(row, None)
     trouble = explain(code, product=product)
-    label, url, post = _way_out(row, trouble, slug, may_manage)
+    label, url, post = _way_out(row, trouble, slug, actor)
     return Need(
         state=row.word,
         name=row.name,
@@ -132,13 +136,14 @@ def _need(row: Any, slug: str, may_manage: bool) -> Need:
 
 
 def _way_out(
-    row: Connection, trouble: Explanation, slug: str, may_manage: bool
+    row: Connection, trouble: Explanation, slug: str, actor: Actor
 ) -> tuple[str, str, bool]:
-    if may_manage and (trouble.button == "link_again" or row.state == "needs_reauthorization"):
+    mends = may_mend(actor, row)
+    if mends and (trouble.button == "link_again" or row.state == "needs_reauthorization"):
         return "Link again", reverse("connection_relink", args=[slug, row.id]), True
-    if may_manage and trouble.button == "verify":
+    if mends and trouble.button == "verify":
         return "Verify now", reverse("connection_verify", args=[slug, row.id]), True
-    if may_manage and trouble.button == "consumers":
+    if trouble.button == "consumers" and allows(actor, Permission.CONSUMER_EDIT):
         return "OAuth consumers", reverse("consumers", args=[slug]), False
     return "Look", reverse("connection", args=[slug, row.id]), False
 

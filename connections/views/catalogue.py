@@ -19,8 +19,7 @@ def overview(request: OrganizationRequest) -> HttpResponse:
     """What needs this person, how everything is, what expires, what changed."""
     shown = overviews.overview(
         slug=request.organization.slug,
-        may_manage=allows(request.actor, Permission.CONNECTION_MANAGE),
-        reads_record=allows(request.actor, Permission.AUDIT_VIEW),
+        actor=request.actor,
     )
     context = {"shown": shown, "may_link": allows(request.actor, Permission.CONNECTION_LINK)}
     return render(request, "connections/overview.html", context)

@@ -102,15 +102,9 @@ def workspaces(request: OrganizationRequest, connection_id: UUID) -> HttpRespons
         "workspaces": found,
         "is_first": first,
         "is_looking": not found and _is_verifying(page),
-        "may_choose": page.rights.manage or _may_choose_first(page, request),
+        "may_choose": page.rights.mend,
     }
     return render(request, "connections/connection/workspaces.html", context)
-
-
-def _may_choose_first(page: ConnectionPage, request: OrganizationRequest) -> bool:
-    """Who linked it chooses once, before its first sync; later it takes the right to manage."""
-    connection = page.connection
-    return connection.granted_by_id == request.user.id and connection.next_sync_at is None
 
 
 def _is_verifying(page: ConnectionPage) -> bool:

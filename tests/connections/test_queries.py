@@ -80,7 +80,7 @@ def test_what_a_verification_found_lacking_is_attention_everywhere(works: Works)
     assert names(listed(works, state="working")) == ["fine"]
     assert "Attention" in listed(works).rows[1].badge
     with works.inside():
-        shown = overview(slug="acme", may_manage=True, reads_record=True)
+        shown = overview(slug="acme", actor=works.alice)
     assert [need.name for need in shown.needs] == ["lacks"]
     assert dict(shown.counts) == {"attention": 1, "working": 1}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from django.core.exceptions import PermissionDenied
 
 from connections.flows import lifecycle, link, verify, workspaces
 from connections.flows.problems import FlowProblem
@@ -18,6 +19,7 @@ from connections.models import (
 )
 from portal import audit
 from portal.models import AuditEvent
+from portal.policy import Role
 from tests.connections.ways import (
     a_team,
     again,
@@ -219,3 +221,17 @@ class TestARevokedConnection:
         assert works.reloaded(pending).error == "not_live"
         assert again(works, connection).state == Connection.State.REVOKED
         assert [sealed_for(works, each) for each, _ in credentials(works)] == [[]]
+
+
+def test_who_granted_it_mends_it_and_no_more(works: Works, vendor: Vendor) -> None:
+    bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
+    connection = works.connection(works.link_by_token(vendor.token("dana-full")))
+    with works.inside():
+        with pytest.raises(PermissionDenied):
+            verify.request(actor=bob, connection=connection)
+        Connection.objects.filter(id=connection.id).update(granted_by_id=bob.id)
+        connection.refresh_from_db()
+
+        assert verify.request(actor=bob, connection=connection).requested_by == "Bob"
+        with pytest.raises(PermissionDenied):
+            lifecycle.pause(actor=bob, connection=connection)
