@@ -50,10 +50,14 @@ def run_outside(name: str) -> bool:
 
 
 def run_inside(names: list[str]) -> list[bool]:
+    results = []
     with stage.servers() as running:
         importlib.import_module("django").setup()
-        with stage.database(running):
-            return [importlib.import_module(INSIDE[name]).run(running, FOLDER) for name in names]
+        running.start_database()
+        for name in names:
+            with stage.database(running):
+                results.append(importlib.import_module(INSIDE[name]).run(running, FOLDER))
+    return results
 
 
 if __name__ == "__main__":

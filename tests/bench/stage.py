@@ -43,8 +43,8 @@ def servers() -> Iterator[DurableServers]:
 
 @contextmanager
 def database(running: Servers) -> Iterator[None]:
-    """A migrated database that every alias leads to."""
-    running.start_database()
+    """A migrated database of this benchmark's own, that every alias leads to."""
     running.clone(DATABASE)
     with pointing_at(DATABASE):
         yield
+    running.drop(DATABASE)
