@@ -112,6 +112,12 @@ def repositories_arrive(state: Journey) -> None:
     page.expect("private")
 
 
+def sync_ends(state: Journey) -> None:
+    page = until(state, state.connection + "sync", lambda page: "Last sync" in page.text)
+    if "could not be read" in page.text:
+        raise StepFailed(f"{page.url} lists what could not be read: {page.text[:300]}")
+
+
 def newest_mail(state: Journey) -> str:
     """The newest message to us; the web process has written it by now."""
     files = sorted(state.mail.iterdir(), key=lambda path: path.stat().st_mtime)
@@ -144,4 +150,5 @@ STEPS: list[tuple[str, Callable[[Journey], None]]] = [
     ("see what the verification found", see_the_verification),
     ("choose workspaces", choose_workspaces),
     ("see repositories arrive", repositories_arrive),
+    ("see the sync end", sync_ends),
 ]
