@@ -1,7 +1,7 @@
 """One JSON line per event: a fixed past-tense name, then fields; secrets are cut out.
 
 Nothing in the portal logs a secret on purpose. The patterns below are the last net: vendor token
-shapes, Authorization values, and the query strings of callbacks.
+shapes, Authorization values, the query strings of callbacks, and addresses that are a secret.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _SECRETS = re.compile(
     r"|(?i:bearer|basic)\s+[\w\-+/=.~]{8,}"
     r"|(?i:code|state|access_token|refresh_token|client_secret)=[^&\s\"']+"
     r"|(?<=/invitations/)[\w\-]{20,}|(?<=/hooks/v1/)[\w\-]{20,}"
+    r"|(?<=/password/reset/key/)[\w\-]{12,}|(?<=/confirm-email/)[\w\-:.]{12,}"
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
