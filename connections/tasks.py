@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db import connections as databases
+from django.db import IntegrityError, connections as databases
 
 from connections.errors import RateLimited, VendorError
 from connections.flows import consumers, forget, read, settle, sync, verify
 from connections.models import Connection, Workspace
 from portal import tenancy, work
+
+log = logging.getLogger(__name__)
 
 _DUE = """
 SELECT organization_id, id, next_verification_at <= now(), next_sync_at <= now()
@@ -59,10 +62,13 @@ def start_due() -> None:
         cursor.execute(_DUE)
         due = cursor.fetchall()
     for organization_id, connection_id, verification, syncing in due:
-        with tenancy.acting_for(organization_id), tenancy.transaction():
-            _start(connection_id, verification=bool(verification), syncing=bool(syncing))
-            if verification:  # once a day is often enough
-                work.purge()
+        try:
+            with tenancy.acting_for(organization_id), tenancy.transaction():
+                _start(connection_id, verification=bool(verification), syncing=bool(syncing))
+                if verification:  # once a day is often enough
+                    work.purge()
+        except IntegrityError:  # somebody asked in the same moment; the next sweep looks again
+            log.warning("schedule.refused", extra={"connection_id": str(connection_id)})
 
 
 def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -127,6 +128,13 @@ class Claim:
     organization_id: UUID
     owner: UUID
     job: Job = field(init=False)
+    held_at: float = field(default_factory=time.monotonic)
+
+    def stay(self) -> None:
+        """Extend a lease of which a third has gone; for long work outside transactions."""
+        if time.monotonic() - self.held_at > settings.LEASE_SECONDS / 3:
+            with tenancy.transaction():
+                self.hold()
 
     def hold(self) -> None:
         """Extend the lease; raises LeaseLost when it ended, so the transaction rolls back."""
@@ -139,6 +147,7 @@ class Claim:
             )
             if cursor.rowcount != 1:
                 raise LeaseLost(str(self.id))
+        self.held_at = time.monotonic()
 
     def done(self) -> None:
         """Complete the job in the open transaction, together with its effect."""
@@ -159,13 +168,9 @@ def claim(limit: int = 1) -> list[Claim]:
 def drain(*, limit: int = 1000) -> int:
     """Do due jobs until none is left or `limit` is reached; returns how many were tried."""
     tried = 0
-    while tried < limit:
-        claims = claim(1)
-        if not claims:
-            break
-        for one in claims:
-            _shielded(one)
-            tried += 1
+    while tried < limit and (claims := claim()):
+        _shielded(claims[0])
+        tried += 1
     return tried
 
 
@@ -173,8 +178,7 @@ def due(limit: int) -> int:
     """How many jobs wait for a worker now, counted up to `limit`."""
     with connections["sweeper"].cursor() as cursor:
         cursor.execute(_DUE, [limit])
-        found: int = cursor.fetchone()[0]
-    return found
+        return int(cursor.fetchone()[0])
 
 
 def _shielded(held: Claim) -> None:
@@ -279,7 +283,7 @@ def backoff_seconds(attempt: int) -> float:
 
 
 def start_due() -> None:
-    """Turn due schedules into jobs; one that raises does not keep the others from it."""
+    """Due schedules are jobs; a step that raises does not keep the others from it."""
     for step in _on_sweep:
         try:
             step()

@@ -43,7 +43,6 @@ def workspaces(look: Look, api: VendorApi) -> list[WorkspaceRecord]:
 
 
 def _page(look: Look, api: VendorApi, after: str | None) -> Page:
-    look.still_here()
     return look.way.connector.workspaces(api, look.connection.fields, look.way.method, after)
 
 

@@ -26,7 +26,8 @@ class Look:
     last: Answer | None = None
 
     def note(self, answer: Answer) -> None:
-        """Remember the answer, and what it says of the request budget."""
+        """Remember what each answer tells, and that we are still here."""
+        self.claim.stay()
         self.last = answer
         rate = self.way.connector.rate(answer)
         if rate != RateBudget():

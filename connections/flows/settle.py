@@ -38,8 +38,9 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
     pending, way = begun
     try:
         held = tokens.obtain(held_job, pending, way)
+        held_job.stay()
         step("link.obtained")
-        api = way.api(held.secret)
+        api = way.api(held.secret, on_answer=lambda _: held_job.stay())
         identity = way.connector.identify(api, pending.fields, way.method)
         is_other = accounts.must_ask(pending, identity)
         reached = accounts.reached(way, api, pending) if is_other else []

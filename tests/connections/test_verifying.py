@@ -14,6 +14,7 @@ from connections.flows.problems import FlowProblem
 from connections.models import Check, Connection, Credential, Verification, Workspace
 from connections.queries.matrix import checks_of, matrix_of
 from portal import roles
+from portal.models import Job
 from tests.connections.ways import again, hurry, jobs, link_by_consent, patiently
 from tests.vendor import Vendor
 from tests.works import Works
@@ -304,3 +305,17 @@ class TestAsking:
             assert Verification.objects.count() == 2
         now = again(works, connection).next_verification_at
         assert now is not None and now > timezone.now() + timedelta(hours=23)
+
+    def test_a_slow_vendor_does_not_cost_the_lease(
+        self, works: Works, vendor: Vendor, settings: Any
+    ) -> None:
+        """Each answer is a sign of life, so that many workspaces may take longer than a lease."""
+        connection = linked(works, vendor)
+        settings.LEASE_SECONDS = 2
+        vendor.order("/latency", ms=700)
+        verification = verified(works, connection)
+
+        assert verification.outcome == "passed"
+        with works.inside():
+            (job,) = Job.objects.filter(ref__verification_id=str(verification.id))
+            assert job.attempts == 1
