@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from datetime import timedelta
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from django.utils import timezone
 
-from connections.flows import consumers
+from connections.flows import consumers, link
 from connections.models import Connection, Consumer, Credential, PendingLink
 from portal.logs import JsonFormatter
 from portal.models import Intake, Membership, Team, User
 from portal.policy import Role
 from portal.secret import Secret
 from tests.abuse.browsers import (
+    CALLBACK,
     Browser,
     ended,
     nothing_linked,
@@ -154,6 +157,79 @@ class TestMeanwhile:
         assert (kept.stage, kept.error) == (Stage.FAILED, "not_allowed")
         with works.inside():
             assert Intake.objects.count() == 0
+
+
+class TestLate:
+    def test_after_ten_minutes_the_way_back_is_closed(
+        self, works: Works, alice: Browser, consumer: Consumer, vendor: Vendor
+    ) -> None:
+        pending, url = alice.start(consumer)
+        query = alice.answer(url)
+        with works.inside():
+            past = timezone.now() - timedelta(seconds=1)
+            PendingLink.objects.filter(id=pending.id).update(expires_at=past)
+        response = alice.back(query)
+        assert alice.client.get(response["Location"]).status_code == 200
+        assert alice.reloaded(pending).error == "expired"
+        nothing_linked(works, vendor)
+
+    def test_a_code_that_expired_at_the_vendor_is_said(
+        self, works: Works, alice: Browser, consumer: Consumer, vendor: Vendor
+    ) -> None:
+        pending, url = alice.start(consumer)
+        query = alice.answer(url)
+        vendor.order("/clock", advance=700)
+        alice.back(query)
+        works.drain()
+        kept = alice.reloaded(pending)
+        assert (kept.stage, kept.error) == (Stage.FAILED, "reauthorization_required")
+        with works.inside():
+            assert not Connection.objects.exists()
+
+    def test_a_spent_code_under_a_new_state(
+        self, works: Works, alice: Browser, consumer: Consumer, vendor: Vendor
+    ) -> None:
+        first, url = alice.start(consumer)
+        query = alice.answer(url)
+        alice.back(query)
+        works.drain()
+        with works.inside():
+            Connection.objects.update(team=Team.objects.create(name="Red"))
+        second, again = alice.start(consumer, name="Second")
+        alice.back({"code": query["code"], "state": state_of(again)})
+        works.drain()
+        assert alice.reloaded(first).stage == Stage.DONE
+        assert alice.reloaded(second).error == "reauthorization_required"
+        with works.inside():
+            assert Connection.objects.get().state == Connection.State.ACTIVE
+
+    def test_an_older_way_out_is_closed_by_a_newer_one(
+        self, works: Works, alice: Browser, consumer: Consumer, vendor: Vendor
+    ) -> None:
+        """Going to the vendor once more makes a new state; the old one fits nothing."""
+        pending, url = alice.start(consumer)
+        with works.inside():
+            link.depart(actor=works.alice, pending=pending, session_key=alice.session_key)
+        assert alice.back(alice.answer(url)).status_code == 400
+        nothing_linked(works, vendor)
+
+    def test_a_hundred_other_parameters_do_no_harm(
+        self, alice: Browser, consumer: Consumer
+    ) -> None:
+        _, url = alice.start(consumer)
+        more = {f"x{number}": "y" for number in range(100)}
+        assert alice.back(alice.answer(url) | more).status_code == 303
+
+    @pytest.mark.parametrize("method", ["post", "put", "head", "delete"])
+    def test_the_callback_is_only_read(
+        self, method: str, works: Works, alice: Browser, consumer: Consumer, vendor: Vendor
+    ) -> None:
+        pending, url = alice.start(consumer)
+        query = alice.answer(url)
+        send = getattr(alice.client, method)
+        assert send(f"{CALLBACK}?{urlencode(query)}").status_code == 405
+        assert alice.reloaded(pending).stage == Stage.AT_VENDOR
+        nothing_linked(works, vendor)
 
 
 class TestAccounts:
