@@ -47,6 +47,14 @@ UNREADABLE = [
     row("P36", "headers", headers={"Content-Encoding": "snappy"}),
     row("P37-count", "headers", count=10_000),
     row("P37-size", "headers", size=1024 * 1024),
+    row("P-bom-and-noise", "body", text="\ufeff\ufeff{}", content_type="application/json"),
+    row("P-form-encoded", "body", text="access_token=a&token_type=bearer"),
+    row("P-two-objects", "body", text='{"access_token": "a"}{"access_token": "b"}'),
+    row("P-empty-object", "body", text="{}"),
+    row("P-nulls", "body", body={"access_token": None, "uuid": None, "values": None}),
+    row("P-objects", "body", body={"access_token": {}, "uuid": {}, "values": {}, "error": {}}),
+    row("P-error-in-200", "body", body={"type": "error", "error": {"message": "no"}}),
+    row("P26-599", "status", status=599, text=""),
     row("reset", "reset"),
 ]
 
