@@ -58,10 +58,18 @@ SELECT (jsonb_populate_record(first, jsonb_build_object(
 FROM connections_connection AS first, generate_series(2, %(rows)s) AS n
 """
 
+# Everything that a line of the page says, and the count below them, as PostgreSQL prints it.
 BARE = """
-SELECT concat_ws(' ', id, name, connector, account_name, labels, team_id, state, paused_at,
-                 suspect_since, last_error, last_error_at, last_success_at, created_at)
-  FROM connections_connection WHERE state <> 'revoked' ORDER BY name LIMIT 51
+SELECT concat_ws(' ', c.id, c.name, c.connector, c.account_name, c.labels, t.name, c.state,
+                 c.paused_at, c.suspect_since, c.last_error, c.last_error_at, c.last_success_at,
+                 (SELECT outcome FROM connections_verification AS v
+                   WHERE v.organization_id = c.organization_id AND v.connection_id = c.id
+                     AND v.started_at >= now() - interval '8 days' AND v.finished_at IS NOT NULL
+                   ORDER BY v.started_at DESC LIMIT 1),
+                 (SELECT count(*) FROM (SELECT FROM connections_connection
+                                         WHERE state <> 'revoked' LIMIT 1001) AS counted))
+  FROM connections_connection AS c LEFT JOIN portal_team AS t ON t.id = c.team_id
+ WHERE c.state <> 'revoked' ORDER BY c.name LIMIT 51
 """
 AROUND = '{% extends "layouts/app.html" %}{% block content %}<pre>{{ text }}</pre>{% endblock %}'
 
