@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from connections import lookups, places, registry
+from connections.flows import pace
 from connections.flows.problems import FlowProblem
 from connections.models import Consumer
 from portal import audit, roles, tenancy, vault, work
@@ -28,6 +29,7 @@ def available(connector: str) -> list[Consumer]:
 def create(*, actor: Actor, connector: str, name: str, client_id: str, secret: Secret) -> Consumer:
     """The consumer is registered; a worker seals its secret."""
     actor = _authorize(actor)
+    pace.keep("consumer", actor)
     if registry.get(connector).manifest.oauth is None:
         raise FlowProblem("connector", "connector", "This connector has no OAuth.")
     name = " ".join(name.split())[:80]
@@ -55,6 +57,7 @@ def _inserted(connector: str, name: str, client_id: str) -> Consumer:
 def replace_secret(*, actor: Actor, consumer: Consumer, client_id: str, secret: Secret) -> None:
     """Key and secret are replaced; connections keep working with the new ones."""
     actor = _authorize(actor)
+    pace.keep("consumer", actor)
     if consumer.removed_at is not None:
         raise FlowProblem("removed", "", "This consumer was removed. Register a new one.")
     consumer.client_id = _key(client_id)

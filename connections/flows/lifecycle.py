@@ -154,7 +154,8 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
 
 def _hold(connection: Connection) -> None:
     """The connection is as it is now and stays so until the transaction ends (abuse case F03)."""
-    connection.refresh_from_db(from_queryset=Connection.objects.select_for_update())
+    # Without its key: rows that point to it are written beside this, and would deadlock.
+    connection.refresh_from_db(from_queryset=Connection.objects.select_for_update(no_key=True))
 
 
 def _require_not_revoked(connection: Connection) -> None:

@@ -12,6 +12,7 @@ WINDOW = 600
 # (of one person, of one organization); bulk verification asks for fifty at once.
 LIMITS = {
     "link": (Limit(30, WINDOW), Limit(150, WINDOW)),
+    "consumer": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "verify": (Limit(120, WINDOW), Limit(600, WINDOW)),
     "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),
 }

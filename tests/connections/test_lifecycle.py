@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.utils import timezone
 
 from connections import access, tasks
 from connections.contracts import Answer
-from connections.flows import lifecycle, pace, sync, verify
+from connections.flows import consumers, lifecycle, pace, sync, verify
 from connections.flows.problems import FlowProblem
 from connections.models import (
     Connection,
@@ -287,3 +289,18 @@ class TestAnnouncements:
         with caplog.at_level(logging.WARNING, logger="connections.access"):
             access.note_deprecation("some-vendor", gone)
         assert [vars(r)["status"] for r in caplog.records] == [410]
+
+
+def test_connections_are_locked_without_their_key() -> None:
+    """A full lock beside a page of repositories being written ends in a deadlock."""
+    flows = Path(consumers.__file__).parent
+    sources = [*flows.glob("*.py"), flows.parent / "tasks.py"]
+    locks = [
+        found
+        for path in sources
+        for found in re.findall(
+            r"Connection\.objects\.select_for_update\(([^)]*)\)", path.read_text()
+        )
+    ]
+    assert len(locks) >= 6
+    assert all("no_key=True" in each for each in locks)
