@@ -295,12 +295,8 @@ def test_connections_are_locked_without_their_key() -> None:
     """A full lock beside a page of repositories being written ends in a deadlock."""
     flows = Path(consumers.__file__).parent
     sources = [*flows.glob("*.py"), flows.parent / "tasks.py"]
-    locks = [
-        found
-        for path in sources
-        for found in re.findall(
-            r"Connection\.objects\.select_for_update\(([^)]*)\)", path.read_text()
-        )
-    ]
+    lock = re.compile(r"Connection\.objects\.select_for_update\(([^)]*)\)")
+    locks = [found for path in sources for found in lock.findall(path.read_text())]
+
     assert len(locks) >= 6
     assert all("no_key=True" in each for each in locks)
