@@ -6,17 +6,33 @@ each text escaped where it enters.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from html import escape
 from urllib.parse import quote
 
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from connections.queries.listing import ConnectionRow
+from connections.queries.listing import ConnectionList, ConnectionRow, Wish
 
 NOTHING = SafeString("")
 NEVER = SafeString('<span class="faint">never</span>')
 NONE = SafeString('<span class="faint">none</span>')
 EVERYBODY = SafeString('<span class="faint">Everybody</span>')
+
+
+Choices = tuple[tuple[str, str], ...]
+
+
+def filters(shown: ConnectionList) -> SafeString:
+    """The filter bar; rendered once for the same wish and choices."""
+    return _filters(shown.wish, tuple(shown.connectors), tuple(shown.states), tuple(shown.teams))
+
+
+@lru_cache(maxsize=200)
+def _filters(wish: Wish, connectors: Choices, states: Choices, teams: Choices) -> SafeString:
+    shown = {"wish": wish, "connectors": connectors, "states": states, "teams": teams}
+    return SafeString(render_to_string("connections/_list_filters.html", {"shown": shown}))
 
 
 def of_connection(row: ConnectionRow) -> dict[str, object]:

@@ -36,6 +36,7 @@ def connections(request: OrganizationRequest) -> HttpResponse:
     )
     context = {
         "shown": shown,
+        "filters": lines.filters(shown),
         "lines": [lines.of_connection(row) for row in shown.rows],
         "may_manage": may_manage,
         "may_link": allows(request.actor, Permission.CONNECTION_LINK),
