@@ -51,7 +51,7 @@ def test_by_oauth_from_the_catalogue_to_repositories(
     mia.reads("Finding out what this credential may do")
     connection = walks.arrived(mia)
 
-    latency(1000)
+    latency(2500)  # long enough for several looks, however busy the machine is
     walks.choose_workspaces(mia, connection, *THREE)
     seen = until(lambda: counts_until_the_end(mia))
 
