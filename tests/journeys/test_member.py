@@ -51,7 +51,10 @@ def test_by_oauth_from_the_catalogue_to_repositories(
     mia.reads("Finding out what this credential may do")
     connection = walks.arrived(mia)
 
-    latency(2500)  # long enough for several looks, however busy the machine is
+    # Three pages, each waited for long enough to be looked at, however busy the machine is.
+    pages = "GET /2.0/repositories/acme?*pagelen=100*"
+    slow = {"match": pages, "kind": "slow", "seconds": 2.5, "times": 3}
+    portal.order("/faults", **slow)
     walks.choose_workspaces(mia, connection, *THREE)
     seen = until(lambda: counts_until_the_end(mia))
 
