@@ -14,11 +14,11 @@ from functools import cache, lru_cache
 from django.conf import settings
 
 from connections import oauth_wire, places, registry
-from connections.api import Authorization, VendorApi
 from connections.contracts import Answer, Connector, Manifest, Method, OAuth2, Scheme
 from connections.errors import Misconfigured, Unavailable, VendorError, Who
 from connections.http import TOKEN, Door
 from connections.models import Connection, Consumer, Credential
+from connections.vendor_api import Authorization, VendorApi
 from portal import tenancy, vault
 from portal.keys import SealBroken
 from portal.secret import Secret

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from connections.api import Authorization, VendorApi
 from connections.contracts import (
     Api,
     Connector,
@@ -40,6 +39,7 @@ from connections.errors import (
     VendorError,
 )
 from connections.http import Door, Limits
+from connections.vendor_api import Authorization, VendorApi
 from integrations.sandbox.running import Sandbox
 
 QUICK = Limits(body_bytes=5 * 1024 * 1024, deadline_seconds=2.0, silence_seconds=0.5)

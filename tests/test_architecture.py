@@ -23,7 +23,7 @@ WITHOUT_DJANGO = (
     "connections/errors.py",
     "connections/records.py",
     "connections/http.py",
-    "connections/api.py",
+    "connections/vendor_api.py",
     "connections/strict_json.py",
     "connections/oauth_wire.py",
     "connections/oauth_answers.py",

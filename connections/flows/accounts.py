@@ -8,10 +8,10 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from connections.access import Way
-from connections.api import VendorApi
 from connections.contracts import Account, Identity, WorkspaceRecord
 from connections.models import Connection, PendingLink, Workspace
 from connections.paging import every_page
+from connections.vendor_api import VendorApi
 from portal import tenancy, work
 from portal.models import Membership, TeamMembership
 from portal.policy import SEES_ALL_TEAMS

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from connections.access import Way
-from connections.api import VendorApi
 from connections.contracts import Capability, Identity, RepositoryRecord, WorkspaceRecord
 from connections.errors import RateLimited, VendorError
 from connections.flows.look import Look, answered, failure
 from connections.models import Check, credential_of
+from connections.vendor_api import VendorApi
 from portal import tenancy
 
 Result = Check.Outcome

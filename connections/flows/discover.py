@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from django.utils import timezone
 
-from connections.api import VendorApi
 from connections.contracts import Page, Record, WorkspaceRecord
 from connections.errors import VendorError
 from connections.flows.look import Look, failure
 from connections.models import Check, Connection, Workspace
 from connections.paging import every_page
+from connections.vendor_api import VendorApi
 from portal import tenancy
 
 

@@ -13,7 +13,6 @@ from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from connections.access import Way
-from connections.api import VendorApi
 from connections.contracts import Answer, Page, Stream, WorkspaceRecord
 from connections.errors import (
     RateLimited,
@@ -32,6 +31,7 @@ from connections.models import (
     SyncFailure,
     SyncRun,
 )
+from connections.vendor_api import VendorApi
 from portal import tenancy, work
 from portal.secret import Secret
 

@@ -11,7 +11,6 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from connections.access import way_of
-from connections.api import VendorApi
 from connections.contracts import (
     Identity,
 )
@@ -23,6 +22,7 @@ from connections.flows import checks, discover, drift, health, pace, refresh, ri
 from connections.flows.look import Look, failure
 from connections.flows.problems import FlowProblem
 from connections.models import Check, Connection, Verification, credential_of
+from connections.vendor_api import VendorApi
 from portal import audit, tenancy, work
 from portal.policy import SYSTEM, Actor
 from portal.secret import Secret

@@ -9,9 +9,9 @@ from dataclasses import fields
 
 import pytest
 
-from connections.api import Authorization, VendorApi
 from connections.contracts import Api, Finding, Outcome
 from connections.http import Door
+from connections.vendor_api import Authorization, VendorApi
 from integrations.bitbucket_cloud import CONNECTOR, live
 from integrations.sandbox.bitbucket_cloud.switches import Switches
 from integrations.sandbox.running import Sandbox

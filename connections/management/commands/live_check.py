@@ -18,10 +18,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from connections import access, oauth_wire, registry, strict_json
-from connections.api import Authorization, VendorApi
 from connections.contracts import Connector, Finding, Manifest, Method, MethodKind, Scheme
 from connections.errors import VendorError
 from connections.http import TOKEN, Door, Response
+from connections.vendor_api import Authorization, VendorApi
 
 CLIENT_ID = "client_id"
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from connections.api import Authorization, VendorApi
 from connections.contracts import Answer, Api
 from connections.errors import Blocked, Refused, UnexpectedResponse, VendorError
 from connections.http import Door
+from connections.vendor_api import Authorization, VendorApi
 from tests.connections.hostile import Behaviour, Hostile, Visit, answer, saying, serving
 
 VENDOR = "https://api.bitbucket.org"
