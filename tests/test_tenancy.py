@@ -228,6 +228,9 @@ WITHOUT_KEY = {
     ("connections_verification", "account_id"): "the vendor's",
     ("connections_pendinglink", "consumer_id"): "may be the platform's; lives ten minutes",
     ("connections_repository", "project_remote_id"): "the vendor's",
+    ("connections_refreshattempt", "organization_id"): "the ledger outlives what it tells about",
+    ("connections_refreshattempt", "connection_id"): "the ledger outlives what it tells about",
+    ("connections_refreshattempt", "credential_id"): "the ledger outlives what it tells about",
     **{
         (f"connections_{table}", "remote_id"): "the vendor's"
         for table in ("workspace", "project", "member", "repository")

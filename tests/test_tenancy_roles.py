@@ -12,6 +12,11 @@ SWEEPER_READS = {
     },
     "connections_connection": {
         *("id", "organization_id", "state", "paused_at", "next_verification_at", "next_sync_at"),
+        "next_probe_at",
+    },
+    "connections_credential": {
+        *("id", "organization_id", "refresh_due_at", "intent_version", "lease_until"),
+        "quarantined_at",
     },
     "portal_organization": {"id", "slug", "name"},
     "django_migrations": {"id", "app", "name", "applied"},

@@ -9,12 +9,16 @@ from connections.models.connection import (
     credential_of,
 )
 from connections.models.pending_link import LinkStage, PendingLink
+from connections.models.refresh import Breaker, BreakerState, Candidate, RefreshAttempt
 from connections.models.sync_run import LIVE, RunState, StreamRun, SyncFailure, SyncRun
 from connections.models.verification import Check, CheckOutcome, Outcome, Verification
 from connections.models.workspace import Member, Project, Repository, Workspace
 
 __all__ = [
     "LIVE",
+    "Breaker",
+    "BreakerState",
+    "Candidate",
     "Check",
     "CheckOutcome",
     "Connection",
@@ -26,6 +30,7 @@ __all__ = [
     "Outcome",
     "PendingLink",
     "Project",
+    "RefreshAttempt",
     "Repository",
     "RunState",
     "StreamRun",

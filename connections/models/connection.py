@@ -58,7 +58,9 @@ class Connection(TenantModel):
     """Name and address never change; labels and description may.
 
     `fields` are the non-secret answers of the method's form. `account_*` is whom the vendor says we
-    act as. Everything about health beyond `state`, `paused_at` and `suspect_since` is computed.
+    act as. Of health, `state`, `paused_at` and the suspicion (`suspect_since`, with the refusals
+    counted in `looks`, the last one at `looked_at`) are stored; the rest is computed. `orphaned_at`
+    says since when whoever granted it is gone.
     """
 
     State = ConnectionState
@@ -86,6 +88,8 @@ class Connection(TenantModel):
     )
     paused_at = models.DateTimeField(null=True)
     suspect_since = models.DateTimeField(null=True)
+    looks = models.SmallIntegerField(default=0)
+    looked_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=40, blank=True)
     last_error_at = models.DateTimeField(null=True)
     last_success_at = models.DateTimeField(null=True)
@@ -98,11 +102,13 @@ class Connection(TenantModel):
     linked_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
     revoked_at = models.DateTimeField(null=True)
+    orphaned_at = models.DateTimeField(null=True)
 
     verify_every_hours = models.PositiveIntegerField(default=24)
     sync_every_minutes = models.PositiveIntegerField(default=60)
     next_verification_at = models.DateTimeField(null=True)
     next_sync_at = models.DateTimeField(null=True)
+    next_probe_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "everywhere"
@@ -130,6 +136,11 @@ class Connection(TenantModel):
             models.Index(fields=["organization", "-created_at", "id"], name="connection_by_age"),
             models.Index(fields=["next_sync_at"], name="connection_sync_due"),
             models.Index(fields=["next_verification_at"], name="connection_verify_due"),
+            models.Index(
+                fields=["next_probe_at"],
+                condition=Q(next_probe_at__isnull=False),
+                name="connection_probe_due",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -167,7 +178,11 @@ class Credential(TenantModel):
     """Facts about one sealed secret of a connection; the secret itself is in sealed values.
 
     `scopes` is None when the vendor did not say. A refreshable credential has an `expires_at` for
-    its access token; `version` counts the tokens received.
+    its access token; `version` counts the tokens received and is what a refresh compares and swaps.
+
+    `intent_version` is the version whose refresh token is being spent, written down before it is
+    sent and cleared when the answer is kept or refused for good: what stays is in doubt. A null
+    `refresh_due_at` means that there is nothing to refresh. What is quarantined is not sent.
     """
 
     connection = models.ForeignKey(
@@ -184,6 +199,12 @@ class Credential(TenantModel):
     refreshed_at = models.DateTimeField(null=True)
     lease_owner = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
+    intent_version = models.IntegerField(null=True)
+    intent_at = models.DateTimeField(null=True)
+    refresh_attempts = models.IntegerField(default=0)
+    refresh_due_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+    quarantined_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     replaced_at = models.DateTimeField(null=True)
 
@@ -194,6 +215,13 @@ class Credential(TenantModel):
                 fields=["organization", "connection"],
                 condition=Q(replaced_at=None),
                 name="credential_current_once",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["organization", "refresh_due_at"],
+                condition=Q(refresh_due_at__isnull=False),
+                name="credential_refresh_due",
             )
         ]
 
