@@ -1,4 +1,4 @@
-"""`python3 bin/launcher run|test|bench|manage …`: works inside a virtual environment it makes."""
+"""`python3 bin/launcher run|test|bench|prove …`: works inside a virtual environment it makes."""
 
 import importlib
 import sys
@@ -8,9 +8,10 @@ COMMANDS = {
     "run": "launcher.run",
     "test": "launcher.suite",
     "bench": "launcher.bench",
+    "prove": "launcher.prove",
     "manage": "launcher.manage",
 }
-LOCKS = {"test": "requirements-dev.txt", "bench": "requirements-dev.txt"}
+LOCKS = dict.fromkeys(("test", "bench", "prove"), "requirements-dev.txt")
 
 
 def main() -> int | str:

@@ -1,0 +1,3 @@
+"""Every proof by its name, in the order in which bin/prove runs them."""
+
+PROOFS: dict[str, str] = {}
