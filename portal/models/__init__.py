@@ -2,25 +2,46 @@
 
 from portal.models.audit import AuditEvent, AuditHead
 from portal.models.keys import DataKey, Intake, KeyCheck, SealedValue
+from portal.models.notice import (
+    Bounce,
+    Channel,
+    ChatHook,
+    Dispatch,
+    Notice,
+    NoticeSettings,
+    Receipt,
+    Severity,
+)
 from portal.models.organization import Invitation, Membership, Organization, Team, TeamMembership
 from portal.models.support import SupportLook
 from portal.models.user import User
-from portal.models.work import Heartbeat, Job
+from portal.models.work import Heartbeat, Job, Priority, Schedule, Turn
 
 __all__ = [
     "AuditEvent",
     "AuditHead",
+    "Bounce",
+    "Channel",
+    "ChatHook",
     "DataKey",
+    "Dispatch",
     "Heartbeat",
     "Intake",
     "Invitation",
     "Job",
     "KeyCheck",
     "Membership",
+    "Notice",
+    "NoticeSettings",
     "Organization",
+    "Priority",
+    "Receipt",
+    "Schedule",
     "SealedValue",
+    "Severity",
     "SupportLook",
     "Team",
     "TeamMembership",
+    "Turn",
     "User",
 ]

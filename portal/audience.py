@@ -1,0 +1,66 @@
+"""Who is told: the people whose role lets them act, as the policy table says now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from uuid import UUID
+
+from portal import tenancy
+from portal.models import Membership, Notice, TeamMembership, User
+from portal.policy import SEES_ALL_TEAMS, Actor, Permission, Role, TeamRole, allows
+
+
+def who_may(
+    permission: Permission, *, team_id: UUID | None = None, granted_by: UUID | None = None
+) -> set[UUID]:
+    """The acting organization's people who may do this and see the team's things at all."""
+    administered, belongs = _places()
+    return {
+        user_id
+        for user_id, role in _members()
+        if _sees(role, team_id, belongs[user_id])
+        and allows(
+            Actor("person", user_id, "", role, frozenset(administered[user_id])),
+            permission,
+            team_id=team_id,
+            granted_by=granted_by,
+        )
+    }
+
+
+def operators() -> set[UUID]:
+    """Who runs the platform."""
+    return set(User.objects.filter(is_operator=True, is_active=True).values_list("id", flat=True))
+
+
+def still(users: Collection[UUID], notice: Notice) -> set[UUID]:
+    """Those who may still see it: members now, and of its team where it has one."""
+    if notice.organization_id == tenancy.PLATFORM:
+        return operators() & set(users)
+    _, belongs = _places()
+    return {
+        user_id
+        for user_id, role in _members()
+        if user_id in users and _sees(role, notice.team_id, belongs[user_id])
+    }
+
+
+def _members() -> list[tuple[UUID, Role]]:
+    found = Membership.objects.filter(user__is_active=True).values_list("user_id", "role")
+    return [(user_id, Role(role)) for user_id, role in found]
+
+
+def _places() -> tuple[dict[UUID, set[UUID]], dict[UUID, set[UUID]]]:
+    """The teams that each person administers, and those they belong to."""
+    administered: dict[UUID, set[UUID]] = defaultdict(set)
+    belongs: dict[UUID, set[UUID]] = defaultdict(set)
+    for user_id, team_id, role in TeamMembership.objects.values_list("user_id", "team_id", "role"):
+        belongs[user_id].add(team_id)
+        if role == TeamRole.ADMIN:
+            administered[user_id].add(team_id)
+    return administered, belongs
+
+
+def _sees(role: Role, team_id: UUID | None, teams: set[UUID]) -> bool:
+    return team_id is None or role in SEES_ALL_TEAMS or team_id in teams
