@@ -183,6 +183,7 @@ class Credential(TenantModel):
     `intent_version` is the version whose refresh token is being spent, written down before it is
     sent and cleared when the answer is kept or refused for good: what stays is in doubt. A null
     `refresh_due_at` means that there is nothing to refresh. What is quarantined is not sent.
+    `identified_version` is the last one that the vendor said belongs to the linked account.
     """
 
     connection = models.ForeignKey(
@@ -203,6 +204,7 @@ class Credential(TenantModel):
     intent_at = models.DateTimeField(null=True)
     refresh_attempts = models.IntegerField(default=0)
     refresh_due_at = models.DateTimeField(null=True)
+    identified_version = models.IntegerField(null=True)
     used_at = models.DateTimeField(null=True)
     quarantined_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
