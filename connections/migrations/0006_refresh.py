@@ -18,8 +18,10 @@ from portal.rls import (
     tenant_table,
 )
 
-CREDENTIAL = "intent_version, intent_at, refresh_attempts, refresh_due_at, used_at, quarantined_at,"
+CREDENTIAL = (
+    "intent_version, intent_at, refresh_attempts, refresh_due_at, used_at, quarantined_at,"
     " identified_version"
+)
 CANDIDATE = "id organization_id credential_id parent received_at expires_at scopes source".split()
 ATTEMPT = (
     "id organization_id connection_id credential_id at caller worker parent_version"
