@@ -7,11 +7,13 @@ name to it), and refuses forms that another page sends.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
 from typing import Any, Protocol
 
 from integrations.sandbox import panel
 from integrations.sandbox.bitbucket_cloud.commands import CommandRefused, Commands
+from integrations.sandbox.bitbucket_cloud.grants import GrantCommands
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.faults import FaultBook, FaultRefused
 from integrations.sandbox.http import (
@@ -23,9 +25,12 @@ from integrations.sandbox.http import (
     text_response,
 )
 from integrations.sandbox.journal import Journal
+from integrations.sandbox.latency import Latency
 
 Json = dict[str, Any]
+Answered = Json | Awaitable[Json]
 LOOPBACK = {"127.0.0.1", "localhost"}
+OUTAGES = ("", "refused", "unavailable")
 
 
 class Controlled(Protocol):
@@ -35,12 +40,16 @@ class Controlled(Protocol):
     faults: FaultBook
     journal: Journal
     commands: Commands
-    latency_seconds: float
+    grants: GrantCommands
+    latency: Latency
+    outage: str
 
     @property
     def url(self) -> str: ...
 
     def reset(self) -> None: ...
+
+    async def suffer(self, outage: str) -> None: ...
 
 
 class Control:
@@ -48,19 +57,22 @@ class Control:
 
     def __init__(self, sandbox: Controlled) -> None:
         self._sandbox = sandbox
-        self._posts: dict[str, Callable[[Json], Json]] = {
+        self._posts: dict[str, Callable[[Json], Answered]] = {
             "/faults": self._order,
             "/reset": self._reset,
             "/clock": self._advance,
             "/latency": self._latency,
             "/normal": self._normal,
+            "/outage": self._suffer,
             **sandbox.commands.by_path,
+            **sandbox.grants.by_path,
         }
         self._gets: dict[str, Callable[[Request], object]] = {
             "/state": self._state,
             "/faults": lambda request: sandbox.faults.describe(),
             "/switches": lambda request: sandbox.commands.describe()["switches"],
             "/requests": self._requests,
+            **{path: asked(question) for path, question in sandbox.grants.questions.items()},
         }
 
     async def answer(self, request: Request) -> Response:
@@ -69,12 +81,12 @@ class Control:
         if host not in LOOPBACK or origin not in {request.origin, "null"}:
             return text_response("The control port answers on loopback only.\n", 403)
         try:
-            return self._answer(request)
+            return await self._answer(request)
         except (CommandRefused, FaultRefused, LookupError, ValueError, TypeError) as refused:
             reason = f"missing {refused}" if isinstance(refused, KeyError) else str(refused)
             return json_response({"error": reason}, 400)
 
-    def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response:
         path = request.path.rstrip("/") or "/"
         if request.method == "GET" and path == "/":
             return html_response(panel.page(self._sandbox.commands.describe(), self._rest()))
@@ -83,22 +95,27 @@ class Control:
         if request.method == "DELETE":
             return self._delete(path)
         if request.method == "POST" and path.startswith("/panel/"):
-            self._press(path.removeprefix("/panel/"))
+            await self._press(path.removeprefix("/panel/"))
             return redirect_response("/", 303)
         if request.method == "POST" and path in self._posts:
-            return json_response(self._posts[path](read(request)))
+            return json_response(await self._do(path, read(request)))
         return json_response({"error": f"no {request.method} {path}", "known": self._known()}, 404)
+
+    async def _do(self, path: str, wish: Json) -> Json:
+        done = self._posts[path](wish)
+        return await done if isawaitable(done) else done
 
     def _known(self) -> list[str]:
         posts = [f"POST {path}" for path in self._posts]
-        return sorted(
-            [*(f"GET {path}" for path in self._gets), *posts, "DELETE /faults", "DELETE /requests"]
-        )
+        gets = [f"GET {path}" for path in self._gets]
+        return sorted([*gets, *posts, "DELETE /calls", "DELETE /faults", "DELETE /requests"])
 
     def _delete(self, path: str) -> Response:
-        """Withdraw all faults, one of them, or forget the journal."""
+        """Withdraw all faults, one of them, or forget the journal or the counted calls."""
         if path == "/requests":
             self._sandbox.journal.forget()
+        elif path == "/calls":
+            self._sandbox.grants.forget_calls()
         elif path == "/faults":
             self._sandbox.faults.withdraw()
         else:
@@ -108,14 +125,25 @@ class Control:
     def _order(self, wish: Json) -> Json:
         return self._sandbox.faults.order(wish).describe()
 
-    def _reset(self, wish: Json) -> Json:
+    async def _reset(self, wish: Json) -> Json:
+        await self._sandbox.suffer("")
         self._sandbox.reset()
         return {"reset": True}
 
-    def _normal(self, wish: Json) -> Json:
-        """Withdraw faults and latency; world, credentials, clock and journal stay."""
+    async def _normal(self, wish: Json) -> Json:
+        """Withdraw outage, storm, faults and latency; world, credentials and journal stay."""
+        await self._sandbox.suffer("")
         self._sandbox.faults.withdraw()
-        self._sandbox.latency_seconds = 0.0
+        self._sandbox.latency.forget()
+        self._sandbox.grants.storm({"error": ""})
+        return self._times()
+
+    async def _suffer(self, wish: Json) -> Json:
+        """Be down (`refused` or `unavailable`) or, with an empty `kind`, up again."""
+        kind = str(wish["kind"])
+        if kind not in OUTAGES:
+            raise ValueError(f"kind is one of {', '.join(map(repr, OUTAGES))}")
+        await self._sandbox.suffer(kind)
         return self._times()
 
     def _advance(self, wish: Json) -> Json:
@@ -127,8 +155,8 @@ class Control:
         return self._times()
 
     def _latency(self, wish: Json) -> Json:
-        """Make every answer of the vendors `ms` late."""
-        self._sandbox.latency_seconds = float(wish["ms"]) / 1000
+        """Make every answer of the vendors `ms` late, or those to the requests that `match`."""
+        self._sandbox.latency.set(float(wish["ms"]) / 1000, str(wish.get("match", "")))
         return self._times()
 
     def _times(self) -> Json:
@@ -136,7 +164,9 @@ class Control:
         return {
             "now": clock.iso(),
             "offset_seconds": clock.offset_seconds,
-            "latency_ms": self._sandbox.latency_seconds * 1000,
+            "latency_ms": self._sandbox.latency.seconds * 1000,
+            "latencies_ms": self._sandbox.latency.describe(),
+            "outage": self._sandbox.outage,
         }
 
     def _requests(self, request: Request) -> object:
@@ -156,10 +186,15 @@ class Control:
     def _state(self, request: Request) -> object:
         return {**self._rest(), **self._sandbox.commands.describe()}
 
-    def _press(self, name: str) -> None:
+    async def _press(self, name: str) -> None:
         """Do what a button of the page says."""
         for path, wish in panel.BUTTONS[name].orders:
-            self._posts[path](dict(wish))
+            await self._do(path, dict(wish))
+
+
+def asked(question: Callable[[Mapping[str, list[str]]], object]) -> Callable[[Request], object]:
+    """Put a question about a request's query parameters."""
+    return lambda request: question(request.parameters)
 
 
 def read(request: Request) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -27,7 +28,8 @@ class FaultRefused(Exception):
 
 @dataclass(slots=True)
 class Fault:
-    """One order. `times` None means until reset; `after` lets that many matching requests pass.
+    """One order. `times` None means until reset; `after` lets that many matching requests pass, and
+    `chance` below 1 strikes only some of the others.
 
     `takes_effect` says whether the vendor acts on the request before the answer goes wrong: a
     refresh token is then spent although nobody learns the new one.
@@ -39,6 +41,7 @@ class Fault:
     times: int | None = 1
     after: int = 0
     contains: str = ""
+    chance: float = 1.0
     takes_effect: bool = True
     options: dict[str, Any] = field(default_factory=dict)
     seen: int = 0
@@ -50,6 +53,8 @@ class Fault:
             return False
         self.seen += 1
         if self.seen <= self.after or (self.times is not None and self.hits >= self.times):
+            return False
+        if self.chance < 1 and random.random() >= self.chance:
             return False
         self.hits += 1
         return True
@@ -74,6 +79,7 @@ class Fault:
             "times": self.times,
             "after": self.after,
             "contains": self.contains,
+            "chance": self.chance,
             "takes_effect": self.takes_effect,
             "seen": self.seen,
             "hits": self.hits,
@@ -95,7 +101,7 @@ class FaultBook:
 
     def order(self, wish: Mapping[str, Any]) -> Fault:
         """Put a fault in force. Raises FaultRefused."""
-        known = {"match", "kind", "times", "after", "contains", "takes_effect"}
+        known = {"match", "kind", "times", "after", "contains", "chance", "takes_effect"}
         kind, match = str(wish.get("kind", "")), str(wish.get("match", ""))
         if kind not in KINDS:
             raise FaultRefused(f"unknown kind {kind!r}; known: {', '.join(sorted(KINDS))}")
@@ -114,6 +120,7 @@ class FaultBook:
             times=wish.get("times", 1),
             after=int(wish.get("after", 0)),
             contains=str(wish.get("contains", "")),
+            chance=float(wish.get("chance", 1.0)),
             takes_effect=bool(wish.get("takes_effect", kind not in WITHOUT_EFFECT)),
             options={name: value for name, value in wish.items() if name not in known},
         )

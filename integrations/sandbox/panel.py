@@ -42,6 +42,8 @@ BUTTONS = {
     "normal": Button("Back to normal (keep credentials)", (("/normal", {}),)),
     "slow": Button("Slow: 5 s for every answer", (always("slow", API, seconds=5),)),
     "down": Button("Down: 503 for everything", (always("status", "* *", status=503),)),
+    "refused": Button("Down: connection refused", (("/outage", {"kind": "refused"}),)),
+    "storm": Button("invalid_grant for all", (("/storm", {"error": "invalid_grant"}),)),
     "silent": Button("Silent: no answer", (always("silent", API),)),
     "cut": Button("Answers cut off", (always("cut", API),)),
     "limited": Button("429 for the API", (always("status", API, status=429),)),

@@ -13,12 +13,14 @@ from types import TracebackType
 from typing import Any
 
 from integrations.sandbox.bitbucket_cloud.commands import Commands
+from integrations.sandbox.bitbucket_cloud.grants import GrantCommands
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.control import Control
-from integrations.sandbox.faults import Fault, FaultBook, strike
+from integrations.sandbox.faults import Fault, FaultBook, strike, usual
 from integrations.sandbox.http import Request, Response, Sender, Server, json_response, send_whole
 from integrations.sandbox.journal import Journal
+from integrations.sandbox.latency import Latency
 
 HOST = "127.0.0.1"
 KEEP_SECONDS = 1.0
@@ -43,11 +45,13 @@ class Sandbox:
         self.clock = Clock()
         self.faults = FaultBook()
         self.journal = Journal()
-        self.latency_seconds = 0.0
+        self.latency = Latency()
+        self.outage = ""
         self.bitbucket = BitbucketCloud(
             self.clock, seed=seed, repositories=repositories, callbacks=callbacks
         )
         self.commands = Commands(self.bitbucket)
+        self.grants = GrantCommands(self.bitbucket)
         self._restore()
         self._vendors = Server(self._answer)
         self._control = Server(Control(self).answer)
@@ -64,9 +68,12 @@ class Sandbox:
         return f"http://{HOST}:{self._control.port}"
 
     def reset(self) -> None:
-        """Return world, credentials, switches, faults, latency and journal to the start."""
+        """Return world, credentials, switches, faults, latency and journal to the start.
+
+        An outage ends by `suffer` alone, because ports open and close by and by.
+        """
         self.clock.offset_seconds = 0.0
-        self.latency_seconds = 0.0
+        self.latency.forget()
         self.faults.withdraw()
         self.journal.forget()
         self.bitbucket.reset()
@@ -74,11 +81,11 @@ class Sandbox:
     # ── answering ─────────────────────────────────────────────────────────────────────────────
 
     async def _answer(self, request: Request) -> Response:
-        fault = self.faults.meeting(request)
-        response = self._spoiled(fault, request)
-        if self.latency_seconds:
-            response.send = delayed(self.latency_seconds, response)
-        kind = fault.kind if fault else ""
+        fault = None if self.outage else self.faults.meeting(request)
+        response = usual(503) if self.outage else self._spoiled(fault, request)
+        if seconds := self.latency.of(request):
+            response.send = delayed(seconds, response)
+        kind = fault.kind if fault else self.outage
         self.journal.note(request, at=self.clock.now(), status=response.status, fault=kind)
         return response
 
@@ -90,6 +97,14 @@ class Sandbox:
             return strike(fault, request, lambda: self.bitbucket.answer(request))
         except Exception as error:  # the outermost frame of a request
             return json_response({"sandbox_failed": repr(error)}, 500)
+
+    async def suffer(self, outage: str) -> None:
+        """Be down: `refused` closes the vendors' port, `unavailable` answers 503; empty ends it."""
+        if self.outage == "refused" and outage != "refused":
+            await self._vendors.open(HOST, self._vendors.port)
+        elif outage == "refused" and self.outage != "refused":
+            await self._vendors.close()
+        self.outage = outage
 
     # ── running ───────────────────────────────────────────────────────────────────────────────
 

@@ -11,13 +11,12 @@ from typing import Any
 from integrations.sandbox.bitbucket_cloud.credentials import (
     TOKEN_KINDS,
     Consumer,
-    Grant,
     StaticToken,
     digest,
     static_text,
 )
 from integrations.sandbox.bitbucket_cloud.scopes import GRANULAR, OAUTH, SELECTABLE
-from integrations.sandbox.bitbucket_cloud.seed import founded, populate
+from integrations.sandbox.bitbucket_cloud.seed import crowd, founded, populate
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
 from integrations.sandbox.bitbucket_cloud.world import Repository, Workspace
 
@@ -37,15 +36,13 @@ class Commands:
         self._vendor = vendor
         self.by_path: dict[str, Callable[[Json], Json]] = {
             "/switches": self.switches,
-            "/grants/revoke": self.revoke_grants,
-            "/grants/reassign": self.reassign_grants,
-            "/grants/scopes": self.change_grant_scopes,
             "/consumers": self.consumer,
             "/tokens": self.token,
             "/tokens/revoke": self.revoke_token,
             "/members": self.member,
             "/workspaces": self.workspace,
             "/repositories": self.repositories,
+            "/people": self.people,
         }
 
     def describe(self) -> Json:
@@ -70,6 +67,7 @@ class Commands:
             "consumers": [asdict(consumer) for consumer in registry.consumers.values()],
             "tokens": [asdict(token) for token in registry.static.values()],
             "grants": [asdict(grant) for grant in registry.grants.values()],
+            "deactivated": registry.deactivated,
             "switches": self._vendor.switches.describe(),
             "budgets": self._vendor.api.limits.describe(),
         }  # fmt: skip
@@ -81,35 +79,6 @@ class Commands:
             except ValueError as error:
                 raise CommandRefused(str(error)) from error
         return self._vendor.switches.describe()
-
-    # ── grants ────────────────────────────────────────────────────────────────────────────────
-
-    def _grants(self, wish: Json) -> list[Grant]:
-        user_uuid = self._user_uuid(wish["user"]) if wish.get("user") else ""
-        return self._vendor.registry.grants_of(
-            user_uuid=user_uuid, consumer_key=self._consumer_key(wish.get("consumer", ""))
-        )
-
-    def revoke_grants(self, wish: Json) -> Json:
-        """Withdraw consent: of a `user`, for a `consumer`, both, or everybody's."""
-        grants = self._grants(wish)
-        for grant in grants:
-            grant.revoked = True
-        return {"revoked": len(grants)}
-
-    def reassign_grants(self, wish: Json) -> Json:
-        """Make the tokens of `user` belong to `to`, as a provider never should."""
-        grants = self._grants(wish)
-        for grant in grants:
-            grant.user_uuid = self._user_uuid(wish["to"])
-        return {"reassigned": len(grants)}
-
-    def change_grant_scopes(self, wish: Json) -> Json:
-        """Give live grants other `scopes`, so that two verifications differ."""
-        grants = self._grants(wish)
-        for grant in grants:
-            grant.scopes = list(wish["scopes"])
-        return {"changed": len(grants)}
 
     # ── consumers and tokens ──────────────────────────────────────────────────────────────────
 
@@ -193,6 +162,22 @@ class Commands:
         else:
             workspace.members[user_uuid] = wish["permission"]
         return {"workspace": workspace.slug, "permission": wish.get("permission")}
+
+    def people(self, wish: Json) -> Json:
+        """Deactivate `user` or take it back; or enter `count` more people, into a `workspace`."""
+        if "count" in wish:
+            made = crowd(self._vendor.world, int(wish["count"]))
+            if wish.get("workspace"):
+                members = self._workspace(wish).members
+                members |= {user.uuid: "member" for user in made}
+            return {"people": [asdict(user) for user in made]}
+        gone = self._vendor.registry.deactivated
+        user_uuid = self._user_uuid(wish["user"])
+        if wish.get("deactivated", True) and user_uuid not in gone:
+            gone.append(user_uuid)
+        elif not wish.get("deactivated", True) and user_uuid in gone:
+            gone.remove(user_uuid)
+        return {"deactivated": user_uuid in gone}
 
     def workspace(self, wish: Json) -> Json:
         """Rename a workspace, `delete` it, `create` one of `user`, or mark its owner as spam

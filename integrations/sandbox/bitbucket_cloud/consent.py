@@ -58,7 +58,8 @@ class Consent:
             return self._back(callback, fields, {"error": "unsupported_response_type"})
         if request.method == "POST":
             return self._decide(consumer, callback, fields)
-        users = [user for user in self._world.users.values() if user.about]
+        gone = self._registry.deactivated
+        users = [u for u in self._world.users.values() if u.about and u.uuid not in gone]
         carried = {name: fields[name] for name in CARRIED if name in fields}
         scopes = self._scopes(consumer, fields)
         return html_response(pages.consent(consumer, scopes, users, carried, self._world))
@@ -89,6 +90,8 @@ class Consent:
 
     def _decide(self, consumer: Consumer, callback: str, fields: Fields) -> Response:
         user = self._world.user(fields.get("user", ""))
+        if user is not None and user.uuid in self._registry.deactivated:
+            user = None
         if fields.get("decision") != "grant" or user is None:
             error = self._switches.denial_error
             said = {"error": error, "error_description": "The user denied access"} if error else {}

@@ -35,13 +35,24 @@ class Consumer:
 
 @dataclass(slots=True)
 class Grant:
-    """One person's consent to one consumer (or, with no user, the consumer acting by itself)."""
+    """One person's consent to one consumer (or, with no user, the consumer acting by itself).
+
+    `calls` of the token endpoint named this grant; each was either `refused` or `issued` tokens.
+    """
 
     id: str
     consumer_key: str
     user_uuid: str
     scopes: list[str]
     revoked: bool = False
+    revoked_by: str = ""
+    calls: int = 0
+    issued: int = 0
+    refused: int = 0
+
+    def revoke(self, by: str) -> None:
+        """End it for good; `by` is account, admin, or reuse of a spent refresh token."""
+        self.revoked, self.revoked_by = True, self.revoked_by or by
 
 
 @dataclass(slots=True)
@@ -52,12 +63,15 @@ class AccessToken:
 
 @dataclass(slots=True)
 class RefreshToken:
-    """`successor` is the serial of the pair issued at first use; one variant repeats it."""
+    """`successor` is the serial of the latest pair issued for it; `access` the digest of the access
+    token that it came with."""
 
     grant_id: str
     issued_at: float
     first_used_at: float | None = None
     successor: int | None = None
+    access: str = ""
+    dead: bool = False
 
 
 @dataclass(slots=True)
@@ -100,6 +114,7 @@ class Registry:
     access: dict[str, AccessToken] = field(default_factory=dict)
     refresh: dict[str, RefreshToken] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
+    deactivated: list[str] = field(default_factory=list)  # uuids of people
     static: dict[str, StaticToken] = field(default_factory=dict)
 
     def next_serial(self) -> int:
@@ -114,6 +129,11 @@ class Registry:
         self.static[digest(token.token)] = token
         return token
 
+    def stands(self, grant: Grant) -> bool:
+        """Whether the consent is in force: not withdrawn, its person and consumer still there."""
+        known = grant.consumer_key in self.consumers
+        return known and not grant.revoked and grant.user_uuid not in self.deactivated
+
     def grants_of(self, *, user_uuid: str = "", consumer_key: str = "") -> list[Grant]:
         """Return the grants of this user, of this consumer, of both, or all."""
         return [
@@ -126,7 +146,7 @@ class Registry:
         """Return numbers of which one changes whenever something worth keeping does."""
         revoked = [grant.revoked for grant in self.grants.values()]
         revoked += [token.revoked for token in self.static.values()]
-        sizes = len(self.static), len(self.consumers), len(self.codes)
+        sizes = len(self.static), len(self.consumers), len(self.codes), len(self.deactivated)
         return self.serial, sum(revoked), *sizes
 
     def dump(self) -> dict[str, Any]:
@@ -143,6 +163,7 @@ class Registry:
             access={name: AccessToken(**row) for name, row in kept["access"].items()},
             refresh={name: RefreshToken(**row) for name, row in kept["refresh"].items()},
             codes={name: Code(**row) for name, row in kept["codes"].items()},
+            deactivated=kept.get("deactivated", []),
             static={name: StaticToken(**row) for name, row in kept["static"].items()},
         )
 

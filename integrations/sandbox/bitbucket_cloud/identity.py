@@ -115,9 +115,9 @@ def by_bearer(
         static = registry.static.get(mark)
         if static is None or (static.kind == "api_token" and not switches.api_token_as_bearer):
             raise Unauthenticated(INVALID)
-        return by_static(static, world, now)
+        return by_static(static, registry, world, now)
     grant = registry.grants[access.grant_id]
-    if grant.revoked or grant.consumer_key not in registry.consumers:
+    if not registry.stands(grant):
         raise Unauthenticated(INVALID)
     if access.expires_at <= now:
         raise Unauthenticated(EXPIRED)
@@ -139,13 +139,14 @@ def by_basic(value: str, registry: Registry, world: World, now: float) -> Identi
     static = registry.static.get(digest(password))
     if static is None or static.kind != "api_token" or static.email != name:
         raise Unauthenticated(INVALID)
-    return by_static(static, world, now)
+    return by_static(static, registry, world, now)
 
 
-def by_static(token: StaticToken, world: World, now: float) -> Identity:
+def by_static(token: StaticToken, registry: Registry, world: World, now: float) -> Identity:
     """Accept a token made by hand; one without scopes ("classic") is refused here as there."""
-    expired = token.expires_at is not None and token.expires_at <= now
-    if token.revoked or expired or not token.scopes or token.kind == "app_password":
+    over = token.expires_at is not None and token.expires_at <= now
+    over = over or token.revoked or token.user_uuid in registry.deactivated
+    if over or not token.scopes or token.kind == "app_password":
         raise Unauthenticated(INVALID)
     granted = tuple(token.scopes)
     if token.kind == "api_token":

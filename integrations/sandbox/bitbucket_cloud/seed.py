@@ -124,6 +124,18 @@ def person(
     )  # fmt: skip
 
 
+def crowd(world: World, count: int) -> list[User]:
+    """Enter this many more people, who belong to nothing yet."""
+    first = len(world.users)
+    made = []
+    for number in range(first, first + count):
+        chance = random.Random(f"{world.seed}:person:{number}")
+        name = f"person-{number}"
+        made.append(person(chance, name, name.capitalize(), f"{name}@crowd.example"))
+        world.enter(made[-1])
+    return made
+
+
 def project(chance: random.Random, key: str, name: str) -> Project:
     return Project(
         identifier(chance), key, name, f"Everything about {name}.", key != "WEB", *moments(chance)

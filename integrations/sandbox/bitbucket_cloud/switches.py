@@ -20,8 +20,11 @@ class Switches:
     rotation: str = "rotate"
     refresh_grace_seconds: int = 600
     grace_returns: str = "newer"
+    refresh_reuse: str = "grace"
+    refresh_ends_access: bool = False
     refresh_idle_seconds: int = 90 * 86400
     dead_refresh_error: str = "invalid_grant"
+    dead_refresh_status: int = 400
     denial_error: str = "access_denied"
     oauth_credential_type: str = "oauth2"
     collapse_scopes: bool = True
@@ -55,9 +58,11 @@ class Switches:
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "scope_key": ("scope", "scopes", "both", "absent"),
-    "rotation": ("rotate", "same", "absent"),
+    "rotation": ("rotate", "same", "absent", "sometimes"),
     "grace_returns": ("newer", "same"),
+    "refresh_reuse": ("grace", "kills_child", "revokes_family"),
     "dead_refresh_error": ("invalid_grant", "invalid_request"),
+    "dead_refresh_status": (400, 401, 403),
     "rate_limit_answer": ("text", "json"),
     "removed_status": (404, 410),
 }
@@ -69,11 +74,16 @@ MEANING = {
     "narrow_scopes": "whether scope= on authorize narrows what the consumer ticked",
     "code_seconds": "how long an authorization code lives",
     "verify_pkce": "whether a code_challenge that was sent is enforced",
-    "rotation": "refresh answers with a new refresh token, the same one, or none (staged rollout)",
+    "rotation": "refresh answers with a new refresh token, the same one, none, or every second "
+    "time a new one (staged rollout)",
     "refresh_grace_seconds": "how long a spent refresh token still works: about ten minutes",
     "grace_returns": "what a refresh token used again within the grace yields",
+    "refresh_reuse": "a spent refresh token used again: works within the grace, works and kills "
+    "the pair issued before, or (strict one-time) revokes the whole grant",
+    "refresh_ends_access": "a refresh ends the former access token after the grace (as 3LO's)",
     "refresh_idle_seconds": "an unused refresh token expires after three months",
     "dead_refresh_error": "error of a dead refresh token: invalid_grant assumed, the other seen",
+    "dead_refresh_status": "its status: 400 here, 403 at Atlassian 3LO",
     "denial_error": "error on the callback when a person cancels; empty sends state alone",
     "oauth_credential_type": "X-Credential-Type of an OAuth 2.0 token: never captured",
     "collapse_scopes": "whether X-OAuth-Scopes leaves implied scopes out",

@@ -59,7 +59,7 @@ class BitbucketCloud:
     def _connect(self) -> None:
         registry, world, switches, now = self.registry, self.world, self.switches, self.clock.now
         self.api = Api(world=world, registry=registry, switches=switches, now=now)
-        self._tokens = TokenEndpoint(registry, switches, now)
+        self.tokens = TokenEndpoint(registry, switches, now)
         self._consent = Consent(registry, world, switches, now)
 
     def answer(self, request: Request) -> Response:
@@ -67,7 +67,7 @@ class BitbucketCloud:
         if request.path.startswith("/2.0/") or request.path == "/2.0":
             return self.api.answer(request)
         if request.path == "/site/oauth2/access_token":
-            return self._tokens.answer(request)
+            return self.tokens.answer(request)
         if request.path == "/site/oauth2/authorize":
             return self._consent.answer(request)
         if request.path.split("/")[1] in {"user", "users", "repositories", "workspaces"}:

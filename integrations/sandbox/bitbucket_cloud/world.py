@@ -103,15 +103,22 @@ class World:
     suspended: set[str] = field(
         default_factory=set
     )  # workspaces that answer 410, owner marked spam
+    _by_uuid: dict[str, User] = field(default_factory=dict)
+
+    def enter(self, user: User) -> None:
+        self.users[user.nickname] = self._by_uuid[user.uuid] = user
 
     def user(self, identifier: str) -> User | None:
         """Find one by nickname, e-mail, account id or {uuid}."""
-        found = self.users.get(identifier)
-        if found is not None:
-            return found
-        return next(
-            (u for u in self.users.values() if identifier in {u.uuid, u.account_id, u.email}), None
-        )
+        found = self.users.get(identifier) or self._by_uuid.get(identifier)
+        if found is None:
+            names = (
+                u for u in self.users.values() if identifier in {u.uuid, u.account_id, u.email}
+            )
+            found = next(names, None)
+            if found is not None:
+                self._by_uuid[found.uuid] = found
+        return found
 
     def workspace(self, identifier: str) -> Workspace | None:
         """Find one by slug or by {uuid}."""
