@@ -69,6 +69,8 @@ class Action(StrEnum):
     CONNECTION_RESUMED = "connection.resumed", "resumed"
     CONNECTION_REVOKED = "connection.revoked", "revoked"
     CONNECTION_STATE_CHANGED = "connection.state_changed", "saw a change of state of"
+    CONNECTION_HELD_BACK = "connection.held_back", "held back after a restore"
+    CONNECTION_ORPHANED = "connection.orphaned", "saw the departure of the owner of"
     WORKSPACES_CHOSEN = "connection.workspaces_chosen", "chose the workspaces of"
     CREDENTIAL_REPLACED = "credential.replaced", "replaced the credential of"
     TOKEN_REFRESHED = "credential.refreshed", "renewed the token of"

@@ -6,7 +6,7 @@ problems it finds, and each says in one line what is wrong and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -52,9 +52,11 @@ def check(name: str) -> Callable[[Check], Check]:
     return add
 
 
-def examine() -> Iterator[Finding]:
-    """Every check's finding; one that cannot run for want of the database says so."""
+def examine(only: Collection[str] = ()) -> Iterator[Finding]:
+    """Every check's finding, or these checks'; one that cannot reach the database says so."""
     for name, function in _checks.items():
+        if only and name not in only:
+            continue
         try:
             yield Finding(name, tuple(function()))
         except DatabaseError as error:
@@ -68,7 +70,9 @@ def examine() -> Iterator[Finding]:
 @check("database")
 def database() -> Iterator[Problem]:
     """Every role reaches the database, as itself and without power over it."""
-    for alias in sorted(set(settings.DATABASES) - {"owner"}):
+    # The api process has no use for Django's "default" and leaves it empty.
+    served = {alias for alias, place in settings.DATABASES.items() if place.get("USER")}
+    for alias in sorted(served - {"owner"}):
         try:
             with connections[alias].cursor() as cursor:
                 cursor.execute(_POWERS)
@@ -158,10 +162,15 @@ def keys() -> Iterator[Problem]:
 
 def _key_files() -> Iterator[tuple[Path, str]]:
     """The files `init_keys` writes; all where at least one is, none on a host without keys."""
-    named = settings.KEYRING_FILE
-    directory = Path(named).parent if named else settings.BASE_DIR / "var" / "keys"
+    directory = key_directory()
     files = [(directory / f"{process}.json", process) for process in HOLDS if HOLDS[process]]
     yield from files if any(path.exists() for path, _ in files) else ()
+
+
+def key_directory() -> Path:
+    """Where the keyring files lie: beside this process's own, or where `init_keys` writes them."""
+    named = settings.KEYRING_FILE
+    return Path(named).parent if named else settings.BASE_DIR / "var" / "keys"
 
 
 # ── The rest ──────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -75,7 +75,7 @@ def secret(name: str, default: str | None = None) -> str:
     return value
 
 
-def database(role: str) -> dict[str, Any]:
+def database(role: str, *, application_name: str) -> dict[str, Any]:
     """Django's settings of one login role, from DATABASE_URL or DATABASE_URL_<ROLE>.
 
     DATABASE_URL names the place; another role's URL differs by its user name unless it is given.
@@ -93,7 +93,11 @@ def database(role: str) -> dict[str, Any]:
         "PASSWORD": _password(role, unquote(parts.password or "")),
         "HOST": unquote(query.pop("host", "")) or parts.hostname or "",
         "PORT": str(parts.port or query.pop("port", "")),
-        "OPTIONS": query,
+        "OPTIONS": query | {"server_side_binding": True, "application_name": application_name},
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        # PgBouncer in transaction mode keeps no server-side cursor.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 
 

@@ -29,6 +29,7 @@ MADE = Limit(most=50, seconds=24 * 3600)
 LAST_OWNER = "An organization needs an owner. Make somebody else an owner first."
 
 _departures: list[Callable[[UUID], list[str]]] = []
+_departed: list[Callable[[UUID], None]] = []
 
 
 def person(user: User) -> Actor:
@@ -40,6 +41,12 @@ def on_departure(preview: Callable[[UUID], list[str]]) -> Callable[[UUID], list[
     """Register a sentence-maker: what stops or changes when the person with this id leaves."""
     _departures.append(preview)
     return preview
+
+
+def on_departed(step: Callable[[UUID], None]) -> Callable[[UUID], None]:
+    """Register what happens, in the same transaction, when the person with this id has left."""
+    _departed.append(step)
+    return step
 
 
 def departure_preview(membership: Membership) -> list[str]:
@@ -191,6 +198,8 @@ def _depart(membership: Membership, actor: Actor, action: Action) -> None:
     details = {"role": membership.role, "invitations_revoked": revoked}
     audit.record(action, actor=actor, subject=membership, **details)
     Membership.objects.filter(id=membership.id).delete()
+    for step in _departed:
+        step(membership.user_id)
 
 
 def _open_invitations_by(user_id: UUID) -> Any:

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import sys
 
+from collections.abc import Callable
+
 from django.conf import settings
+from django.db import connections
 
 from portal import doctor, keyring
 
 DEMANDED = (doctor.database, doctor.row_security, doctor.production)
+
+_before_work: list[Callable[[], object]] = []
+
+
+def before_work(step: Callable[[], object]) -> Callable[[], object]:
+    """Register what a worker does once, before it takes any job."""
+    _before_work.append(step)
+    return step
+
+
+def begin_work() -> None:
+    """This process may take jobs: its keys are proved, and what had to come first is done."""
+    refuse_unless_ready()
+    for step in _before_work:
+        step()
+    connections.close_all()  # a forked worker must not share them
 
 
 def refuse_unless_ready() -> None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from portal import keyring, work
 from portal.models import Heartbeat
-from portal.startup import refuse_unless_ready
+from portal.startup import begin_work
 
 log = logging.getLogger(__name__)
 STALE = timedelta(days=1)
@@ -86,8 +86,8 @@ def _tried(name: str, step: Callable[[], object]) -> None:
 
 
 @signals.worker_init.connect
-def refuse(**_: Any) -> None:
-    refuse_unless_ready()
+def begin(**_: Any) -> None:
+    begin_work()
 
 
 @signals.worker_ready.connect

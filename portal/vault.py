@@ -123,6 +123,18 @@ def holds(place: Place) -> bool:
     return SealedValue.objects.filter(**_columns(place)).exists()
 
 
+def opens(value: SealedValue) -> bool:
+    """Whether a stored value opens where it stands; nothing of it is given out."""
+    place = Place(
+        value.organization_id, value.table_name, value.row_id, value.field, value.domain
+    )
+    try:
+        unseal(bytes(value.blob), place)
+    except SealBroken:
+        return False
+    return True
+
+
 def forget(place: Place) -> None:
     """Nothing is stored in this place any more."""
     SealedValue.objects.filter(**_columns(place)).delete()

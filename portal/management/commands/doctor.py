@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -13,9 +14,13 @@ class Command(BaseCommand):
     help = "Says what is wrong with this installation and what to do about it."
     requires_system_checks: list[str] = []  # what they find is among the lines
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--only", default="", help="names of checks, separated by commas")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Writes the lines; leaves with code 1 when there is a problem."""
-        findings = list(doctor.examine())
+        only = [name for name in options["only"].split(",") if name]
+        findings = list(doctor.examine(only))
         for finding in findings:
             for problem in finding.problems:
                 self.stdout.write(self.style.ERROR(f"wrong  {finding.name}: {problem}"))
