@@ -1,0 +1,250 @@
+"""What people are told of connections: one function for each kind, called where it happens.
+
+Each belongs to the transaction of what happened, and says it to the people who may mend that
+connection. Called again for the same trouble it changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+
+from connections import registry
+from connections.flows import told_kinds as kinds
+from connections.models import Breaker, Connection, SyncRun, Verification
+from portal import notices, tenancy
+from portal.models import Notice, Organization
+from portal.phrases import plural
+from portal.policy import Permission
+
+NAMED_CHANGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something to tell of that has no row of its own here."""
+
+    id: UUID
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# ── The grant ─────────────────────────────────────────────────────────────────────────────────
+
+
+def refused(connection: Connection) -> None:
+    """The vendor refused the credential once; we look again before we believe it."""
+    _tell(kinds.REFUSED, connection, page="connection")
+
+
+def needs_link(connection: Connection) -> None:
+    """It is believed: the grant is gone, and only a new link helps."""
+    notices.resolve(_cause(kinds.REFUSED, connection))
+    _tell(kinds.NEEDS_LINK, connection, page="connection")
+
+
+def recovered(connection: Connection) -> None:
+    """It works again; who had been told of the trouble is told that."""
+    for kind in (kinds.REFUSED, kinds.NEEDS_LINK):
+        notices.recovered(_cause(kind, connection), kind=kinds.RECOVERED)
+
+
+def over(connection: Connection) -> None:
+    """It was revoked: nobody needs to do anything about it any more."""
+    causes = Notice.objects.filter(subject_id=connection.id, resolved_at=None)
+    for cause in list(causes.values_list("dedupe", flat=True)):
+        notices.resolve(cause)
+
+
+def expires(connection: Connection, days: int) -> None:
+    """Its credential ends in so many days and does not renew itself."""
+    _tell(
+        kinds.EXPIRES,
+        connection,
+        page="connection_credential",
+        dedupe=_expiry(connection, days),
+        title=f"{connection} expires " + (f"in {plural(days, 'day')}" if days > 1 else "tomorrow"),
+    )
+
+
+def expiry_moved(connection: Connection, *, days: Collection[int]) -> None:
+    """The warnings of these days do not hold any more, after a new link or a later warning."""
+    for each in days:
+        notices.resolve(_expiry(connection, each))
+
+
+def owner_left(connection: Connection) -> None:
+    """Who granted it is no member any more."""
+    _tell(kinds.OWNER_LEFT, connection, page="connection", permission=Permission.CONNECTION_MANAGE)
+
+
+# ── What a verification or a sync found ───────────────────────────────────────────────────────
+
+
+def drift(connection: Connection, verification: Verification) -> None:
+    """The vendor allows something else than it did at the verification before."""
+    _tell(
+        kinds.DRIFT,
+        connection,
+        page="connection_verification",
+        dedupe=f"{kinds.DRIFT}:{verification.id}",
+        body=_changes(verification.drift),
+    )
+
+
+def quarantined(connection: Connection, run: SyncRun) -> None:
+    """So much is gone that nothing was removed; a person decides."""
+    missing = sum(held["missing"] for held in run.shrink)
+    before = sum(held["before"] for held in run.shrink)
+    _tell(
+        kinds.QUARANTINED,
+        connection,
+        page="connection_sync",
+        permission=Permission.CONNECTION_MANAGE,
+        title=f"{connection}: {missing} of {before} rows seem to be gone",
+    )
+
+
+def quarantine_over(connection: Connection) -> None:
+    """Somebody agreed, or a later sync saw everything again."""
+    notices.resolve(_cause(kinds.QUARANTINED, connection))
+
+
+# ── After a restored backup ───────────────────────────────────────────────────────────────────
+
+
+def held_back(connection: Connection, because: str) -> None:
+    """The restored backup is older than this connection's credential, which is not used."""
+    _tell(kinds.RESTORED, connection, page="connection", body=f"{because}. Link it again.")
+
+
+def lost_by_restore(connection_id: UUID, name: str) -> None:
+    """The connection was made after the backup that was restored; only its name is known."""
+    notices.tell(
+        kinds.RESTORED,
+        subject=Named(connection_id, name),
+        audience=notices.who_may(Permission.CONNECTION_MANAGE),
+        dedupe=f"{kinds.RESTORED}:{connection_id}",
+        url=_page("connections"),
+        title=f"{name} is missing after a restore",
+        body="It was linked after the backup was made. Link it again to have it back.",
+    )
+
+
+def restored(connection: Connection) -> None:
+    """It was linked again, or its credential turned out to be good."""
+    notices.recovered(_cause(kinds.RESTORED, connection), kind=kinds.RECOVERED)
+
+
+# ── A vendor in trouble ───────────────────────────────────────────────────────────────────────
+
+
+def provider_storm(breaker: Breaker) -> None:
+    """So many grants of one vendor fail that we stopped believing it. Operators are told.
+
+    Call it acting for the platform.
+    """
+    notices.tell(
+        kinds.STORM_OPERATORS,
+        subject=breaker,
+        audience=notices.operators(),
+        dedupe=f"{kinds.STORM}:{breaker.id}",
+        url=reverse("platform_connectors"),
+    )
+
+
+def provider_well(breaker: Breaker) -> None:
+    """The vendor answers as usual again. Call it acting for the platform."""
+    notices.recovered(f"{kinds.STORM}:{breaker.id}", kind=kinds.STORM_OVER_OPERATORS)
+
+
+def provider_storm_here(breaker: Breaker) -> None:
+    """It lasts for hours: the acting organization's people are told, in one notice."""
+    product = registry.get(breaker.connector).manifest.name
+    notices.tell(
+        kinds.STORM,
+        subject=Named(breaker.id, product),
+        audience=notices.who_may(Permission.CONNECTION_MEND),
+        dedupe=f"{kinds.STORM}:{breaker.id}",
+        url=_page("connections"),
+    )
+
+
+def provider_well_here(breaker: Breaker) -> None:
+    """The vendor answers as usual again, for the acting organization's people."""
+    notices.recovered(f"{kinds.STORM}:{breaker.id}", kind=kinds.STORM_OVER)
+
+
+# ── Services that read tokens ─────────────────────────────────────────────────────────────────
+
+
+def key_frozen(key: notices.Subject, *, url: str, because: str = "") -> None:
+    """A service's key does not work until somebody looks at it."""
+    notices.tell(
+        kinds.KEY_FROZEN,
+        subject=key,
+        audience=notices.who_may(Permission.ORGANIZATION_EDIT),
+        dedupe=f"{kinds.KEY_FROZEN}:{key.id}",
+        url=url,
+        body=because,
+    )
+
+
+def key_thawed(key: notices.Subject) -> None:
+    """Somebody looked at the key: it works again, or is gone."""
+    notices.resolve(f"{kinds.KEY_FROZEN}:{key.id}")
+
+
+def _tell(
+    kind: str,
+    connection: Connection,
+    *,
+    page: str,
+    permission: Permission = Permission.CONNECTION_MEND,
+    dedupe: str = "",
+    **words: Any,
+) -> None:
+    notices.tell(
+        kind,
+        subject=connection,
+        audience=notices.who_may(
+            permission, team_id=connection.team_id, granted_by=connection.granted_by_id
+        ),
+        dedupe=dedupe or _cause(kind, connection),
+        url=_page(page, connection.id),
+        team_id=connection.team_id,
+        **words,
+    )
+
+
+def _cause(kind: str, connection: Connection) -> str:
+    return f"{kind}:{connection.id}"
+
+
+def _expiry(connection: Connection, days: int) -> str:
+    return f"{kinds.EXPIRES}:{connection.id}:{days}"
+
+
+def _page(name: str, *ids: UUID) -> str:
+    slug = Organization.objects.get(id=tenancy.organization_id()).slug
+    return reverse(name, args=[slug, *ids])
+
+
+def _changes(found: list[dict[str, Any]]) -> str:
+    """The first changes in words, and how many more there are."""
+    lines = [_change(one) for one in found[:NAMED_CHANGES]]
+    more = len(found) - NAMED_CHANGES
+    return "; ".join([*lines, *([f"{more} more"] if more > 0 else [])]) + "."
+
+
+def _change(one: dict[str, Any]) -> str:
+    what, before, after = one["what"], one["before"], one["after"]
+    if not after:
+        return f"{what} {before} is gone"
+    return f"{what} {after} is new" if not before else f"{what}: {before} became {after}"

@@ -1,0 +1,129 @@
+"""The kinds of notices about connections: their words, buttons and default channels."""
+
+from __future__ import annotations
+
+from portal.notices import Kind, Severity, register
+
+REFUSED, NEEDS_LINK, RECOVERED = (
+    "connection_refused",
+    "connection_needs_link",
+    "connection_recovered",
+)
+EXPIRES, DRIFT, QUARANTINED = "credential_expires", "drift_found", "sync_quarantined"
+OWNER_LEFT, KEY_FROZEN, RESTORED = "owner_left", "key_frozen", "restored_quarantine"
+STORM, STORM_OVER = "provider_storm", "provider_well"
+STORM_OPERATORS, STORM_OVER_OPERATORS = "provider_storm_operators", "provider_well_operators"
+
+register(
+    Kind(
+        REFUSED,
+        label="A vendor refuses a credential for the first time",
+        title="{subject} was refused",
+        sentence="The vendor refused its credential. We look twice more within a quarter of an"
+        " hour before we believe it.",
+        button="Look at it",
+        chat=False,
+    ),
+    Kind(
+        NEEDS_LINK,
+        label="A connection needs a new link",
+        title="{subject} needs a new link",
+        sentence="The vendor does not accept its credential any more. Name, settings and history"
+        " stay when you link it again.",
+        button="Link again",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        RECOVERED,
+        label="A connection works again",
+        title="{subject} works again",
+        sentence="The vendor accepts its credential. Nothing needs doing.",
+        button="Look at it",
+        severity=Severity.NEWS,
+        email=True,
+    ),
+    Kind(
+        EXPIRES,
+        label="A credential expires soon",
+        title="{subject} expires soon",
+        sentence="Its credential does not renew itself. Make a new one at the vendor and replace it"
+        " here before then.",
+        button="Replace it",
+        email=True,
+    ),
+    Kind(
+        DRIFT,
+        label="What a vendor allows has changed",
+        title="{subject} may do other things than before",
+        sentence="The last verification found something else than the one before.",
+        button="Look at it",
+    ),
+    Kind(
+        QUARANTINED,
+        label="A sync held removals back",
+        title="{subject}: much seems to be gone",
+        sentence="So much is missing from the last reading that nothing was removed. Agree to it if"
+        " it is right, or find out at the vendor why it is missing.",
+        button="Look at it",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        KEY_FROZEN,
+        label="A service key was frozen",
+        title="The service key {subject} was frozen",
+        sentence="It was used in an unusual way, so it gives out no tokens until somebody looks.",
+        button="Look at it",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        RESTORED,
+        label="A restore left a connection behind",
+        title="{subject} is held back after a restore",
+        sentence="The backup that was restored is older than its credential. Link it again.",
+        button="Link again",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        STORM,
+        label="A vendor is in trouble for hours",
+        title="{subject} has been refusing us for hours",
+        sentence="Many connections of many organizations fail at the same time, so your grants are"
+        " most likely fine. We go on trying; nothing needs linking again.",
+        button="See your connections",
+        email=True,
+    ),
+    Kind(
+        STORM_OVER,
+        label="A vendor is well again",
+        title="{subject} answers as usual again",
+        sentence="Tokens renew themselves again.",
+        button="See your connections",
+        severity=Severity.NEWS,
+        email=True,
+    ),
+    Kind(
+        STORM_OPERATORS,
+        label="A vendor is in trouble",
+        title="The breaker of {subject} is open",
+        sentence="Too many grants fail at once. While it is open no connection is declared dead,"
+        " and one of them is tried every half minute.",
+        button="Look at it",
+        severity=Severity.BROKEN,
+        email=True,
+        to_operators=True,
+    ),
+    Kind(
+        STORM_OVER_OPERATORS,
+        label="A vendor is well again",
+        title="The breaker of {subject} is closed",
+        sentence="The vendor answers as usual, and refreshes go on at their normal rate.",
+        button="Look at it",
+        severity=Severity.NEWS,
+        email=True,
+        to_operators=True,
+    ),
+)
