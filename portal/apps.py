@@ -15,7 +15,8 @@ class PortalConfig(AppConfig):
         hints, celery = import_module("portal.hints"), import_module("portal.celery")
         import_module("portal.checks")
         hints.send_with(celery.send_hint)
-        import_module("portal.sign_ins")
-        import_module("portal.support")
+        if settings.FOR_PEOPLE:
+            import_module("portal.sign_ins")
+            import_module("portal.support")
         if settings.PROCESS == "worker":
             import_module("portal.sweeper")

@@ -37,6 +37,7 @@ DOMAINS: Final[Mapping[str, Callable[[bytes], Key]]] = {
 HOLDS: Final[Mapping[str, frozenset[str]]] = {
     "web": frozenset({"intake_public", "mfa"}),
     "worker": frozenset({"intake", "grant", "index"}),
+    "api": frozenset(),
     "tick": frozenset(),
     "manage": frozenset(),
 }

@@ -12,9 +12,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # ── What runs here ────────────────────────────────────────────────────────────────────────────
 MODE = env.choice("PORTAL_MODE", ("development", "production"), "development")
 PRODUCTION = MODE == "production"
-PROCESS = env.choice("PORTAL_PROCESS", ("web", "worker", "tick", "manage"), "manage")
+PROCESS = env.choice("PORTAL_PROCESS", ("web", "api", "worker", "tick", "manage"), "manage")
+FOR_PEOPLE = PROCESS != "api"  # that one serves services: no sessions, no forms, no sign-in
 DEBUG = env.boolean("DEBUG", False)
 PORTAL_URL = env.text("PORTAL_URL", "http://localhost:8000").rstrip("/")
+API_URL = env.text("API_URL", "http://localhost:8001").rstrip("/")
 ALLOWED_HOSTS = env.listed("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
@@ -33,6 +35,8 @@ INSTALLED_APPS = [
     "connections.apps.ConnectionsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+]
+INSTALLED_APPS += FOR_PEOPLE * [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -63,8 +67,17 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.OrganizationMiddleware",
 ]
+if not FOR_PEOPLE:
+    MIDDLEWARE = [
+        "portal.middleware.RequestIdMiddleware",
+        "django.middleware.security.SecurityMiddleware",
+        "portal.middleware.SecurityHeadersMiddleware",
+        "portal.problem_details.ProblemMiddleware",
+        "django.middleware.common.CommonMiddleware",
+    ]
 
-ROOT_URLCONF = "portal.urls"
+ROOT_URLCONF = "portal.urls" if FOR_PEOPLE else "portal.api_urls"
+APPEND_SLASH = FOR_PEOPLE
 WSGI_APPLICATION = "portal.wsgi.application"
 TEMPLATES = [
     {
@@ -84,28 +97,12 @@ TEMPLATES = [
 ]
 
 # ── Database: one PostgreSQL, one login role for each duty ────────────────────────────────────
-DATABASE_ROLE = {"web": "default", "tick": "sweeper"}.get(PROCESS, "worker")
-
-
-def _database(role: str) -> dict[str, object]:
-    place = env.database(role)
-    options = place["OPTIONS"] | {"server_side_binding": True, "application_name": PROCESS}
-    return place | {
-        "OPTIONS": options,
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-        # PgBouncer in transaction mode keeps no server-side cursor.
-        "DISABLE_SERVER_SIDE_CURSORS": True,
-    }
-
-
-DATABASES = {
-    "default": _database("app"),
-    "worker": _database("worker"),
-    "sweeper": _database("sweeper"),
-    "support": _database("support"),
-    "owner": _database("owner"),
-}
+DATABASE_ROLE = {"web": "default", "api": "api", "tick": "sweeper"}.get(PROCESS, "worker")
+_roles = {"default": "app"} | {r: r for r in ("api", "worker", "sweeper", "support", "owner")}
+if PROCESS == "api":  # nobody else's password is needed there
+    _roles = {"api": "api"}
+DATABASES: dict[str, dict[str, object]] = {"default": {}}  # Django wants one, if only empty
+DATABASES |= {a: env.database(role, application_name=PROCESS) for a, role in _roles.items()}
 DATABASE_ROUTERS = ["portal.roles.RoleRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -207,7 +204,8 @@ CSRF_COOKIE_NAME = "__Host-csrf" if SECURE_COOKIES else "csrf"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", PRODUCTION)
+TLS_ONLY = env.boolean("SECURE_SSL_REDIRECT", PRODUCTION)
+SECURE_SSL_REDIRECT = TLS_ONLY and FOR_PEOPLE  # a service's key sent in clear is refused instead
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 X_FRAME_OPTIONS = "DENY"

@@ -12,6 +12,7 @@ from portal.views import (
     members,
     organization,
     platform,
+    service,
     support,
     teams,
 )
@@ -70,6 +71,8 @@ urlpatterns = [
     path(ORGANIZATION, include(people)),
     *staff,
     *for_builders,
+    path("api/v1", service.elsewhere),
+    path("api/v1/<path:rest>", service.elsewhere, name="api_elsewhere"),
     path("health/alive/", health.alive, name="health_alive"),
     path("health/ready/", health.ready, name="health_ready"),
     path("", include("connections.urls")),

@@ -1,4 +1,4 @@
-"""The web process; it refuses to start without the right keys."""
+"""The web process, and the api process; each refuses to start without its own keys."""
 
 import os
 

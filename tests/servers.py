@@ -142,7 +142,10 @@ class Servers:
         self._start(server)
 
 
-APPLICATION_ROLES = ("portal_app", "portal_worker", "portal_sweeper", "portal_support")
+APPLICATION_ROLES = (
+    *("portal_app", "portal_api", "portal_worker"),
+    *("portal_sweeper", "portal_support"),
+)
 STRATEGY = "file_copy"
 
 

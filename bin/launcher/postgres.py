@@ -27,6 +27,7 @@ from launcher.layout import Account, Layout, account_of, readable
 ROLES = (
     "portal_owner",
     "portal_app",
+    "portal_api",
     "portal_worker",
     "portal_sweeper",
     "portal_support",
