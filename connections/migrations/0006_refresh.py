@@ -56,6 +56,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # The new tables' constraints are checked last, when their row security wants to know of an
+        # organization already.
+        RunSQL(
+            "SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'", RunSQL.noop
+        ),
         migrations.CreateModel(
             name="Breaker",
             fields=[
