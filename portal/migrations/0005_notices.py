@@ -42,6 +42,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # As in 0004: the new constraints are checked last, through the tables' row security.
+        RunSQL(
+            "SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'", RunSQL.noop
+        ),
         migrations.CreateModel(
             name="Dispatch",
             fields=[
