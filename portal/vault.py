@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NoReturn
 from uuid import UUID
@@ -20,16 +21,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal import keyring
-from portal.keyfile import KeyMissing
-from portal.keys import (
-    KEY_BYTES,
-    Cipher,
-    IndexKey,
-    IntakeOpener,
-    IntakeSealer,
-    SealBroken,
-    lp,
-)
+from portal.keyfile import BEFORE, KeyMissing
+from portal.keys import KEY_BYTES, Cipher, IndexKey, IntakeOpener, IntakeSealer, SealBroken, lp
 from portal.models import DataKey, Intake, SealedValue
 from portal.secret import Secret
 
@@ -69,24 +62,31 @@ class Place:
 
 def seal(secret: Secret, place: Place) -> bytes:
     """The blob to store in that place. Runs inside the organization's transaction."""
-    try:
-        version, cipher = _active_data_key(place)
-    except (SealBroken, KeyMissing) as reason:
-        _broken(place, reason)
+    return seal_under(active_data_key(place), secret, place)
+
+
+def seal_under(key: tuple[int, Cipher], secret: Secret, place: Place) -> bytes:
+    """The blob to store in that place, under its active data key that the caller has at hand."""
+    version, cipher = key
     context = place.context("portal/v1", AES_256_GCM, version)
     return _head(FIELD, AES_256_GCM, version) + cipher.seal(secret.reveal().encode(), context)
 
 
 def unseal(blob: bytes, place: Place) -> Secret:
     """The secret of that place; raises SealBroken. Runs inside the organization's transaction."""
-    try:
-        version, sealed = _parts(blob, FIELD, AES_256_GCM)
-        cipher = _data_key(place, version)
-        secret = Secret(cipher.open(sealed, place.context("portal/v1", AES_256_GCM, version)))
-    except (SealBroken, KeyMissing) as reason:
-        _broken(place, reason)
+    secret = unseal_under(data_key, blob, place)
     log.info("secret.opened", extra=place.named())
     return secret
+
+
+def unseal_under(find: Callable[[Place, int], Cipher], blob: bytes, place: Place) -> Secret:
+    """The secret of that place; `find` knows its data key of that version. Raises SealBroken."""
+    try:
+        version, sealed = _parts(blob, FIELD, AES_256_GCM)
+        context = place.context("portal/v1", AES_256_GCM, version)
+        return Secret(find(place, version).open(sealed, context))
+    except (SealBroken, KeyMissing) as reason:
+        _broken(place, reason)
 
 
 # ── Stored values ─────────────────────────────────────────────────────────────────────────────
@@ -112,10 +112,20 @@ def keep(place: Place, secret: Secret) -> None:
 
 def open(place: Place) -> Secret:
     """The secret stored in this place; raises LookupError when there is none, or SealBroken."""
-    blob = SealedValue.objects.filter(**_columns(place)).values_list("blob", flat=True).first()
-    if blob is None:
+    row = SealedValue.objects.filter(**_columns(place)).values_list("blob", "domain").first()
+    if row is None:
         raise LookupError(f"nothing is stored in {place.table}.{place.field} of {place.row_id}")
-    return unseal(bytes(blob), place)
+    return unseal(bytes(row[0]), stored_at(place, row[1]))
+
+
+def stored_at(place: Place, domain: str) -> Place:
+    """The place with the domain its value lies under: its own or the one before; else SealBroken.
+
+    Without this, whoever writes rows and holds a lesser domain's key could forge a greater one's.
+    """
+    if domain not in (place.domain, BEFORE.get(place.domain)):
+        _broken(place, SealBroken("of another key domain"))
+    return replace(place, domain=domain)
 
 
 def holds(place: Place) -> bool:
@@ -125,9 +135,7 @@ def holds(place: Place) -> bool:
 
 def opens(value: SealedValue) -> bool:
     """Whether a stored value opens where it stands; nothing of it is given out."""
-    place = Place(
-        value.organization_id, value.table_name, value.row_id, value.field, value.domain
-    )
+    place = Place(value.organization_id, value.table_name, value.row_id, value.field, value.domain)
     try:
         unseal(bytes(value.blob), place)
     except SealBroken:
@@ -214,11 +222,18 @@ def keyed_hash(purpose: str, value: str) -> bytes:
 # ── Data keys ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _active_data_key(place: Place) -> tuple[int, Cipher]:
-    """The data key that seals now; the first use in an organization makes it.
+def active_data_key(place: Place) -> tuple[int, Cipher]:
+    """The data key that seals now; the first use in an organization makes it. Raises SealBroken.
 
     Two that come first at once agree: the second insert waits for the first and does nothing.
     """
+    try:
+        return _active_data_key(place)
+    except (SealBroken, KeyMissing) as reason:
+        _broken(place, reason)
+
+
+def _active_data_key(place: Place) -> tuple[int, Cipher]:
     active = DataKey.objects.filter(domain=place.domain, state=DataKey.State.ACTIVE)
     row = active.first()
     if row is None:
@@ -242,7 +257,8 @@ def _new_data_key(place: Place) -> DataKey:
     )
 
 
-def _data_key(place: Place, version: int) -> Cipher:
+def data_key(place: Place, version: int) -> Cipher:
+    """The data key of this version; raises SealBroken when there is none any more."""
     row = DataKey.objects.filter(domain=place.domain, version=version).first()
     if row is None or row.state == DataKey.State.DESTROYED:
         raise SealBroken("no such data key")

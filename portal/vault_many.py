@@ -1,0 +1,89 @@
+"""Many secrets at once: one statement, and each data key is unwrapped once.
+
+What `vault` promises for one place holds here for each. All places belong to the acting
+organization; call both inside its transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from portal import roles, tenancy, vault
+from portal.keys import Cipher, SealBroken
+from portal.models import SealedValue
+from portal.secret import Secret
+from portal.vault import Place
+
+log = logging.getLogger(__name__)
+
+_KEEP = """
+INSERT INTO portal_sealedvalue AS stored
+       (id, organization_id, table_name, row_id, field, domain, blob, created_at, updated_at)
+SELECT s.id, %s, s.table_name, s.row_id, s.field, s.domain, s.blob, %s, %s
+  FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::bytea[])
+       AS s(id, table_name, row_id, field, domain, blob)
+    ON CONFLICT (organization_id, table_name, row_id, field)
+    DO UPDATE SET domain = EXCLUDED.domain, blob = EXCLUDED.blob, updated_at = EXCLUDED.updated_at
+"""
+
+
+def keep_many(secrets: Sequence[tuple[Place, Secret]]) -> None:
+    """Each secret is stored in its place, replacing what was there; raises SealBroken."""
+    if not secrets:
+        return
+    active = {place.domain: vault.active_data_key(place) for place in _one_each(secrets)}
+    now = timezone.now()
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            _KEEP,
+            [
+                *(tenancy.organization_id(), now, now),
+                [uuid4() for _ in secrets],
+                [place.table for place, _ in secrets],
+                [place.row_id for place, _ in secrets],
+                [place.field for place, _ in secrets],
+                [place.domain for place, _ in secrets],
+                [vault.seal_under(active[at.domain], secret, at) for at, secret in secrets],
+            ],
+        )
+
+
+def _one_each(secrets: Sequence[tuple[Place, Secret]]) -> Iterable[Place]:
+    """One place of each domain."""
+    return {place.domain: place for place, _ in secrets}.values()
+
+
+def open_many(places: Iterable[Place]) -> dict[Place, Secret | None]:
+    """What is stored in these places: None for what does not open, no entry where nothing is."""
+    wanted: dict[tuple[str, str], dict[UUID, Place]] = defaultdict(dict)
+    for place in places:
+        wanted[place.table, place.field][place.row_id] = place
+    find = _remembering()
+    found: dict[Place, Secret | None] = {}
+    for (table, field), by_row in wanted.items():
+        rows = SealedValue.objects.filter(table_name=table, field=field, row_id__in=list(by_row))
+        for row_id, domain, blob in rows.values_list("row_id", "domain", "blob"):
+            found[by_row[row_id]] = None
+            with suppress(SealBroken):
+                at = vault.stored_at(by_row[row_id], domain)
+                found[by_row[row_id]] = vault.unseal_under(find, bytes(blob), at)
+        log.info("secret.opened", extra={"table": table, "field": field, "rows": len(by_row)})
+    return found
+
+
+def _remembering() -> Callable[[Place, int], Cipher]:
+    """Finds data keys and unwraps each of them once."""
+    keys: dict[tuple[str, int], Cipher] = {}
+
+    def find(place: Place, version: int) -> Cipher:
+        if (place.domain, version) not in keys:
+            keys[place.domain, version] = vault.data_key(place, version)
+        return keys[place.domain, version]
+
+    return find
