@@ -10,6 +10,13 @@ from connections.models.connection import (
 )
 from connections.models.pending_link import LinkStage, PendingLink
 from connections.models.refresh import Breaker, BreakerState, Candidate, RefreshAttempt
+from connections.models.service_key import (
+    KeyScope,
+    KeyUse,
+    Lease,
+    LeaseOutcome,
+    ServiceKey,
+)
 from connections.models.sync_run import LIVE, RunState, StreamRun, SyncFailure, SyncRun
 from connections.models.verification import Check, CheckOutcome, Outcome, Verification
 from connections.models.workspace import Member, Project, Repository, Workspace
@@ -25,6 +32,10 @@ __all__ = [
     "ConnectionState",
     "Consumer",
     "Credential",
+    "KeyScope",
+    "KeyUse",
+    "Lease",
+    "LeaseOutcome",
     "LinkStage",
     "Member",
     "Outcome",
@@ -33,6 +44,7 @@ __all__ = [
     "RefreshAttempt",
     "Repository",
     "RunState",
+    "ServiceKey",
     "StreamRun",
     "SyncFailure",
     "SyncRun",
