@@ -68,6 +68,10 @@ class Vendor:
         """What the control port answers to this wish: `order("/faults", match=…, kind=…)`."""
         return self._ask("POST", path, wish)
 
+    def ask(self, path: str) -> Any:
+        """What the control port says at this path."""
+        return self._ask("GET", path)
+
     def requests(self) -> list[dict[str, Any]]:
         found = self._ask("GET", "/requests")
         return list(found["requests"] if isinstance(found, dict) else found)
