@@ -24,6 +24,7 @@ LEASE_SECONDS: Final = 120.0  # three deadlines: a live worker has finished befo
 LOOKS: Final = 3
 LOOKS_APART: Final = timedelta(seconds=45)  # what is refused sooner is the same look
 SUSPECT_FOR: Final = timedelta(minutes=10)  # before a third look is believed
+CALM_FOR: Final = timedelta(seconds=LEASE_SECONDS)  # between a good probe and a closed breaker
 SECOND_LOOK_SECONDS: Final = (60.0, 90.0)
 THIRD_LOOK_SECONDS: Final = (600.0, 900.0)  # after the suspicion arose
 
@@ -68,6 +69,7 @@ class GrantView:
 
     `doubted`: the claim that is being settled found an intent already there, so an earlier call
     with the same parent may have spent it. `candidates` counts kept siblings that were not tried.
+    `opened_at` is when the breaker opened last: what was suspected before that counts no more.
     """
 
     version: int
@@ -81,6 +83,7 @@ class GrantView:
     suspect_since: datetime | None = None
     looked_at: datetime | None = None
     breaker_open: bool = False
+    opened_at: datetime | None = None
     quarantined: bool = False
     live: bool = True
 
@@ -134,18 +137,28 @@ def _is_look(case: Settling) -> bool:
 
 
 def _is_believed(case: Settling) -> bool:
-    since = case.view.suspect_since
-    is_old = since is not None and case.now - since >= SUSPECT_FOR
-    return is_old and _is_look(case) and case.view.looks + 1 >= LOOKS
+    view = case.view
+    if view.suspect_since is None or is_void(view):
+        return False
+    is_old = case.now - view.suspect_since >= SUSPECT_FOR
+    return is_old and _is_look(case) and view.looks + 1 >= LOOKS
+
+
+def is_void(view: GrantView) -> bool:
+    """Whether the suspicion arose before an incident was noticed, and so may be part of it."""
+    if view.suspect_since is None or view.opened_at is None:
+        return False
+    return view.suspect_since <= view.opened_at
 
 
 SITUATIONS: Final[Mapping[str, Callable[[Settling], bool]]] = MappingProxyType(
     {
         "always": lambda case: True,
-        # The line went on without this answer.
         "moved_on": lambda case: case.view.version != case.parent,
         # The lease ended and another worker asks with the same parent: its answer decides.
         "taken_over": lambda case: case.view.lease_owner not in (None, case.owner),
+        # Settled so long after it was read that it says nothing of now.
+        "stale": lambda case: case.view.lease_until is None or case.view.lease_until <= case.now,
         "sibling_waits": lambda case: case.view.candidates > 0,
         "breaker_open": lambda case: case.view.breaker_open,
         "doubted": lambda case: case.view.doubted,
@@ -175,6 +188,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *(Rule("reread", answer, "moved_on", _D.IGNORED_MOVED_ON) for answer in _OTHERS),
     *(Rule("late_answer", answer, "taken_over", _D.IGNORED_MOVED_ON) for answer in _OTHERS),
     Rule("subject", _A.SUBJECT_CHANGED, "always", _D.NEEDS_REAUTHORIZATION),
+    Rule("stale_refusal", _A.REFUSED, "stale", _D.RETRY_SAME_PARENT),
     Rule("try_siblings", _A.REFUSED, "sibling_waits", _D.CANDIDATE_PROMOTED),
     Rule("incident", _A.REFUSED, "breaker_open", _D.BREAKER),
     Rule("third_look", _A.REFUSED, "believed", _D.NEEDS_REAUTHORIZATION),
@@ -232,11 +246,21 @@ def settled(view: GrantView, decision: Decision, *, owner: UUID, now: datetime) 
 
 def looked(view: GrantView, now: datetime) -> GrantView:
     """A refusal was seen: a new look when the last one is long enough ago."""
+    if is_void(view):
+        return replace(view, looks=1, looked_at=now, suspect_since=now)
     if view.looked_at is not None and now - view.looked_at < LOOKS_APART:
         return view
     return replace(
         view, looks=view.looks + 1, looked_at=now, suspect_since=view.suspect_since or now
     )
+
+
+def is_outlived(sibling_parent: int, parent: int) -> bool:
+    """Whether a kept sibling is of no use: a child of its own parent was itself refreshed.
+
+    Asked of each when the answer to `parent` becomes current.
+    """
+    return sibling_parent < parent
 
 
 # ── When to ask next ──────────────────────────────────────────────────────────────────────────
@@ -267,13 +291,9 @@ def look_again_at(view: GrantView, now: datetime, draw: Draw = random.uniform) -
 
 
 def retry_at(
-    now: datetime,
-    attempts: int,
-    *,
-    retry_after_seconds: float | None = None,
-    draw: Draw = random.uniform,
+    now: datetime, attempts: int, *, not_before: float = 0.0, draw: Draw = random.uniform
 ) -> datetime:
-    """Full jitter up to 5 s, 10 s, 20 s, … 15 minutes, and never before the vendor's own hour."""
+    """Full jitter up to 5 s, 10 s, 20 s, … 15 minutes, and not before the vendor's own seconds."""
     shortest, longest = BACKOFF_SECONDS
     ceiling = min(longest, shortest * 2 ** min(max(attempts - 1, 0), 10))
-    return now + timedelta(seconds=max(draw(0, ceiling), retry_after_seconds or 0.0))
+    return now + timedelta(seconds=max(draw(0, ceiling), not_before))
