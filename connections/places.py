@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from connections.models import Consumer, Credential, PendingLink
+from uuid import UUID
+
+from connections.models import Candidate, Consumer, Credential, PendingLink
 from portal import vault
 from portal.vault import Place
 
 DOMAIN = "grant"
+ACCESS_DOMAIN = "access"  # the api process opens it too, and nothing else
 
-CREDENTIALS, LINKS, CONSUMERS = (
+CREDENTIALS, CANDIDATES, LINKS, CONSUMERS = (
     "connections_credential",
+    "connections_candidate",
     "connections_pendinglink",
     "connections_consumer",
 )
@@ -20,7 +24,17 @@ ACCESS, REFRESH, SECRET, CODE, VERIFIER = "access", "refresh", "secret", "code",
 
 
 def of_credential(credential: Credential, field: str) -> Place:
-    return Place(credential.organization_id, CREDENTIALS, credential.id, field, DOMAIN)
+    return of_grant(credential.organization_id, credential.id, field)
+
+
+def of_grant(organization_id: UUID, credential_id: UUID, field: str) -> Place:
+    """As `of_credential`, by the credential's id alone."""
+    domain = ACCESS_DOMAIN if field == ACCESS else DOMAIN
+    return Place(organization_id, CREDENTIALS, credential_id, field, domain)
+
+
+def of_candidate(organization_id: UUID, candidate_id: UUID, field: str) -> Place:
+    return Place(organization_id, CANDIDATES, candidate_id, field, DOMAIN)
 
 
 def of_link(pending: PendingLink, field: str) -> Place:
@@ -32,6 +46,15 @@ def of_consumer(consumer: Consumer, field: str = SECRET) -> Place:
 
 
 def forget_credential(credential: Credential) -> None:
-    """Nothing is sealed for this credential any more."""
+    """Nothing is sealed for this credential any more, nor for its spare answers."""
     for field in (ACCESS, REFRESH, SECRET):
         vault.forget(of_credential(credential, field))
+    for candidate in Candidate.objects.filter(credential_id=credential.id):
+        forget_candidate(candidate)
+
+
+def forget_candidate(candidate: Candidate) -> None:
+    """The spare answer is gone, with what was sealed for it."""
+    for field in (ACCESS, REFRESH):
+        vault.forget(of_candidate(candidate.organization_id, candidate.id, field))
+    candidate.delete()

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -29,6 +29,7 @@ DOMAINS: Final[Mapping[str, Callable[[bytes], Key]]] = {
     "intake": IntakeOpener,  # opens what people and vendors brought in
     "intake_public": IntakeSealer,  # seals it
     "grant": Cipher,  # wraps the data keys of stored credentials
+    "access": Cipher,  # wraps those of access tokens, which live an hour or two
     "index": IndexKey,  # fingerprints and keyed look-ups
     "mfa": Cipher,  # wraps the data key of TOTP seeds and recovery codes
 }
@@ -36,17 +37,26 @@ DOMAINS: Final[Mapping[str, Callable[[bytes], Key]]] = {
 # Which process holds which domains: exactly these, none missing and none more.
 HOLDS: Final[Mapping[str, frozenset[str]]] = {
     "web": frozenset({"intake_public", "mfa"}),
-    "worker": frozenset({"intake", "grant", "index"}),
-    "api": frozenset(),
+    "api": frozenset({"access"}),
+    "worker": frozenset({"intake", "grant", "access", "index"}),
     "tick": frozenset(),
     "manage": frozenset(),
 }
+
+# What came after the first version, so an older installation may lack it: `init_keys` adds it.
+ADDED: Final = frozenset({"access"})
+# Where values of such a domain lay before: they stay there until they are stored again.
+BEFORE: Final[Mapping[str, str]] = {"access": "grant"}
 
 _DIFFERENT_BYTES: Final = 8  # of 32; a random key has fewer once in 10^27 draws
 _MOST_BYTES: Final = 64 * 1024
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _WORD: Final = re.compile(r"[a-z_]{1,16}", re.ASCII)
 _RESTORE: Final = "Restore the file from your backup."
+_ADD: Final = "After an upgrade run `manage.py init_keys` again: it adds what is new, nothing else."
+ADD: Final = (
+    "After an upgrade run `manage.py init_keys` again: it adds it and changes no other key."
+)
 
 
 class KeyringRefused(Exception):
@@ -109,7 +119,8 @@ def read(path: Path | None, descriptor: int = -1) -> str:
     except FileNotFoundError:
         raise KeyringRefused(
             f"There is no keyring at {name}.",
-            "Restore it from your backup; on a first start run `manage.py init_keys`.",
+            "Restore it from your backup; on a first start, or when an upgrade brought this"
+            " process, run `manage.py init_keys`.",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise KeyringRefused(f"The keyring {name} cannot be read ({_reason(error)}).") from None
@@ -128,7 +139,7 @@ def _require_owner_only(found: os.stat_result, name: str) -> None:
         )
 
 
-def parse(text: str, process: str) -> Keyring:
+def parse(text: str, process: str, *, may_lack: Set[str] = frozenset()) -> Keyring:
     """The keyring of this process; raises KeyringRefused for anything unusual in the text."""
     try:
         content = json.loads(text, object_pairs_hook=_without_repeats)
@@ -136,7 +147,7 @@ def parse(text: str, process: str) -> Keyring:
         raise KeyringRefused("The keyring is not the JSON that `init_keys` wrote.") from None
     if not isinstance(content, dict):
         raise KeyringRefused("The keyring is not a JSON object.")
-    _require_domains(content.keys(), process)
+    _require_domains(content.keys(), process, may_lack)
     seen: set[bytes] = set()
     return Keyring({name: _versions(name, content[name], seen) for name in sorted(content)})
 
@@ -148,7 +159,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _require_domains(names: Any, process: str) -> None:
+def _require_domains(names: Set[str], process: str, may_lack: Set[str]) -> None:
     allowed = HOLDS[process]
     for name in sorted(names):
         if name not in DOMAINS:
@@ -159,8 +170,11 @@ def _require_domains(names: Any, process: str) -> None:
                 f"The {process} process must not hold keys of the domain {name!r}.",
                 f"Give it the keyring file of the {process} process.",
             )
-    for name in sorted(allowed - set(names)):
-        raise KeyringRefused(f"The keyring lacks the domain {name!r} of the {process} process.")
+    for name in sorted(allowed - names - may_lack):
+        raise KeyringRefused(
+            f"The keyring lacks the domain {name!r} of the {process} process.",
+            _ADD if name in ADDED else _RESTORE,
+        )
 
 
 def _versions(domain: str, content: Any, seen: set[bytes]) -> Versions:

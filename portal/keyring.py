@@ -2,8 +2,8 @@
 
 Each key leaves a sentinel in the table `KeyCheck`. A process starts only when each of its keys
 opens its own sentinel and every key that still wraps a living data key is there: a key made anew
-after a lost volume would look healthy and lose everything. So nothing but `manage.py init_keys`,
-once, makes keys.
+after a lost volume would look healthy and lose everything. So nothing but `manage.py init_keys`
+makes keys, each domain's once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import base64
 import json
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Final
 
@@ -155,22 +155,48 @@ def generate() -> dict[str, str]:
     for domain in keyfile.DOMAINS.keys() - raw.keys():
         raw[domain] = new_key()
     return {
-        process: _text({domain: raw[domain] for domain in sorted(domains)})
+        process: _text({domain: _first(raw[domain]) for domain in domains})
         for process, domains in HOLDS.items()
         if domains
     }
 
 
-def _text(raw: Mapping[str, bytes]) -> str:
-    domains = {
-        domain: {"active": 1, "keys": {"1": base64.b64encode(key).decode()}}
-        for domain, key in raw.items()
+def grown(texts: Mapping[str, str], domains: Set[str]) -> dict[str, str]:
+    """The files, by process, that change when an older installation gets these domains.
+
+    What a file has stays as it is, and a domain that one file has already comes to the others with
+    the same key. Raises KeyringRefused when two files have different ones.
+    """
+    contents = {p: json.loads(texts.get(p, "{}")) for p in HOLDS if HOLDS[p]}
+    before = {process: dict(content) for process, content in contents.items()}
+    for domain in sorted(domains):
+        found = [content[domain] for content in contents.values() if domain in content]
+        if any(each != found[0] for each in found):
+            raise KeyringRefused(f"Two keyring files have different keys of the domain {domain!r}.")
+        entry = found[0] if found else _first(new_key())
+        for process in contents:
+            if domain in HOLDS[process]:
+                contents[process][domain] = entry
+    return {p: _text(content) for p, content in contents.items() if content != before[p]}
+
+
+def _first(key: bytes) -> dict[str, object]:
+    return {"active": 1, "keys": {"1": base64.b64encode(key).decode()}}
+
+
+def _text(content: Mapping[str, object]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def plant(rings: Iterable[Keyring], domains: Set[str] = keyfile.DOMAINS.keys()) -> None:
+    """Leave a sentinel of each key of these domains; raises IntegrityError if there is one."""
+    keys = {
+        (domain, version): key
+        for ring in rings
+        for domain, versions in ring.domains.items()
+        for version, key in versions.keys.items()
+        if domain == _sentinel_domain(domain) and domain in domains
     }
-    return json.dumps(domains, indent=2) + "\n"
-
-
-def plant(rings: list[Keyring]) -> None:
-    """Leave a sentinel of each key; raises IntegrityError when there is one already."""
     KeyCheck.objects.bulk_create(
         KeyCheck(
             domain=domain,
@@ -178,11 +204,16 @@ def plant(rings: list[Keyring]) -> None:
             blob=key.sentinel(_sentinel_context(domain, version)),
             fingerprint=key.fingerprint,
         )
-        for ring in rings
-        for domain, versions in ring.domains.items()
-        for version, key in versions.keys.items()
-        if domain == _sentinel_domain(domain)
+        for (domain, version), key in keys.items()
     )
+
+
+def known() -> set[str]:
+    """The domains of which the database has a sentinel or a living data key."""
+    return {
+        *KeyCheck.objects.values_list("domain", flat=True),
+        *(domain for domain, _, _ in wrapping_keys()),
+    }
 
 
 def _sentinel_domain(domain: str) -> str:

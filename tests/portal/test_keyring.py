@@ -50,15 +50,32 @@ class TestWhoHoldsWhat:
     def test_the_worker_opens_credentials_and_no_second_factor(self):
         ring = keyfile.parse(text_of("worker"), "worker")
 
-        assert set(ring.domains) == {"intake", "grant", "index"}
+        assert set(ring.domains) == {"intake", "grant", "access", "index"}
         ring.find(Cipher, "grant")
         ring.find(IndexKey, "index")
 
-    def test_only_web_and_worker_hold_keys(self):
-        assert set(keyring.generate()) == {"web", "worker"}
+    def test_the_api_process_opens_access_tokens_and_nothing_else(self):
+        ring = keyfile.parse(text_of("api"), "api")
+
+        assert set(ring.domains) == {"access"}
+        ring.find(Cipher, "access")
+        with pytest.raises(KeyMissing):
+            ring.find(Cipher, "grant")
+
+    def test_web_api_and_worker_hold_keys_and_nobody_else(self):
+        assert set(keyring.generate()) == {"web", "api", "worker"}
         assert not HOLDS["tick"] and not HOLDS["manage"]
 
-    @pytest.mark.parametrize("domain", ["intake", "grant", "index"])
+    @pytest.mark.parametrize("domain", ["intake", "grant", "index", "mfa"])
+    def test_c03_an_api_process_given_another_key_is_refused(self, domain):
+        process = "web" if domain == "mfa" else "worker"
+        stolen = json.loads(text_of(process))[domain]
+
+        line = refusal(changed("api", lambda ring: ring.update({domain: stolen})), "api")
+
+        assert f"must not hold keys of the domain {domain!r}" in line
+
+    @pytest.mark.parametrize("domain", ["intake", "grant", "access", "index"])
     def test_c03_a_web_process_given_a_worker_key_is_refused(self, domain):
         stolen = json.loads(text_of("worker"))[domain]
 
@@ -71,7 +88,8 @@ class TestWhoHoldsWhat:
         assert "must not hold" in refusal(text_of("web"), process)
 
     def test_the_two_halves_of_the_intake_belong_together(self):
-        web, worker = (keyfile.parse(t, p) for p, t in keyring.generate().items())
+        rings = {p: keyfile.parse(t, p) for p, t in keyring.generate().items()}
+        web, worker = rings["web"], rings["worker"]
         _, sealer = web.find(IntakeSealer, "intake_public")
         _, opener = worker.find(IntakeOpener, "intake")
 

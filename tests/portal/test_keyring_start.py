@@ -25,6 +25,8 @@ from tests import keys
 
 pytestmark = pytest.mark.django_db
 
+HOLDERS = ("web", "api", "worker")
+
 
 @pytest.fixture
 def directory(tmp_path):
@@ -69,7 +71,7 @@ class TestFirstKeys:
         said = init_keys(directory)
 
         assert "Copy these files to a safe place" in said
-        for process in ("web", "worker"):
+        for process in HOLDERS:
             path = directory / f"{process}.json"
             assert stat.S_IMODE(path.stat().st_mode) == 0o400
             keyring.install(ring(directory, process))
@@ -83,7 +85,7 @@ class TestFirstKeys:
         with connections["owner"].cursor() as cursor:
             cursor.execute("SELECT blob, fingerprint FROM portal_keycheck")
             stored = cursor.fetchall()
-        for process in ("web", "worker"):
+        for process in HOLDERS:
             for domain in json.loads((directory / f"{process}.json").read_text()).values():
                 key = domain["keys"]["1"]
                 assert key not in said
@@ -157,7 +159,7 @@ class TestFirstKeys:
             thread.join(20)
 
         assert sorted(outcomes) == [False, True]
-        assert KeyCheck.objects.count() == 4
+        assert KeyCheck.objects.count() == 5
 
 
 class TestProof:
@@ -176,7 +178,7 @@ class TestProof:
 
         said = lines(found)
 
-        assert len(said) == 3
+        assert len(said) == 4
         assert all("but the database was made with" in line for line in said)
         assert found.domains["grant"].keys[1].fingerprint in " ".join(said)
 
@@ -195,7 +197,7 @@ class TestProof:
         (line,) = lines(keyfile.parse(json.dumps(text), "web"))
         assert "intake_public/v1" in line
 
-    @pytest.mark.parametrize("domain", ["grant", "index", "intake"])
+    @pytest.mark.parametrize("domain", ["grant", "access", "index", "intake"])
     def test_a_changed_sentinel_is_seen_even_with_the_right_fingerprint(self, directory, domain):
         with using_role("owner"):
             row = KeyCheck.objects.get(domain=domain)
@@ -257,6 +259,9 @@ class TestRequire:
         [
             ("web", "worker.json", "must not hold keys"),
             ("worker", "web.json", "must not hold keys"),
+            ("api", "worker.json", "must not hold keys"),
+            ("worker", "api.json", "lacks the domain"),
+            ("api", "absent.json", "run `manage.py init_keys`"),
             ("worker", "absent.json", "no keyring at"),
             ("worker", "", "KEYRING_FILE"),
         ],

@@ -1,9 +1,14 @@
-"""`manage.py init_keys`: the keys of a new installation, made once and never again."""
+"""`manage.py init_keys`: the keys of an installation, each domain's made once and never again.
+
+Run again after an upgrade it adds the domains that came since, and touches no other key.
+"""
 
 from __future__ import annotations
 
 import os
 from argparse import ArgumentParser
+from collections.abc import Mapping, Set
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +17,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError, transaction
 
 from portal import keyfile, keyring
-from portal.keyfile import Keyring, KeyringRefused
-from portal.models import KeyCheck
+from portal.keyfile import ADDED, DOMAINS, HOLDS, KeyringRefused
 from portal.problem import Problem
 from portal.roles import using_role
+
+Files = dict[str, Path]
+
+PLANTED = "The keys were there; the database knows them now."
 
 ALL_LOST = """\
 The database was made with keys that are not in {directory}.
@@ -29,7 +37,7 @@ can be opened again, by anybody. Keep them apart from the backups of the databas
 
 
 class Command(BaseCommand):
-    help = "Makes the first keys, one file for each process that holds some, and their sentinels."
+    help = "Makes the keys that are missing, one file for each process, and their sentinels."
     requires_system_checks: list[str] = []  # they would ask for the keys
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,67 +49,115 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, directory: Path, if_missing: bool, **options: Any) -> None:
         """Writes files and sentinels, or refuses and changes nothing (exit code 78)."""
-        files = {process: directory / f"{process}.json" for process in keyring.generate()}
-        present = [path for path in files.values() if path.exists()]
+        files = {process: directory / f"{process}.json" for process in HOLDS if HOLDS[process]}
         with using_role("owner"):
-            known = KeyCheck.objects.exists() or bool(keyring.wrapping_keys())
+            known = keyring.known()
+            present = {process: path for process, path in files.items() if path.exists()}
             if not present and not known:
-                self._make(files)
-            elif len(present) < len(files):
-                raise _refusal(directory, files, known=known)
-            elif if_missing:
-                self._confirm(files, known=known)
-            else:
-                raise CommandError(f"There are keys in {directory} already.")
+                self._write(files, keyring.generate(), {}, DOMAINS.keys())
+                return
+            new = ADDED - known
+            lost = [p for p in files if p not in present and not HOLDS[p] <= new]
+            if lost:
+                raise _refusal(directory, present, lost, known=bool(known))
+            self._complete(files, present, new if known else DOMAINS.keys(), if_missing)
 
-    def _make(self, files: dict[str, Path]) -> None:
-        texts = keyring.generate()
-        for process, path in files.items():
-            _write(path, texts[process])
-        _plant([keyfile.parse(texts[process], process) for process in files])
-        self.stdout.write(MADE.format(files=" and ".join(map(str, files.values()))))
-
-    def _confirm(self, files: dict[str, Path], *, known: bool) -> None:
-        """The files are this database's keys; a new database is told about them."""
-        rings = [_read(process, path) for process, path in files.items()]
-        if not known:
-            _plant(rings)
-            self.stdout.write("The keys were there; the database knows them now.")
+    def _complete(self, files: Files, present: Files, unproved: Set[str], if_missing: bool) -> None:
+        """Every file has its domains and is this database's; a new one is told of its keys."""
+        may_lack = ADDED & unproved
+        texts = {process: _read(process, path, may_lack) for process, path in present.items()}
+        changed = _grown(texts, may_lack)
+        if unproved:
+            self._write(files, changed, texts, unproved)
+        elif not if_missing:
+            raise CommandError(f"There are keys in {files['worker'].parent} already.")
+        rings = [keyfile.parse(text, process) for process, text in (texts | changed).items()]
         problems = [problem for ring in rings for problem in keyring.prove(ring)]
         if problems:
             raise _stop("\n".join(map(str, problems)))
 
+    def _write(
+        self, files: Files, changed: Mapping[str, str], kept: Mapping[str, str], domains: Set[str]
+    ) -> None:
+        """Sentinels of these domains, then the changed files, then the commit.
 
-def _read(process: str, path: Path) -> Keyring:
+        Whoever comes second waits for the first one's sentinels and writes nothing. A crash between
+        file and commit leaves a file that the next run plants.
+        """
+        texts = {**kept, **changed}
+        rings = [keyfile.parse(text, process) for process, text in texts.items()]
+        try:
+            with transaction.atomic(using="owner"):
+                keyring.plant(rings, domains)
+                for process, text in changed.items():
+                    _put(files[process], text)
+        except IntegrityError:
+            raise _stop("Another init_keys was faster; see which files it wrote.") from None
+        except OSError as error:
+            raise _stop(f"The keyring files cannot be written ({error.strerror}).") from None
+        named = " and ".join(str(files[process]) for process in changed)
+        self.stdout.write(MADE.format(files=named) if changed else PLANTED)
+
+
+def _read(process: str, path: Path, may_lack: Set[str]) -> str:
+    """The file's text, which is that process's keyring but for these domains."""
     try:
-        return keyfile.parse(keyfile.read(path), process)
+        text = keyfile.read(path)
+        keyfile.parse(text, process, may_lack=may_lack)
     except KeyringRefused as refused:
         raise _stop(f"{path}: {refused.problem}") from None
+    return text
 
 
-def _plant(rings: list[Keyring]) -> None:
+def _grown(texts: Mapping[str, str], domains: Set[str]) -> dict[str, str]:
     try:
-        with transaction.atomic(using="owner"):
-            keyring.plant(rings)
-    except IntegrityError:
-        raise _stop("Another init_keys was faster; see which files it wrote.") from None
+        return keyring.grown(texts, domains)
+    except KeyringRefused as refused:
+        raise _stop(str(refused.problem)) from None
 
 
-def _write(path: Path, text: str) -> None:
-    """A new file that its owner alone may read, on disk before the database learns of its keys."""
+def _put(path: Path, text: str) -> None:
+    """The file has this text, whole or not at all, on disk, for its owner alone.
+
+    One that was there keeps its owner and mode; a new one never takes the place of another.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
+    before = path.stat() if path.exists() else None
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if before:
+                os.fchmod(descriptor, before.st_mode & 0o700)
+                if os.geteuid() == 0:
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        if before:
+            half.replace(path)
+        else:
+            os.link(half, path)
+    finally:
+        with suppress(FileNotFoundError):
+            half.unlink()
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """The names in this folder are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _refusal(directory: Path, files: dict[str, Path], *, known: bool) -> CommandError:
+def _refusal(directory: Path, present: Files, lost: list[str], *, known: bool) -> CommandError:
     if known:
         return _stop(ALL_LOST.format(directory=directory))
-    there = ", ".join(path.name for path in files.values() if path.exists())
-    lacking = ", ".join(path.name for path in files.values() if not path.exists())
+    there = ", ".join(path.name for path in present.values())
+    lacking = ", ".join(f"{process}.json" for process in lost)
     problem = Problem(
         f"{directory} has {there} but not {lacking}, and the database knows no keys.",
         "Restore what is missing, or move the rest away and run this again.",
