@@ -42,7 +42,7 @@ class Server:
         where = ["--host", self.host] if self.host else []
         where += ["--port", self.port] if self.port else []
         environment = env.for_child(**{"PGPASSWORD": self.password} if self.password else {})
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  a tool of PostgreSQL, found by name
             [program, *where, "--username", self.role, "--no-password", *arguments],
             capture_output=True,
             text=True,

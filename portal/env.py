@@ -75,6 +75,20 @@ def secret(name: str, default: str | None = None) -> str:
     return value
 
 
+def for_child(**changes: str) -> dict[str, str]:
+    """This process's environment with these changes, for a tool that it starts."""
+    return {**os.environ, **changes}
+
+
+def beside(database: str) -> dict[str, str]:
+    """Every DATABASE_URL that is set, naming another database of the same server."""
+    return {
+        name: urlunsplit(urlsplit(value)._replace(path=f"/{database}"))
+        for name, value in os.environ.items()
+        if name.startswith("DATABASE_URL")
+    }
+
+
 def database(role: str, *, application_name: str) -> dict[str, Any]:
     """Django's settings of one login role, from DATABASE_URL or DATABASE_URL_<ROLE>.
 
