@@ -235,6 +235,7 @@ WITHOUT_KEY = {
     ("connections_refreshattempt", "organization_id"): "the ledger outlives what it tells about",
     ("connections_refreshattempt", "connection_id"): "the ledger outlives what it tells about",
     ("connections_refreshattempt", "credential_id"): "the ledger outlives what it tells about",
+    ("connections_heldback", "connection_id"): "a restored database may lack the connection",
     **{
         (f"connections_{table}", "remote_id"): "the vendor's"
         for table in ("workspace", "project", "member", "repository")

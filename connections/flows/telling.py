@@ -79,9 +79,20 @@ def expiry_moved(connection: Connection, *, days: Collection[int]) -> None:
         notices.resolve(_expiry(connection, each))
 
 
-def owner_left(connection: Connection) -> None:
-    """Who granted it is no member any more."""
-    _tell(kinds.OWNER_LEFT, connection, page="connection", permission=Permission.CONNECTION_MANAGE)
+def owner_left(connection: Connection, body: str = "") -> None:
+    """Who granted it is gone, here or at the vendor; a successor is asked."""
+    _tell(
+        kinds.OWNER_LEFT,
+        connection,
+        page="connection",
+        permission=Permission.CONNECTION_MANAGE,
+        body=body,
+    )
+
+
+def owner_found(connection: Connection) -> None:
+    """Somebody linked it again in their own name."""
+    notices.resolve(_cause(kinds.OWNER_LEFT, connection))
 
 
 # ── What a verification or a sync found ───────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ from connections.models.connection import (
     bump,
     credential_of,
 )
+from connections.models.held_back import HeldBack, HeldBackBecause
 from connections.models.pending_link import LinkStage, PendingLink
 from connections.models.refresh import Breaker, BreakerState, Candidate, RefreshAttempt
 from connections.models.service_key import (
@@ -32,6 +33,8 @@ __all__ = [
     "ConnectionState",
     "Consumer",
     "Credential",
+    "HeldBack",
+    "HeldBackBecause",
     "KeyScope",
     "KeyUse",
     "Lease",
