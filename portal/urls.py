@@ -71,8 +71,10 @@ urlpatterns = [
     path(ORGANIZATION, include(people)),
     *staff,
     *for_builders,
-    path("api/v1", service.elsewhere),
-    path("api/v1/<path:rest>", service.elsewhere, name="api_elsewhere"),
+    *(
+        path(route, service.elsewhere, name="api_elsewhere")
+        for route in ("api/v1", "api/v1/", "api/v1/<path:rest>")
+    ),
     path("health/alive/", health.alive, name="health_alive"),
     path("health/ready/", health.ready, name="health_ready"),
     path("", include("connections.urls")),

@@ -20,7 +20,7 @@ RESTART_SECONDS = 45
 
 
 class LivePortal:
-    """Web, worker, tick, sandbox, PostgreSQL and Valkey on free ports, with their own data.
+    """Web, api, worker, tick, sandbox, PostgreSQL and Valkey on free ports, with their own data.
 
     `settings` are variables of the environment that the portal is started with.
     """
@@ -52,6 +52,10 @@ class LivePortal:
         return self.environment["PORTAL_URL"]
 
     @property
+    def api_url(self) -> str:
+        return self.environment["API_URL"]
+
+    @property
     def sandbox_url(self) -> str:
         return self.environment["SANDBOX_ORIGINS"]
 
@@ -61,7 +65,7 @@ class LivePortal:
         return Path(self.environment["MAIL_DIR"])
 
     def log(self, name: str) -> str:
-        """What `web`, `worker`, `tick`, `sandbox`, `postgres` or `valkey` wrote."""
+        """What `web`, `api`, `worker`, `tick`, `sandbox`, `postgres` or `valkey` wrote."""
         return (self.var / "log" / f"{name}.log").read_text(errors="replace")
 
     def order(self, path: str, **body: object) -> object:

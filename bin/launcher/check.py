@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 import re
 import secrets
 import time
+import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.browser import Browser, Page, StepFailed
+from launcher.browser import DEADLINE_SECONDS, Browser, Page, StepFailed
 from launcher.supervisor import Supervisor
 
 PATIENCE_SECONDS = 60.0
@@ -118,6 +120,31 @@ def sync_ends(state: Journey) -> None:
         raise StepFailed(f"{page.url} lists what could not be read: {page.text[:300]}")
 
 
+def ask_the_api(state: Journey) -> None:
+    """The pages' address names the API's, and that one says what it is."""
+    status, misdirected = asked(state, state.browser.home + "/api/v1/")
+    if status != 421 or "api_url" not in misdirected:
+        raise StepFailed(f"{state.browser.home}/api/v1/ answered {status} and names no API")
+    status, index = asked(state, misdirected["api_url"] + "/api/v1/")
+    if status != 200 or "documentation" not in index:
+        raise StepFailed(f"{misdirected['api_url']}/api/v1/ answered {status}")
+
+
+def asked(state: Journey, url: str) -> tuple[int, dict[str, str]]:
+    """Status and JSON body of the answer, whatever the status is; raises StepFailed."""
+    try:
+        with state.browser.opener.open(url, timeout=DEADLINE_SECONDS) as answer:
+            status, body = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read()
+    except OSError as error:
+        raise StepFailed(f"{url} did not answer: {error}") from None
+    try:
+        return status, json.loads(body)
+    except ValueError:
+        raise StepFailed(f"{url} answered {status} without JSON") from None
+
+
 def newest_mail(state: Journey) -> str:
     """The newest message to us; the web process has written it by now."""
     files = sorted(state.mail.iterdir(), key=lambda path: path.stat().st_mtime)
@@ -151,4 +178,5 @@ STEPS: list[tuple[str, Callable[[Journey], None]]] = [
     ("choose workspaces", choose_workspaces),
     ("see repositories arrive", repositories_arrive),
     ("see the sync end", sync_ends),
+    ("ask the API what it is", ask_the_api),
 ]

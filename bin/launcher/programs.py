@@ -21,6 +21,7 @@ VENDOR_ORIGINS = ("https://api.bitbucket.org", "https://bitbucket.org")
 USUAL_PORT = 8000
 SANDBOX_PORTS = (8801, 8802)
 WEB_THREADS = 4
+API_THREADS = 8  # some wait for a worker to renew a token
 WORKER_THREADS = 4  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
 
 
@@ -30,6 +31,7 @@ class Addresses:
 
     host: str
     web: int
+    api: int
     sandbox: int
     control: int
 
@@ -37,6 +39,10 @@ class Addresses:
     def url(self) -> str:
         """`localhost` by name, because passkeys refuse bare addresses."""
         return f"http://localhost:{self.web}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://localhost:{self.api}"
 
     @property
     def sandbox_url(self) -> str:
@@ -47,17 +53,20 @@ class Addresses:
         return f"http://127.0.0.1:{self.control}"
 
 
-def addresses(host: str, port: int | None) -> Addresses:
+def addresses(host: str, port: int | None, api_port: int | None = None) -> Addresses:
     """The usual ports, or free ones where a port was named or somebody is there already.
 
-    A port that the person named is not replaced; SystemExit says that it is taken.
+    The API listens on the next port after the pages'. A port that the person named is not
+    replaced; SystemExit says that it is taken.
     """
-    if port and not is_free(host, port):
-        raise SystemExit(f"Port {port} is taken. Choose another one: bin/run --port …")
+    for option, named in (("--port", port), ("--api-port", api_port)):
+        if named and not is_free(host, named):
+            raise SystemExit(f"Port {named} is taken. Choose another one: bin/run {option} …")
     web = port or (USUAL_PORT if is_free(host, USUAL_PORT) else free_port())
+    api = api_port or (web + 1 if is_free(host, web + 1) else free_port())
     if web == USUAL_PORT and all(is_free("127.0.0.1", usual) for usual in SANDBOX_PORTS):
-        return Addresses(host, web, *SANDBOX_PORTS)
-    return Addresses(host, web, free_port(), free_port())
+        return Addresses(host, web, api, *SANDBOX_PORTS)
+    return Addresses(host, web, api, free_port(), free_port())
 
 
 def is_free(host: str, port: int) -> bool:
@@ -87,6 +96,7 @@ def shared(
     ours = {
         "PORTAL_MODE": "development",
         "PORTAL_URL": at.url,
+        "API_URL": at.api_url,
         "DATABASE_URL": database,
         "REDIS_URL": valkey,
         "SECRET_KEY_FILE": str(secret_key(layout)),
@@ -124,7 +134,7 @@ def keyrings(layout: Layout) -> Path:
 def for_process(process: str, layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of one process: its name and only its own keys."""
     own = {"PORTAL_PROCESS": process}
-    if process in ("web", "worker"):
+    if process in ("web", "api", "worker"):
         own["KEYRING_FILE"] = str(keyrings(layout) / f"{process}.json")
     return {**environment, **own}
 
@@ -175,11 +185,28 @@ def sandbox(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Pr
 
 
 def web(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:
+    return served("web", layout, at.host, at.web, WEB_THREADS, environment, "/accounts/login/")
+
+
+def api(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:
+    return served("api", layout, at.host, at.api, API_THREADS, environment, "/api/v1/")
+
+
+def served(
+    name: str,
+    layout: Layout,
+    host: str,
+    port: int,
+    threads: int,
+    environment: Mapping[str, str],
+    path: str,
+) -> Program:
+    """A process that answers HTTP; it is up once it answers at this path."""
     arguments = ["granian", "portal.wsgi:application", "--interface", "wsgi", "--no-ws"]
-    arguments += ["--host", at.host, "--port", str(at.web), "--http", "1", "--workers", "1"]
-    arguments += ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "5"]
-    own = for_process("web", layout, environment)
-    return Program("web", tuple(arguments), layout, own, lambda: serves(at.web))
+    arguments += ["--host", host, "--port", str(port), "--http", "1", "--workers", "1"]
+    arguments += ["--blocking-threads", str(threads), "--workers-kill-timeout", "5"]
+    own = for_process(name, layout, environment)
+    return Program(name, tuple(arguments), layout, own, lambda: serves(port, path))
 
 
 def worker(layout: Layout, environment: Mapping[str, str]) -> Program:
@@ -213,12 +240,12 @@ def answers(port: int) -> bool:
     return False
 
 
-def serves(port: int) -> bool:
-    """Whether the web process answers a request; its first one loads everything."""
+def serves(port: int, path: str) -> bool:
+    """Whether the process answers a request; its first one loads everything."""
     if not answers(port):
         return False
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
-        connection.request("GET", "/accounts/login/", headers={"Host": "localhost"})
+        connection.request("GET", path, headers={"Host": "localhost"})
         return connection.getresponse().status < 500
     return False

@@ -26,8 +26,9 @@ EPILOG = """environment:
   DATABASE_URL   use this PostgreSQL (15 or newer) instead of starting one; its administrator
                  has run portal/sql/roles.sql
   REDIS_URL      use this Redis or Valkey instead of starting one
-  KEYRING_DIR    the folder with web.json and worker.json, instead of var/keys
+  KEYRING_DIR    the folder with web.json, api.json and worker.json, instead of var/keys
   PORTAL_URL     the address people use, when it is not http://localhost:<port>
+  API_URL        the address other services use, when it is not http://localhost:<api port>
 
 All data lies in var/ (or --var). Remove that folder to start from nothing; keep a copy of var/keys.
 """
@@ -68,6 +69,9 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="listen here (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, help="listen on this port (default: 8000, or a free one)"
+    )
+    parser.add_argument(
+        "--api-port", type=int, help="serve the API on this port (default: the next one)"
     )
     parser.add_argument(
         "--no-sandbox", action="store_true", help="link the real vendors, not the sandbox"
@@ -136,7 +140,7 @@ def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
     if place.portal.uid == 0:
         say(f"running as root: {place.servers.name} cannot read this checkout and its Python")
     port = programs.free_port() if options.check and not options.port else options.port
-    at = programs.addresses(options.host, port)
+    at = programs.addresses(options.host, port, options.api_port)
     database, valkey = start_servers(supervisor)
     environment = programs.shared(place, at, database, valkey, sandbox=not options.no_sandbox)
     sandbox = programs.sandbox(place, at, environment)
@@ -148,12 +152,14 @@ def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
     seed = not options.no_seed
     notices = prepare.run(place, environment, seed=seed, consumers=consumers if seed else {})
     say("database, keys and static files are ready")
-    web = programs.web(place, at, environment)
-    for program in (web, programs.worker(place, environment), programs.tick(place, environment)):
+    served = programs.web(place, at, environment), programs.api(place, at, environment)
+    others = programs.worker(place, environment), programs.tick(place, environment)
+    for program in (*served, *others):
         supervisor.start(program)
-    supervisor.wait(web, 60)
+    for program in served:
+        supervisor.wait(program, 60)
     supervisor.look()
-    say("web, worker and tick are up" + ("" if options.no_sandbox else ", and the sandbox"))
+    say("web, api, worker and tick are up" + ("" if options.no_sandbox else ", and the sandbox"))
     return Up(at, environment, notices)
 
 
@@ -188,7 +194,8 @@ def greet(up: Up, place: Layout, *, sandbox: bool) -> None:
     note = place.var / "environment.json"
     note.touch(mode=0o600)
     note.write_text(json.dumps(prepare.differences(up.environment) | control(up.at)))
-    lines = ["", f"  The portal is at  {up.environment['PORTAL_URL']}", ""]
+    lines = ["", f"  The portal is at  {up.environment['PORTAL_URL']}"]
+    lines += [f"  Its API is at     {up.environment['API_URL']}/api/v1/", ""]
     lines += [f"  {line}" for line in up.notices]
     lines += [
         f"  Mail is written to  {up.environment['MAIL_DIR']}",

@@ -73,10 +73,16 @@ def pss(pid: int) -> int:
     return 0
 
 
+def serves(pid: int) -> str:
+    """`web` or `api`: both run the same program."""
+    words = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    return "api" if "PORTAL_PROCESS=api" in words else "web"
+
+
 def name_of(pid: int) -> str:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     marks = {
-        "granian": "web",
+        "granian": serves(pid),
         "worker": "worker",
         "beat": "tick",
         "integrations.sandbox": "sandbox",

@@ -66,7 +66,27 @@ class TestPorts:
         at = programs.addresses("127.0.0.1", programs.free_port())
 
         assert {at.sandbox, at.control}.isdisjoint(programs.SANDBOX_PORTS)
-        assert len({at.web, at.sandbox, at.control}) == 3
+        assert len({at.web, at.api, at.sandbox, at.control}) == 4
+
+    def test_the_api_has_the_next_port(self):
+        port = next(p for p in range(20_000, 30_000) if programs.is_free("127.0.0.1", p + 1))
+
+        at = programs.addresses("127.0.0.1", port)
+
+        assert (at.web, at.api) == (port, port + 1)
+        assert at.api_url == f"http://localhost:{port + 1}"
+
+    def test_the_api_goes_elsewhere_when_the_next_port_is_taken(self):
+        with socket.socket() as door:
+            door.bind(("127.0.0.1", 0))
+            door.listen()
+            taken = door.getsockname()[1]
+
+            at = programs.addresses("127.0.0.1", taken - 1)
+
+            assert at.api not in (taken, at.web)
+            with pytest.raises(SystemExit, match="--api-port"):
+                programs.addresses("127.0.0.1", None, taken)
 
 
 class TestPackages:
