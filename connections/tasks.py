@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, connections as databases
 
 from connections.errors import RateLimited, VendorError
@@ -55,7 +56,7 @@ _register("seal_consumer", consumers.seal)
 _register("forget_consumer", consumers.forget)
 
 
-@work.on_sweep
+@work.every("connections.start_due", settings.SWEEP_SECONDS)
 def start_due() -> None:
     """Every connection whose verification or sync is due has a job. Twice does no harm."""
     with databases["sweeper"].cursor() as cursor:
@@ -65,8 +66,6 @@ def start_due() -> None:
         try:
             with tenancy.acting_for(organization_id), tenancy.transaction():
                 _start(connection_id, verification=bool(verification), syncing=bool(syncing))
-                if verification:  # once a day is often enough
-                    work.purge()
         except IntegrityError:  # somebody asked in the same moment; the next sweep looks again
             log.warning("schedule.refused", extra={"connection_id": str(connection_id)})
 

@@ -14,7 +14,11 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         hints, celery = import_module("portal.hints"), import_module("portal.celery")
         import_module("portal.checks")
+        import_module("portal.mailing")
+        import_module("portal.posting")
         hints.send_with(celery.send_hint)
+        for module in ("portal.upkeep", "portal.work_checks"):
+            import_module(module)
         if settings.FOR_PEOPLE:
             import_module("portal.sign_ins")
             import_module("portal.support")

@@ -38,6 +38,7 @@ app.conf.update(
     accept_content=["json"],  # a pickle message is rejected
     task_serializer="json",
     worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,  # a hint waits for whoever is free, not behind a busy worker
     task_acks_late=False,  # an early-acknowledged hint is harmless, a late one loops
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

@@ -8,7 +8,6 @@ import random
 import socket
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -17,39 +16,39 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from portal import keyring, work
+from portal import keyring, schedules, work
 from portal.models import Heartbeat
 from portal.startup import begin_work
 
 log = logging.getLogger(__name__)
-STALE = timedelta(days=1)
 MOST_HANDS = 4  # one long job must not keep a person waiting while the broker is away
 
 _stop = threading.Event()
 _hands = threading.BoundedSemaphore(MOST_HANDS)
 
 
-def beat(kind: str, process_id: Any) -> None:
-    """Say that this process lives, and which keys it holds."""
+def beat(kind: str, process_id: Any, *, hands: int = 0) -> None:
+    """Say that this process lives, how many jobs it can do at once, and which keys it holds."""
     Heartbeat.objects.update_or_create(
         id=process_id,
-        defaults={"kind": kind, "seen_at": timezone.now()},
+        defaults={"kind": kind, "seen_at": timezone.now(), "hands": hands},
         create_defaults={
             "kind": kind,
+            "hands": hands,
             "host": socket.gethostname()[:100],
             "pid": os.getpid(),
             "keys": keyring.fingerprints(),
         },
     )
-    Heartbeat.objects.filter(seen_at__lt=timezone.now() - STALE).delete()
 
 
-def keep_beating() -> None:
+def keep_beating(hands: int) -> None:
     """Beat until the worker stops, however long its jobs take."""
     process_id = uuid4()
     while not _stop.is_set():
-        _tried("beat.raised", lambda: beat("worker", process_id))
+        _tried("beat.raised", lambda: beat("worker", process_id, hands=hands))
         _stop.wait(settings.SWEEP_SECONDS)
+    _tried("beat.raised", lambda: Heartbeat.objects.filter(id=process_id).update(hands=0))
 
 
 def keep_sweeping() -> None:
@@ -59,8 +58,15 @@ def keep_sweeping() -> None:
         _stop.wait(settings.SWEEP_SECONDS * random.uniform(0.7, 1.3))
 
 
+def keep_schedules() -> None:
+    """Do what is scheduled until the worker stops; a thread of its own, for no sweep may wait."""
+    while not _stop.is_set():
+        _tried("schedules.raised", schedules.run_due)
+        _stop.wait(settings.SWEEP_SECONDS * random.uniform(0.2, 0.3))
+
+
 def sweep() -> None:
-    """Due schedules are jobs, and threads of our own do what no hint has woken anybody for."""
+    """Take the steps of a sweep; threads of our own do what no hint has woken anybody for."""
     work.start_due()
     for _ in range(work.due(MOST_HANDS)):
         if not _hands.acquire(blocking=False):
@@ -91,9 +97,10 @@ def begin(**_: Any) -> None:
 
 
 @signals.worker_ready.connect
-def start(**_: Any) -> None:
-    for target in (keep_beating, keep_sweeping):
-        threading.Thread(target=target, name=target.__name__, daemon=True).start()
+def start(sender: Any, **_: Any) -> None:
+    hands = sender.controller.concurrency
+    for target, *arguments in ((keep_beating, hands), (keep_sweeping,), (keep_schedules,)):
+        threading.Thread(target=target, args=arguments, name=target.__name__, daemon=True).start()
 
 
 @signals.worker_shutting_down.connect

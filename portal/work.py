@@ -19,28 +19,19 @@ from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
-from portal import context_vars, hints, roles, tenancy
+from portal import clock, context_vars, fairness, hints, roles, schedules, tenancy
+from portal.fairness import FULL, HOUSEKEEPING, INCREMENTAL, NORMAL, REFRESH, WAITING
 from portal.models import Job
 
 log = logging.getLogger(__name__)
 
-KEPT_FOR = timedelta(days=7)
+__all__ = ["FULL", "HOUSEKEEPING", "INCREMENTAL", "NORMAL", "REFRESH", "WAITING"]
 
-WAITING, REFRESH, NORMAL, INCREMENTAL, FULL = 10, 20, 50, 70, 90  # priority: a person waits first
-
-_CLAIM = """
-UPDATE portal_job SET lease_owner = %s, attempts = attempts + 1,
-       lease_until = now() + make_interval(secs => %s)
- WHERE id IN (SELECT id FROM portal_job
-               WHERE done_at IS NULL AND run_at <= now()
-                 AND (lease_until IS NULL OR lease_until < now())
-               ORDER BY priority, run_at FOR UPDATE SKIP LOCKED LIMIT %s)
-RETURNING id, organization_id
-"""
+every = schedules.every
 
 _DUE = """
 SELECT count(*) FROM (SELECT 1 FROM portal_job
-                       WHERE done_at IS NULL AND run_at <= now()
+                       WHERE done_at IS NULL AND run_at <= greatest(now(), %s)
                          AND (lease_until IS NULL OR lease_until < now()) LIMIT %s) waiting
 """
 
@@ -84,7 +75,7 @@ def job(name: str, *, gave_up: Callable[..., None] | None = None) -> Callable[[R
 
 
 def on_sweep(step: Callable[[], None]) -> Callable[[], None]:
-    """Register something that every sweep does first: it turns due schedules into jobs."""
+    """Register something that every sweep of every worker does first; `every` is for schedules."""
     _on_sweep.append(step)
     return step
 
@@ -158,11 +149,12 @@ class Claim:
 
 
 def claim(limit: int = 1) -> list[Claim]:
-    """Claim up to `limit` due jobs of any organization, the most urgent first."""
+    """Claim up to `limit` due jobs, each the next in fairness; fewer when no more may be done."""
     owner = uuid4()
-    with connections["sweeper"].cursor() as cursor:
-        cursor.execute(_CLAIM, [owner, settings.LEASE_SECONDS, limit])
-        return [Claim(id=row[0], organization_id=row[1], owner=owner) for row in cursor.fetchall()]
+    found: list[Claim] = []
+    while len(found) < limit and (row := fairness.claim(owner)):
+        found.append(Claim(id=row[0], organization_id=row[1], owner=owner))
+    return found
 
 
 def drain(*, limit: int = 1000) -> int:
@@ -177,7 +169,7 @@ def drain(*, limit: int = 1000) -> int:
 def due(limit: int) -> int:
     """How many jobs wait for a worker now, counted up to `limit`."""
     with connections["sweeper"].cursor() as cursor:
-        cursor.execute(_DUE, [limit])
+        cursor.execute(_DUE, [clock.now(), limit])
         return int(cursor.fetchone()[0])
 
 
@@ -270,12 +262,6 @@ def _end(held: Claim, kind: Kind, code: str) -> None:
             kind.gave_up(code, **held.job.ref)
 
 
-def purge() -> None:
-    """Delete some of the acting organization's jobs that were done long ago."""
-    old = Job.objects.filter(done_at__lt=timezone.now() - KEPT_FOR)
-    Job.objects.filter(id__in=list(old.values_list("id", flat=True)[:500])).delete()
-
-
 def backoff_seconds(attempt: int) -> float:
     """Half to full jitter up to 5 s, 10 s, 20 s, … 15 minutes."""
     longest: int = min(900, 5 * 2 ** min(attempt - 1, 10))
@@ -283,7 +269,7 @@ def backoff_seconds(attempt: int) -> float:
 
 
 def start_due() -> None:
-    """Due schedules are jobs; a step that raises does not keep the others from it."""
+    """Every step of a sweep is taken; one that raises does not keep the others from it."""
     for step in _on_sweep:
         try:
             step()
@@ -292,6 +278,7 @@ def start_due() -> None:
 
 
 def sweep() -> int:
-    """Turn due schedules into jobs, then do what the broker lost; returns how many were tried."""
+    """Run what is scheduled, then do what the broker lost; returns how many were tried."""
     start_due()
+    schedules.run_due()
     return drain()

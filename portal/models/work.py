@@ -24,8 +24,8 @@ class Priority(models.IntegerChoices):
 class Job(TenantModel):
     """One piece of work: claimed by a lease, may run twice, done when `done_at` is set.
 
-    `ref` holds ids only. `dedupe` names work that need not wait twice. A failed job that an operator
-    tried again (`retried_at`) stays as it was: the new attempt is a row of its own.
+    `ref` holds ids only. `dedupe` names work that need not wait twice. A failed job that was tried
+    again (`retried_at`) stays as it was: the new try is a row of its own.
     """
 
     kind = models.CharField(max_length=40)
@@ -108,6 +108,10 @@ class Schedule(models.Model):
     ended_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=80, blank=True)
     failures = models.PositiveIntegerField(default=0)
+
+    @property
+    def is_running(self) -> bool:
+        return self.lease_until is not None and self.lease_until > timezone.now()
 
 
 class Heartbeat(models.Model):

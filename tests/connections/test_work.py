@@ -13,7 +13,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from portal import context_vars, roles, tenancy, work
+from portal import context_vars, roles, tenancy, upkeep, work
 from portal.models import Job
 from tests.connections.ways import hurry
 from tests.works import Works
@@ -273,8 +273,11 @@ class TestFailing:
         old, young = later(works, name="old"), later(works, name="young")
         works.drain()
         with roles.using_role("worker"), works.inside():
-            Job.objects.filter(id=old.id).update(done_at=timezone.now() - timedelta(days=8))
-            work.purge()
+            week = timezone.now() - timedelta(days=8)
+            Job.objects.filter(id=old.id).update(created_at=week, done_at=week)
+        with roles.using_role("worker"):
+            upkeep.purge()
+        with works.inside():
             assert list(Job.objects.values_list("id", flat=True)) == [young.id]
 
 
