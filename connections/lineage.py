@@ -132,16 +132,13 @@ class Settling:
     now: datetime
 
 
-def _is_look(case: Settling) -> bool:
-    return case.view.looked_at is None or case.now - case.view.looked_at >= LOOKS_APART
-
-
-def _is_believed(case: Settling) -> bool:
-    view = case.view
+def is_believed(view: GrantView, now: datetime) -> bool:
+    """Whether one more refusal now is the third look at a suspicion that is old enough."""
     if view.suspect_since is None or is_void(view):
         return False
-    is_old = case.now - view.suspect_since >= SUSPECT_FOR
-    return is_old and _is_look(case) and view.looks + 1 >= LOOKS
+    is_look = view.looked_at is None or now - view.looked_at >= LOOKS_APART
+    is_old = now - view.suspect_since >= SUSPECT_FOR
+    return is_look and is_old and view.looks + 1 >= LOOKS
 
 
 def is_void(view: GrantView) -> bool:
@@ -162,7 +159,7 @@ SITUATIONS: Final[Mapping[str, Callable[[Settling], bool]]] = MappingProxyType(
         "sibling_waits": lambda case: case.view.candidates > 0,
         "breaker_open": lambda case: case.view.breaker_open,
         "doubted": lambda case: case.view.doubted,
-        "believed": _is_believed,
+        "believed": lambda case: is_believed(case.view, case.now),
     }
 )
 

@@ -117,10 +117,15 @@ CACHES = {
     }
 }
 
+# ── Backups: PostgreSQL's tools, and what is remembered outside the database ──────────────────
+POSTGRES_TOOLS = env.text("POSTGRES_TOOLS", "")  # the folder of pg_dump and its kin, else PATH
+HIGH_WATER_FILE = env.text("HIGH_WATER_FILE", str(BASE_DIR / "var" / "high_water.sqlite3"))
+
 # ── Work ──────────────────────────────────────────────────────────────────────────────────────
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 60)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 10)
 REFRESH_LEASE_SECONDS = env.integer("REFRESH_LEASE_SECONDS", 120)  # three hard deadlines
+REFRESH_PER_SECOND = env.integer("REFRESH_PER_SECOND", 20)  # of each connector, all organizations
 DIE_AT_STEP = "" if PRODUCTION else env.text("DIE_AT_STEP", "")  # crash tests, see steps.py
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────
@@ -243,6 +248,7 @@ WHITENOISE_MANIFEST_STRICT = False
 MAIL_DIR = env.text("MAIL_DIR", "")
 DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "Portal <portal@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+MAIL_BOUNCES_TO = env.text("MAIL_BOUNCES_TO", "")  # where the mail of notices comes back to
 EMAIL_HOST = env.text("SMTP_HOST", "")
 if EMAIL_HOST:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -1,57 +1,109 @@
-"""When a refusal is believed: suspect at first, needs_reauthorization after a third look."""
+"""When a refusal is believed: suspect at first, needs_reauthorization after a third look.
+
+The rules are those of `lineage.py`, for pasted tokens as for grants: a look counts when the last
+one is long enough ago, the third one only when the suspicion is ten minutes old, and none while
+the vendor's breaker is open. Call these inside the transaction that locked the connection.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.utils import timezone
-
-from connections.models import Connection, Verification
-from portal import audit
+from connections import lineage
+from connections.flows import breaker, telling
+from connections.lineage import Decision, GrantView
+from connections.models import Connection
+from portal import audit, clock
 from portal.policy import SYSTEM
 
-SUSPECT_FOR = timedelta(minutes=10)
-LOOKS = 3
-LOOK_AGAIN = (timedelta(seconds=90), timedelta(minutes=12))
+State = Connection.State
 
 
-def refused(connection: Connection, code: str, *, at_once: bool = False) -> None:
-    """Suspect first; the third look, ten minutes later, makes it needs_reauthorization."""
-    now = timezone.now()
+def view_of(connection: Connection, stance: breaker.Stance) -> GrantView:
+    """The suspicion against this connection, in the words of the rules."""
+    return GrantView(
+        version=0,
+        looks=connection.looks,
+        suspect_since=connection.suspect_since,
+        looked_at=connection.looked_at,
+        breaker_open=stance.is_open,
+        opened_at=stance.opened_at,
+    )
+
+
+def refused(connection: Connection, code: str, *, at_once: bool = False) -> Decision:
+    """The vendor refused it; what that means is decided here and stands on the connection."""
+    view = view_of(connection, breaker.stance(connection.connector))
+    if at_once or lineage.is_believed(view, clock.now()):
+        decision = Decision.NEEDS_REAUTHORIZATION
+    else:
+        decision = Decision.SUSPECT
+    if view.breaker_open and not at_once:
+        decision = Decision.BREAKER
+    settled(connection, decision, code, view)
+    return decision
+
+
+def settled(connection: Connection, decision: Decision, code: str, view: GrantView) -> None:
+    """A refusal that was decided on already stands on the connection.
+
+    `view` is the row as it was decided on. The next look is due in its time.
+    """
+    if decision is Decision.BREAKER:
+        troubled(connection, code)
+    elif decision is Decision.SUSPECT:
+        _suspect(connection, code, view)
+    elif decision is Decision.NEEDS_REAUTHORIZATION:
+        _believe(connection, code, view)
+
+
+def _suspect(connection: Connection, code: str, view: GrantView) -> None:
     connection.failed(code)
-    since = connection.suspect_since
-    if connection.state == Connection.State.NEEDS_REAUTHORIZATION:
+    if connection.state == State.NEEDS_REAUTHORIZATION:
         return
-    is_old = since is not None and now - since >= SUSPECT_FOR
-    if at_once or (is_old and _looks(connection) >= LOOKS):
-        _turn(connection, Connection.State.NEEDS_REAUTHORIZATION, code)
-        return
-    wait = LOOK_AGAIN[0] if since is None else LOOK_AGAIN[1]
-    connection.suspect_since = since or now
-    connection.next_verification_at = now + wait
-    connection.save(update_fields=["suspect_since", "next_verification_at"])
+    is_first = connection.suspect_since is None
+    _look(connection, view)
+    again = lineage.look_again_at(view_of(connection, breaker.Stance()), clock.now())
+    connection.next_verification_at = again
+    connection.save(update_fields=["next_verification_at"])
+    if is_first:
+        telling.refused(connection)
+
+
+def _believe(connection: Connection, code: str, view: GrantView) -> None:
+    connection.failed(code)
+    _look(connection, view)
+    if connection.state != State.NEEDS_REAUTHORIZATION:
+        _turn(connection, State.NEEDS_REAUTHORIZATION, code)
+        telling.needs_link(connection)
+
+
+def _look(connection: Connection, view: GrantView) -> None:
+    after = lineage.looked(view, clock.now())
+    connection.looks, connection.looked_at = after.looks, after.looked_at
+    connection.suspect_since = after.suspect_since
+    connection.save(update_fields=["looks", "looked_at", "suspect_since"])
 
 
 def accepted(connection: Connection) -> None:
     """The vendor answers for the linked account: active, without suspicion."""
-    if connection.state == Connection.State.NEEDS_REAUTHORIZATION:
-        _turn(connection, Connection.State.ACTIVE, "verified")
-    connection.state = Connection.State.ACTIVE
+    was_troubled = connection.state != State.ACTIVE
+    if connection.state == State.NEEDS_REAUTHORIZATION:
+        _turn(connection, State.ACTIVE, "verified")
+    connection.state = State.ACTIVE
     connection.save(update_fields=["state"])
+    worked(connection, was_troubled=was_troubled)
+
+
+def worked(connection: Connection, *, was_troubled: bool = False) -> None:
+    """The vendor took its credential: no suspicion, and whoever was told of one is told that."""
+    was_troubled = was_troubled or connection.suspect_since is not None
     connection.succeeded()
+    if was_troubled:
+        telling.recovered(connection)
 
 
-def _looks(connection: Connection) -> int:
-    """How many verifications were refused since the suspicion arose, the one that raised it too.
-
-    That one had ended a moment before it did.
-    """
-    later: int = Verification.objects.filter(
-        connection_id=connection.id,
-        outcome=Verification.Outcome.FAILED,
-        finished_at__gt=connection.suspect_since,
-    ).count()
-    return later + 1
+def troubled(connection: Connection, code: str) -> None:
+    """It did not work, and nothing is known against its grant."""
+    connection.failed(code)
 
 
 def _turn(connection: Connection, state: str, because: str) -> None:

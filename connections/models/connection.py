@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from portal import clock
 from portal.models import Team
 from portal.tenancy import TenantModel
 
@@ -153,24 +154,27 @@ class Connection(TenantModel):
 
     def succeeded(self) -> None:
         """The vendor answered this credential: no trouble, no suspicion."""
-        self.last_success_at = timezone.now()
-        self.last_error, self.last_error_at, self.suspect_since = "", None, None
-        self.save(update_fields=["last_success_at", "last_error", "last_error_at", "suspect_since"])
+        self.last_success_at = clock.now()
+        cleared = {"last_error": "", "last_error_at": None}
+        cleared |= {"suspect_since": None, "looks": 0, "looked_at": None}
+        for name, value in cleared.items():
+            setattr(self, name, value)
+        self.save(update_fields=["last_success_at", *cleared])
 
     def failed(self, code: str) -> None:
-        self.last_error, self.last_error_at = code, timezone.now()
+        self.last_error, self.last_error_at = code, clock.now()
         self.save(update_fields=["last_error", "last_error_at"])
 
     def schedule(self) -> None:
         """The next verification by this connection's own setting; none while it is not live."""
         hours = timedelta(hours=self.verify_every_hours)
-        self.next_verification_at = timezone.now() + hours if self.is_live else None
+        self.next_verification_at = clock.now() + hours if self.is_live else None
         self.save(update_fields=["next_verification_at"])
 
     def schedule_sync(self) -> None:
         """The next sync by this connection's own setting; none while it is not live."""
         minutes = timedelta(minutes=self.sync_every_minutes)
-        self.next_sync_at = timezone.now() + minutes if self.is_live else None
+        self.next_sync_at = clock.now() + minutes if self.is_live else None
         self.save(update_fields=["next_sync_at"])
 
 
@@ -229,7 +233,7 @@ class Credential(TenantModel):
 
     def is_fresh(self, *, seconds: int = 300) -> bool:
         """Whether an access token still lives that long."""
-        return self.expires_at is None or self.expires_at > timezone.now() + timedelta(
+        return self.expires_at is None or self.expires_at > clock.now() + timedelta(
             seconds=seconds
         )
 

@@ -1,0 +1,217 @@
+"""Whether a vendor deserves belief now, and how fast its token endpoint may be asked.
+
+An incident at a vendor refuses everybody: one breaker for each connector and host notices it from
+what came of the last minutes (trust.md §5.5). While it is not closed no refusal is believed, and
+one grant is tried each half minute. Rows of the platform, so: outside transactions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import log2
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+
+from connections import registry
+from connections.flows.failures import Window
+from connections.lineage import CALM_FOR
+from connections.models import Breaker
+from portal import clock, tenancy
+
+log = logging.getLogger(__name__)
+
+PROBE_EVERY: Final = timedelta(seconds=30)
+GOOD_PROBES: Final = 3
+FIRST_RATE: Final = 1.0  # a second, when it begins to open again
+DOUBLES_EVERY: Final = timedelta(seconds=10)
+SETTLES_IN: Final = timedelta(seconds=40)  # what was under way when it opened proves nothing
+
+State = Breaker.State
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """How we stand to a vendor: whether any of its breakers is not closed, and the last opening."""
+
+    is_open: bool = False
+    opened_at: datetime | None = None
+
+
+def stance(connector: str) -> Stance:
+    """How we stand to this vendor now. Call it inside a transaction of any organization."""
+    # The platform's rows: row security shows them to everybody.
+    found = Breaker.everywhere.filter(organization_id=tenancy.PLATFORM, connector=connector)
+    rows = list(found.values_list("state", "opened_at"))
+    openings = [opened_at for _, opened_at in rows if opened_at is not None]
+    return Stance(any(state != State.CLOSED for state, _ in rows), max(openings, default=None))
+
+
+def is_open(connector: str) -> bool:
+    """Whether refusals of this vendor are not believed now. Call it inside a transaction."""
+    return stance(connector).is_open
+
+
+def token_host(connector: str) -> str:
+    """Where this vendor gives tokens; empty when it has no OAuth."""
+    oauth = registry.get(connector).manifest.oauth
+    return urlsplit(oauth.token_url).hostname or "" if oauth else ""
+
+
+def api_host(connector: str) -> str:
+    """Where this vendor's API is."""
+    return urlsplit(registry.get(connector).manifest.api_url).hostname or ""
+
+
+# ── What came of asking ───────────────────────────────────────────────────────────────────────
+
+
+def note(
+    connector: str,
+    host: str,
+    *,
+    good: Collection[UUID] = (),
+    refused: Collection[UUID] = (),
+    faults: Collection[UUID] = (),
+) -> None:
+    """These connections of the acting organization were answered so; the breaker may open by it.
+
+    Call it before what was refused is settled: so the incident is noticed first.
+    """
+    if not good and not refused and not faults:
+        return
+    organization_id = tenancy.organization_id()
+    if not refused and not faults and not _is_watching(connector, host, organization_id):
+        return
+    with _held(connector, host) as row:
+        window = Window(row.window, now=clock.now())
+        window.add(organization_id, good=good, refused=refused, faults=faults)
+        row.window = window.entries
+        _turn(row, window, good=bool(good), failed=bool(refused or faults))
+
+
+def _is_watching(connector: str, host: str, organization_id: UUID) -> bool:
+    """Whether a good answer matters now: after failures, until it is closed, and once a minute."""
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        row = Breaker.objects.filter(connector=connector, host=host).first()
+        if row is None or row.state != State.CLOSED:
+            return True
+        return Window(row.window, now=clock.now()).wants(organization_id)
+
+
+def _turn(row: Breaker, window: Window, *, good: bool, failed: bool) -> None:
+    now = clock.now()
+    if row.state == State.CLOSED:
+        because = window.storm()
+        if because:
+            _open(row, because, now)
+    elif row.state == State.OPEN:
+        _probed(row, good=good, failed=failed, now=now)
+    elif window.is_failing_again():
+        log.error("breaker.opened_again", extra=_named(row))
+        row.state, row.probed_at, row.good_probes = State.OPEN, now, 0
+
+
+def _open(row: Breaker, because: str, now: datetime) -> None:
+    log.error("breaker.opened", extra=_named(row) | {"because": because})
+    row.state, row.because, row.opened_at = State.OPEN, because, now
+    row.probed_at, row.good_probes, row.told_at = now, 0, None
+
+
+def _probed(row: Breaker, *, good: bool, failed: bool, now: datetime) -> None:
+    """Three good answers in a row, and it begins to close."""
+    if failed:
+        row.good_probes = 0
+    elif good and row.opened_at is not None and now - row.opened_at >= SETTLES_IN:
+        row.good_probes += 1
+    if row.good_probes >= GOOD_PROBES:
+        log.warning("breaker.half_open", extra=_named(row))
+        row.state, row.probed_at, row.window = State.HALF_OPEN, now, []
+        row.rate, row.tokens, row.filled_at = FIRST_RATE, 0.0, now
+
+
+# ── How fast we may ask ───────────────────────────────────────────────────────────────────────
+
+
+def take(connector: str, wanted: int) -> int:
+    """How many grants may be asked about now, at most `wanted`; the rest comes later."""
+    if wanted <= 0:
+        return 0
+    with _held(connector, token_host(connector)) as row:
+        now = clock.now()
+        _settle(row, now)
+        if row.state == State.OPEN:
+            return _probe(row, now)
+        row.rate = rate(row, now)
+        passed = max(0.0, (now - row.filled_at).total_seconds())
+        row.tokens = min(max(row.rate, 1.0), row.tokens + passed * row.rate)
+        row.filled_at = now
+        granted = min(wanted, int(row.tokens))
+        row.tokens -= granted
+        return granted
+
+
+def rate(row: Breaker, now: datetime) -> float:
+    """Grants a second: the normal rate, or while half open one that doubles every ten seconds."""
+    if row.state != State.HALF_OPEN or row.probed_at is None:
+        return float(row.normal_rate)
+    doublings = max(now - row.probed_at, timedelta()) / DOUBLES_EVERY
+    return float(min(row.normal_rate, FIRST_RATE * 2 ** min(doublings, 30)))
+
+
+def _probe(row: Breaker, now: datetime) -> int:
+    if row.probed_at is not None and now - row.probed_at < PROBE_EVERY:
+        return 0
+    row.probed_at = now
+    return 1
+
+
+def _settle(row: Breaker, now: datetime) -> None:
+    """Half open long enough without a relapse: closed."""
+    if row.state != State.HALF_OPEN or row.probed_at is None:
+        return
+    ramp = DOUBLES_EVERY * log2(max(row.normal_rate / FIRST_RATE, 1.0))
+    if now - row.probed_at >= max(CALM_FOR, ramp):
+        log.warning("breaker.closed", extra=_named(row))
+        row.state, row.window, row.good_probes = State.CLOSED, [], 0
+
+
+def settle_all() -> list[Breaker]:
+    """Every breaker as it is now, after those that were calm long enough closed by themselves."""
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        rows = list(Breaker.objects.select_for_update().order_by("id"))
+        for row in rows:
+            before = row.state
+            _settle(row, clock.now())
+            if row.state != before:
+                row.save()
+        return rows
+
+
+@contextmanager
+def _held(connector: str, host: str) -> Iterator[Breaker]:
+    """The row, locked; it is saved when the block ends. It is made when it was not there."""
+    normal = float(settings.REFRESH_PER_SECOND)
+    fresh = {"rate": normal, "normal_rate": normal, "tokens": normal, "filled_at": clock.now()}
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        known = Breaker.objects.select_for_update().filter(connector=connector, host=host)
+        row = known.first()
+        if row is None:
+            made = Breaker(
+                organization_id=tenancy.PLATFORM, connector=connector, host=host, **fresh
+            )
+            Breaker.objects.bulk_create([made], ignore_conflicts=True)
+            row = known.get()
+        row.normal_rate = normal
+        yield row
+        row.save()
+
+
+def _named(row: Breaker) -> dict[str, str]:
+    return {"connector": row.connector, "vendor_host": row.host}
