@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from connections.flows import departure, restore
 from connections.lookups import connections_by_organization
-from connections.models import Connection
-from portal import people, platform
+from portal import people, platform, startup
 from portal.phrases import plural
 
 NAMED = 3
@@ -15,9 +15,7 @@ NAMED = 3
 @people.on_departure
 def granted_by(user_id: UUID) -> list[str]:
     """The connections that act by this person's consent: they may end at the vendor with them."""
-    granted = Connection.objects.filter(granted_by_id=user_id).exclude(
-        state=Connection.State.REVOKED
-    )
+    granted = departure.granted_by(user_id)
     count = granted.count()
     if not count:
         return []
@@ -30,4 +28,5 @@ def granted_by(user_id: UUID) -> list[str]:
     ]
 
 
+startup.before_work(restore.settle)
 platform.on_counts("Connections", connections_by_organization)

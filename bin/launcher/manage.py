@@ -9,6 +9,10 @@ from pathlib import Path
 
 from launcher import programs
 from launcher.layout import plan
+from launcher.postgres import binaries
+
+# They log in above row-level security, which only the account that started PostgreSQL may.
+ADMINISTRATORS = ("backup", "restore_drill")
 
 
 def main(root: Path, arguments: list[str]) -> int:
@@ -19,5 +23,8 @@ def main(root: Path, arguments: list[str]) -> int:
         raise SystemExit("Start the portal with bin/run first, or set DATABASE_URL.")
     process = os.environ.get("PORTAL_PROCESS", "manage")
     environment = programs.for_process(process, place, started | dict(os.environ))
+    if "DATABASE_URL" not in os.environ:
+        environment.setdefault("POSTGRES_TOOLS", str(binaries(place)))
     command = [str(place.python), str(root / "manage.py"), *arguments]
-    return subprocess.call(command, env=environment, **place.portal.identity())
+    as_portal = {} if arguments[:1] and arguments[0] in ADMINISTRATORS else place.portal.identity()
+    return subprocess.call(command, env=environment, **as_portal)

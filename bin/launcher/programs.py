@@ -102,6 +102,7 @@ def shared(
         "SECRET_KEY_FILE": str(secret_key(layout)),
         "MAIL_DIR": str(layout.folder("mail", layout.portal)),
         "STATIC_ROOT": str(layout.folder("static", layout.portal, 0o755)),
+        "HIGH_WATER_FILE": str(layout.folder("marks", layout.portal) / "high_water.sqlite3"),
         "HOME": str(layout.folder("home", layout.portal)),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "PYTHONUNBUFFERED": "1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from connections import places
+from connections.flows import marks
 from connections.models import Connection, Credential, Member, Project, Repository, Workspace
 from portal import tenancy, work
 
@@ -16,10 +17,12 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
     with tenancy.transaction():
         claim.hold()
         revoked = Connection.objects.filter(id=connection_id, state=Connection.State.REVOKED)
-        if not revoked.exists():
+        connection = revoked.first()
+        if connection is None:
             return
         for credential in Credential.objects.filter(connection_id=connection_id):
             places.forget_credential(credential)
+            marks.raised(connection, credential, revoked=True)
         Credential.objects.filter(connection_id=connection_id, replaced_at=None).update(
             replaced_at=timezone.now(), refreshable=False
         )

@@ -16,7 +16,7 @@ from connections import places, registry
 from connections.access import Way
 from connections.contracts import Identity
 from connections.errors import VendorError
-from connections.flows import accounts, rights, sync, tokens, verify
+from connections.flows import accounts, departure, due, marks, rights, sync, tokens, verify
 from connections.flows.link import FORGOTTEN_AFTER
 from connections.models import Connection, Credential, PendingLink
 from portal import audit, tenancy, vault, work
@@ -163,6 +163,7 @@ def _settle(
             _arrive(connection, pending, actor, identity)
             credential = _credential(connection, held, identity)
             _move_secrets(pending, credential, held)
+            marks.raised(connection, credential)
             _record(pending, connection, actor, identity)
             pending.stage, pending.connection, pending.found_account = Stage.DONE, connection, {}
             pending.save(update_fields=["stage", "connection", "found_account"])
@@ -203,10 +204,11 @@ def _relinked(pending: PendingLink) -> Connection:
     connection.method, connection.consumer_id = pending.method, pending.consumer_id
     connection.state = Connection.State.UNVERIFIED
     connection.suspect_since, connection.last_error, connection.last_error_at = None, "", None
+    connection.looks, connection.looked_at = 0, None
     old = Credential.objects.filter(connection_id=connection.id, replaced_at=None).first()
     if old is not None:
-        old.replaced_at = timezone.now()
-        old.save(update_fields=["replaced_at"])
+        old.replaced_at, old.refresh_due_at = timezone.now(), None
+        old.save(update_fields=["replaced_at", "refresh_due_at"])
         places.forget_credential(old)
     verify.supersede(connection)
     if pending.account_confirmed:
@@ -223,6 +225,7 @@ def _arrive(connection: Connection, pending: PendingLink, actor: Actor, identity
     connection.account_kind, connection.account_url = account.kind, account.url[:500]
     connection.granted_by_id, connection.granted_by_name = actor.id, actor.name
     connection.linked_at = timezone.now()
+    departure.settle(connection)
     connection.save()
     connection.schedule()
 
@@ -238,7 +241,9 @@ def _credential(connection: Connection, held: tokens.Held, identity: Identity) -
         fingerprint=vault.fingerprint(held.secret),
         expires_at=held.expires_at or identity.expires_at,
         refreshable=held.refreshable,
+        identified_version=1,
     )
+    due.plan(connection)
     return created
 
 

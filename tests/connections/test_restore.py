@@ -1,0 +1,200 @@
+"""A restored database: what was spent since the backup is asked again, or never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from connections import high_water
+from connections.flows import restore
+from connections.high_water import Mark
+from connections.models import (
+    Connection,
+    Credential,
+    HeldBack,
+    RefreshAttempt,
+    credential_of,
+)
+from portal import audit, roles
+from portal.models import AuditEvent, Notice
+from tests.connections.ways import link_by_consent
+from tests.vendor import Vendor
+from tests.works import Works
+
+Because = HeldBack.Because
+
+
+@pytest.fixture(autouse=True)
+def marks_of_our_own(tmp_path: Path, settings: Any) -> Iterator[None]:
+    settings.HIGH_WATER_FILE = str(tmp_path / "marks" / "high_water.sqlite3")
+    yield
+
+
+@pytest.fixture
+def linked(works: Works, vendor: Vendor) -> Connection:
+    link_by_consent(works, vendor)
+    with works.inside():
+        found: Connection = Connection.objects.get()
+        return found
+
+
+def received_later(works: Works, connection: Connection, ago: timedelta) -> None:
+    """After the backup this connection's token was refreshed, so long ago by now."""
+    with roles.using_role("worker"), works.inside():
+        credential = credential_of(connection)
+        RefreshAttempt.objects.create(
+            connection_id=connection.id,
+            credential_id=credential.id,
+            parent_version=1,
+            received_version=1,
+            spent="a" * 16,
+            received="b" * 16,
+            caller="schedule",
+            worker="tests",
+            answer="kept",
+            decision="became_current",
+        )
+    high_water.lower([connection.id])  # the link is older than the test can wait for
+    mark_of(works, connection, generation=credential.version + 3, at=timezone.now() - ago)
+
+
+def mark_of(works: Works, connection: Connection, *, generation: int, at: datetime) -> None:
+    with works.inside():
+        credential = credential_of(connection)
+    high_water.rise(
+        [
+            Mark(
+                connection_id=connection.id,
+                organization_id=works.acme.id,
+                name=connection.name,
+                credential_id=credential.id,
+                generation=generation,
+                received_at=at,
+                linked_at=connection.linked_at,
+            )
+        ]
+    )
+
+
+def settled() -> list[restore.Behind]:
+    with roles.using_role("worker"):
+        return restore.settle()
+
+
+class TestMarks:
+    def test_a_link_leaves_a_mark(self, works: Works, linked: Connection) -> None:
+        (mark,) = high_water.standing()
+        assert (mark.connection_id, mark.name, mark.generation) == (linked.id, linked.name, 1)
+
+    def test_a_mark_never_falls(self, works: Works, linked: Connection) -> None:
+        now = timezone.now()
+        mark_of(works, linked, generation=7, at=now + timedelta(seconds=2))
+        mark_of(works, linked, generation=5, at=now + timedelta(seconds=1))
+        assert [mark.generation for mark in high_water.standing()] == [7]
+
+    def test_a_disk_that_is_full_does_not_stop_the_work(
+        self, works: Works, linked: Connection, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.HIGH_WATER_FILE = "/proc/nothing/can/be/written/here"
+        high_water.rise([*high_water.standing()])
+        mark_of(works, linked, generation=2, at=timezone.now())
+        assert "high_water.not_written" in caplog.text
+
+
+class TestRestoring:
+    def test_nothing_is_behind_without_a_restore(self, works: Works, linked: Connection) -> None:
+        assert settled() == []
+
+    def test_what_was_spent_minutes_ago_is_asked_again_with_the_same_parent(
+        self, works: Works, linked: Connection
+    ) -> None:
+        received_later(works, linked, timedelta(minutes=8))
+        assert [behind.finding for behind in settled()] == [restore.ASK_AGAIN]
+        with works.inside():
+            credential = credential_of(linked)
+            assert credential.intent_version == credential.version
+            assert credential.quarantined_at is None
+            assert not HeldBack.objects.exists()
+
+    def test_what_was_spent_a_day_ago_is_never_sent(self, works: Works, linked: Connection) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        assert [behind.finding for behind in settled()] == [Because.SPENT]
+        with works.inside():
+            credential = credential_of(linked)
+            assert credential.quarantined_at is not None
+            assert credential.refresh_due_at is None
+            assert HeldBack.objects.get().name == linked.name
+            assert Notice.objects.filter(subject_id=linked.id).exists()
+            actions = AuditEvent.objects.values_list("action", flat=True)
+            assert audit.Action.CONNECTION_HELD_BACK in actions
+
+    def test_it_is_told_once(self, works: Works, linked: Connection) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        assert len(settled()) == 1
+        assert settled() == []
+
+    def test_a_token_that_ended_asks_for_a_new_link_at_once(
+        self, works: Works, linked: Connection
+    ) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        with roles.using_role("worker"), works.inside():
+            Credential.objects.update(expires_at=timezone.now() - timedelta(hours=22))
+        settled()
+        with works.inside():
+            connection = Connection.objects.get()
+        assert connection.state == Connection.State.NEEDS_REAUTHORIZATION
+
+    def test_a_vendor_that_gives_the_same_refresh_token_again_is_no_trouble(
+        self, works: Works, linked: Connection
+    ) -> None:
+        with roles.using_role("worker"), works.inside():
+            RefreshAttempt.objects.create(
+                connection_id=linked.id,
+                credential_id=credential_of(linked).id,
+                parent_version=1,
+                received_version=1,
+                spent="a" * 16,
+                received="a" * 16,
+                caller="schedule",
+                worker="tests",
+                answer="kept",
+                decision="became_current",
+            )
+        mark_of(works, linked, generation=9, at=timezone.now() - timedelta(hours=24))
+        assert settled() == []
+
+    def test_a_connection_that_was_revoked_since_does_not_work_again(
+        self, works: Works, linked: Connection
+    ) -> None:
+        (mark,) = high_water.standing()
+        high_water.rise([Mark(**{**as_values(mark), "revoked": True})])
+        assert [behind.finding for behind in settled()] == [Because.REVOKED]
+        with works.inside():
+            assert Connection.objects.get().paused_at is not None
+
+    def test_a_connection_that_is_missing_is_told_by_name_once(
+        self, works: Works, linked: Connection
+    ) -> None:
+        (mark,) = high_water.standing()
+        high_water.rise([Mark(**{**as_values(mark), "connection_id": uuid4(), "name": "Lost"})])
+        assert [behind.finding for behind in settled()] == [Because.MISSING]
+        with works.inside():
+            assert "Lost" in Notice.objects.get(subject_name="Lost").title
+        assert settled() == []
+
+    def test_a_new_link_ends_it(self, works: Works, linked: Connection) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        with works.inside():
+            Connection.objects.update(linked_at=timezone.now())
+        assert settled() == []
+
+
+def as_values(mark: Mark) -> dict[str, Any]:
+    return {name: getattr(mark, name) for name in Mark.__slots__}
