@@ -10,5 +10,5 @@ class ConnectionsConfig(AppConfig):
     label = "connections"
 
     def ready(self) -> None:
-        for module in ("connections.tasks", "connections.hooks"):
-            import_module(module)
+        for module in ("tasks", "hooks", "chat", "flows.told_kinds"):
+            import_module(f"connections.{module}")

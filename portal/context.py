@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
+from portal import inbox, tenancy
 from portal.policy import Permission, allows
 
 THEMES = ("light", "dark")
@@ -35,6 +36,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Bell:
+    """How many notices are unread, and where they are."""
+
+    count: int
+    notices: str
+    notices_bell: str
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """Read by `base.html` and the layouts; `area` is organization, platform, support or plain."""
 
@@ -45,6 +55,7 @@ class Frame:
     items: list[NavItem]
     theme: str
     user: Any
+    bell: Bell | None
 
     @property
     def user_name(self) -> str:
@@ -97,7 +108,23 @@ def frame_of(request: HttpRequest) -> Frame:
         items=area_items(request, area, organization),
         theme=theme if theme in THEMES else "",
         user=getattr(request, "user", None),
+        bell=bell(request, area, organization),
     )
+
+
+def bell(request: HttpRequest, area: str, organization: Any) -> Bell | None:
+    """For members in their organization and operators on the platform; nobody else has one."""
+    user: Any = getattr(request, "user", None)
+    if area == "organization" and tenancy.is_inside():
+        names = [address(name, organization.slug) for name in ("notices", "notices_bell")]
+        return Bell(inbox.unread(user.id), *names)
+    if area != "platform" or not getattr(user, "is_operator", False):
+        return None
+    names = [address(f"platform_{name}") for name in ("notices", "notices_bell")]
+    if tenancy.is_inside():
+        return Bell(inbox.unread(user.id), *names)
+    with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+        return Bell(inbox.unread(user.id), *names)
 
 
 def places(request: HttpRequest, organization: Any) -> list[Place]:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from portal import clock, roles, tenancy, work
 from portal.models import Bounce, Channel, ChatHook, Dispatch, Notice, NoticeSettings, Receipt
@@ -122,7 +122,9 @@ def _open_to(user: UUID | None) -> bool:
     if user is None:
         hooks = ChatHook.objects.select_for_update(no_key=True)
         return hooks.filter(removed_at=None, disabled_at=None).first() is not None
-    if Bounce.objects.filter(user_id=user, cleared_at=None).exists():
+    if Bounce.objects.filter(
+        user_id=user, cleared_at=None, address__iexact=F("user__email")
+    ).exists():
         return False
     own = NoticeSettings(organization_id=tenancy.organization_id(), user_id=user)
     NoticeSettings.objects.bulk_create([own], ignore_conflicts=True)

@@ -5,11 +5,13 @@ from django.urls import URLPattern, include, path
 
 from portal.views import (
     audit,
+    chat,
     gallery,
     health,
     home,
     invitations,
     members,
+    notices,
     organization,
     platform,
     service,
@@ -40,9 +42,26 @@ people = [
     path("settings/rename/", organization.rename, name="organization_rename"),
     path("settings/transfer/", organization.transfer, name="organization_transfer"),
     path("settings/leave/", organization.leave, name="organization_leave"),
+    path("settings/chat/", chat.channel, name="chat_channel"),
+    path("settings/chat/state/", chat.state, name="chat_channel_state"),
+    path("settings/chat/test/", chat.test, name="chat_channel_test"),
+    path("settings/chat/again/", chat.again, name="chat_channel_again"),
+    path("settings/chat/remove/", chat.remove, name="chat_channel_remove"),
     path("audit/", audit.record, name="audit"),
     path("audit/verify/", audit.verify, name="audit_verify"),
 ]
+
+told = [
+    ("", notices.notices, "notices"),
+    ("bell/", notices.bell, "notices_bell"),
+    ("read/", notices.read_all, "notices_read_all"),
+    ("settings/", notices.settings, "notice_settings"),
+    ("settings/address/", notices.send_code, "notice_address"),
+    ("settings/address/confirm/", notices.confirm_address, "notice_address_confirm"),
+    ("<uuid:receipt_id>/", notices.follow, "notice_follow"),
+    ("<uuid:receipt_id>/read/", notices.read, "notice_read"),
+]
+people += [path(f"notices/{route}", view, name=name) for route, view, name in told]
 
 staff = [
     path("platform/", platform.index, name="platform"),
@@ -50,6 +69,10 @@ staff = [
     path("platform/keys/", platform.keys, name="platform_keys"),
     path("platform/workers/", platform.workers, name="platform_workers"),
     path("platform/record/", platform.record, name="platform_record"),
+    *(
+        path(f"platform/notices/{route}", notices.of_platform(view), name=f"platform_{name}")
+        for route, view, name in told
+    ),
     path("support/", support.index, name="support"),
     path("support/<slug:slug>/", support.reason, name="support_organization"),
     path("support/<slug:slug>/look/", support.look, name="support_look"),
