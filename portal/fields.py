@@ -36,7 +36,7 @@ _INVISIBLE = re.compile(rf"[\s{_BLANK}\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u2
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they make text read other than it is
 _SHAPES = re.compile(
     r"AT(?:ATT|CTT)[\w\-=.]{8,}|ATBB\w{8,}|BBDC-[\w\-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w\-]{15,}|xox[abprs]-[\w\-]{10,}"
+    r"|ptl_\w{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w\-]{15,}|xox[abprs]-[\w\-]{10,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*"
 )
 _APART = re.compile(r"[\s\"'<>(){}\[\],;:/?&|]+")

@@ -51,19 +51,27 @@ class Permission(StrEnum):
     CONNECTION_MEND = "connection.mend"
     CONNECTION_MANAGE = "connection.manage"
     CONSUMER_EDIT = "consumer.edit"
+    SERVICE_KEY_VIEW = "service_key.view"
+    SERVICE_KEY_EDIT = "service_key.edit"
     AUDIT_VIEW = "audit.view"
 
 
 P = Permission
 _READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
 _MEMBER = _READ | {P.CONNECTION_LINK}
-_MANAGER = _MEMBER | {P.CONNECTION_MEND, P.CONNECTION_MANAGE, P.AUDIT_VIEW}
+_MANAGER = _MEMBER | {
+    P.CONNECTION_MEND,
+    P.CONNECTION_MANAGE,
+    P.SERVICE_KEY_VIEW,
+    P.AUDIT_VIEW,
+}
 _ADMIN = _MANAGER | {
     P.ORGANIZATION_EDIT,
     P.MEMBER_INVITE,
     P.MEMBER_EDIT,
     P.TEAM_EDIT,
     P.CONSUMER_EDIT,
+    P.SERVICE_KEY_EDIT,
 }
 
 TABLE: dict[Role, frozenset[Permission]] = {
@@ -71,7 +79,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: _ADMIN,
     Role.MANAGER: _MANAGER,
     Role.MEMBER: _MEMBER,
-    Role.AUDITOR: _READ | {P.AUDIT_VIEW},
+    Role.AUDITOR: _READ | {P.SERVICE_KEY_VIEW, P.AUDIT_VIEW},
 }
 
 # Which roles a role may give, change or remove; an owner alone makes owners (abuse case T08).

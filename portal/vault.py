@@ -241,7 +241,7 @@ def _active_data_key(place: Place) -> tuple[int, Cipher]:
         row = active.first()
     if row is None:  # the keys were destroyed with the organization's secrets
         raise SealBroken("no active data key")
-    return row.version, _unwrap(row, place)
+    return row.version, unwrapped(bytes(row.wrapped), place, row.version)
 
 
 def _new_data_key(place: Place) -> DataKey:
@@ -262,13 +262,14 @@ def data_key(place: Place, version: int) -> Cipher:
     row = DataKey.objects.filter(domain=place.domain, version=version).first()
     if row is None or row.state == DataKey.State.DESTROYED:
         raise SealBroken("no such data key")
-    return _unwrap(row, place)
+    return unwrapped(bytes(row.wrapped), place, row.version)
 
 
-def _unwrap(row: DataKey, place: Place) -> Cipher:
-    kek_version, sealed = _parts(bytes(row.wrapped), WRAPPED, AES_256_GCM)
+def unwrapped(wrapped: bytes, place: Place, version: int) -> Cipher:
+    """The data key of that place, from its stored bytes; raises SealBroken and KeyMissing."""
+    kek_version, sealed = _parts(wrapped, WRAPPED, AES_256_GCM)
     _, kek = keyring.current().find(Cipher, place.domain, kek_version)
-    return Cipher(kek.open(sealed, _wrap_context(place, row.version, kek_version)))
+    return Cipher(kek.open(sealed, _wrap_context(place, version, kek_version)))
 
 
 def _wrap_context(place: Place, version: int, kek_version: int) -> bytes:

@@ -13,6 +13,7 @@ WINDOW = 600
 LIMITS = {
     "link": (Limit(30, WINDOW), Limit(150, WINDOW)),
     "consumer": (Limit(30, WINDOW), Limit(60, WINDOW)),
+    "service_key": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "verify": (Limit(120, WINDOW), Limit(600, WINDOW)),
     "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),
 }

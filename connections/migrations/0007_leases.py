@@ -37,6 +37,7 @@ KEY = [
     "last_used_at",
     "frozen_at",
     "frozen_because",
+    "thawed_at",
     "revoked_at",
     "revoked_because",
 ]
@@ -100,7 +101,8 @@ BEGIN
     EXECUTE format('SET LOCAL app.organization_id = %L; SET LOCAL app.teams = ''*''',
                    organization_id);
     SELECT s.scopes, s.connectors, s.connections, s.networks, s.distinct_per_hour, s.expires_at,
-           s.last_used_at, s.frozen_at, s.revoked_at
+           s.last_used_at, s.frozen_at, s.revoked_at,
+           greatest(s.thawed_at, moment - interval '1 hour') AS counted_from
       INTO k FROM connections_servicekey s WHERE s.id = key_id;
 
     IF k.revoked_at IS NOT NULL THEN verdict := 'key_revoked';
@@ -158,13 +160,13 @@ BEGIN
     IF verdict IS NULL THEN
         SELECT u.last_at INTO used FROM connections_keyuse u
          WHERE u.service_key_id = key_id AND u.connection_id = wish;
-        IF used IS NULL OR used <= moment - interval '1 hour' THEN
+        IF used IS NULL OR used <= k.counted_from THEN
             PERFORM FROM connections_servicekey s WHERE s.id = key_id FOR NO KEY UPDATE;
             IF NOT FOUND THEN
                 verdict := 'key_frozen';  -- in the meantime
             ELSE
                 SELECT count(*) INTO told FROM connections_keyuse u
-                 WHERE u.service_key_id = key_id AND u.last_at > moment - interval '1 hour'
+                 WHERE u.service_key_id = key_id AND u.last_at > k.counted_from
                    AND u.connection_id <> wish;
                 IF told >= k.distinct_per_hour THEN
                     verdict := 'froze';
@@ -250,7 +252,7 @@ END $$
 class Migration(migrations.Migration):
     dependencies = [
         ("connections", "0006_refresh"),
-        ("portal", "0003_lookups"),
+        ("portal", "0006_api_role"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -310,6 +312,7 @@ class Migration(migrations.Migration):
                 ("last_used_at", models.DateTimeField(null=True)),
                 ("frozen_at", models.DateTimeField(null=True)),
                 ("frozen_because", models.CharField(blank=True, max_length=24)),
+                ("thawed_at", models.DateTimeField(null=True)),
                 ("revoked_at", models.DateTimeField(null=True)),
                 ("revoked_because", models.CharField(blank=True, max_length=24)),
                 (
@@ -527,6 +530,12 @@ class Migration(migrations.Migration):
                 " USING (true)",
                 "GRANT SELECT (id, organization_id, hash) ON connections_servicekey"
                 " TO portal_lookup",
+                # It may also have people told of a key that stopped, and name their organization.
+                "ALTER POLICY api_kinds ON portal_job WITH CHECK"
+                " (kind IN ('refresh_credential', 'look_at_connection', 'service_key_stopped'))",
+                "CREATE POLICY api_read ON portal_organization FOR SELECT TO portal_api"
+                f" USING (id = {CURRENT})",
+                "GRANT SELECT (id, slug, name) ON portal_organization TO portal_api",
                 # Changed once a minute each, and never an indexed column.
                 "ALTER TABLE connections_servicekey SET (fillfactor = 70)",
                 "ALTER TABLE connections_keyuse SET (fillfactor = 70)",

@@ -29,7 +29,7 @@ class ServiceKey(TenantModel):
 
     `prefix` is the part that may be shown. Without `connections` it reaches all of its
     `connectors`; without `networks` it may come from anywhere. A frozen key is stopped until
-    somebody lets it go on; a revoked one stays revoked.
+    somebody lets it go on, at `thawed_at`; a revoked one stays revoked.
     """
 
     name = models.CharField(max_length=80)
@@ -49,6 +49,7 @@ class ServiceKey(TenantModel):
     last_used_at = models.DateTimeField(null=True)
     frozen_at = models.DateTimeField(null=True)
     frozen_because = models.CharField(max_length=24, blank=True)
+    thawed_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoked_because = models.CharField(max_length=24, blank=True)
 

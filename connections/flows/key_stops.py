@@ -1,0 +1,149 @@
+"""A key at the door of the api process: let in, or refused; ended when it stands in an address.
+
+What stops by itself, a key over its limit or one that leaked, is told to people by a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
+from typing import Final
+from uuid import UUID
+
+from django.urls import reverse
+
+from connections.flows.leases import UNKNOWN_KEY, NotGranted
+from connections.models import KeyScope, LeaseOutcome, ServiceKey
+from portal import audit, clock, notices, roles, tenancy, work
+from portal.models import Organization, Severity
+from portal.notice_kinds import Kind
+from portal.policy import SYSTEM, Permission
+
+TOO_MANY: Final = "too_many"
+EXPOSED: Final = "exposed"
+JOB: Final = "service_key_stopped"
+
+notices.register(
+    Kind(
+        "service_key_frozen",
+        label="A service key was frozen",
+        title="The service key {subject} was frozen",
+        sentence="It asked for tokens of more different connections in an hour than it may. Look at"
+        " what it leased: if that was not its service, revoke it.",
+        button="See what it leased",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        "service_key_exposed",
+        label="A service key leaked",
+        title="The service key {subject} was revoked",
+        sentence="It was sent in an address, where logs along the way keep it. Give its service a"
+        " new key, and let it send that in the Authorization header.",
+        button="See what it leased",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+)
+
+
+def found(key_hash: bytes) -> tuple[UUID, UUID] | None:
+    """Key and organization of this hash; the only thing asked before an organization is known."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, organization_id FROM connections_service_key_by_hash(%s)", [key_hash]
+        )
+        row: tuple[UUID, UUID] | None = cursor.fetchone()
+    return row
+
+
+@contextmanager
+def entered(key_hash: bytes, scope: KeyScope, address: str) -> Iterator[ServiceKey]:
+    """Inside, this key's organization is acted for; raises NotGranted when the key will not do."""
+    known = found(key_hash)
+    if known is None:
+        raise NotGranted(UNKNOWN_KEY)
+    with tenancy.acting_for(known[1]), tenancy.transaction():
+        key: ServiceKey = ServiceKey.objects.get(id=known[0])
+        refusal = refusal_of(key, scope, address)
+        if refusal is not None:
+            raise NotGranted(refusal)
+        yield key
+
+
+def refusal_of(key: ServiceKey, scope: KeyScope, address: str) -> LeaseOutcome | None:
+    """Why this key may not do that now, in the order of `connections_lease`; None when it may."""
+    if key.is_revoked:
+        return LeaseOutcome.KEY_REVOKED
+    if key.expires_at is not None and key.expires_at <= clock.now():
+        return LeaseOutcome.KEY_EXPIRED
+    if key.frozen_at is not None:
+        return LeaseOutcome.KEY_FROZEN
+    if key.networks and not _lies_in(address, key.networks):
+        return LeaseOutcome.NETWORK
+    return None if scope in key.scopes else LeaseOutcome.SCOPE
+
+
+def _lies_in(address: str, networks: list[str]) -> bool:
+    if not address:
+        return False
+    place = ip_address(address)
+    return any(place in ip_network(network) for network in networks)
+
+
+# ── What stops by itself ──────────────────────────────────────────────────────────────────────
+
+
+def exposed(key_hash: bytes) -> None:
+    """A key that was seen in an address is revoked at once, and a worker tells people."""
+    known = found(key_hash)
+    if known is None:
+        return
+    with tenancy.acting_for(known[1]), tenancy.transaction():
+        live = ServiceKey.objects.filter(id=known[0], revoked_at=None)
+        if not live.exists():
+            return
+        # This process may not touch a frozen key: the worker revokes that one.
+        live.filter(frozen_at=None).update(revoked_at=clock.now(), revoked_because=EXPOSED)
+        work.later(
+            JOB,
+            priority=work.WAITING,
+            dedupe=f"key_stopped:{known[0]}:{EXPOSED}",
+            key_id=known[0],
+            because=EXPOSED,
+        )
+
+
+def stopped(claim: work.Claim, *, key_id: str, because: str) -> None:
+    """The stop is on record and told to who may edit keys, once. Runs in a worker."""
+    with tenancy.transaction():
+        claim.hold()
+        key: ServiceKey = ServiceKey.objects.select_for_update(no_key=True).get(id=key_id)
+        was_exposed = because == EXPOSED
+        if was_exposed and not key.is_revoked:
+            key.revoked_at, key.revoked_because = clock.now(), EXPOSED
+            key.save(update_fields=["revoked_at", "revoked_because"])
+        action = (
+            audit.Action.SERVICE_KEY_REVOKED if was_exposed else audit.Action.SERVICE_KEY_FROZEN
+        )
+        audit.record(action, actor=SYSTEM, subject=key, because=because)
+        notices.tell(
+            "service_key_exposed" if was_exposed else "service_key_frozen",
+            subject=key,
+            audience=notices.who_may(Permission.SERVICE_KEY_EDIT),
+            dedupe=notice_of(key, because),
+            url=page_of(key),
+        )
+        claim.done()
+
+
+def notice_of(key: ServiceKey, because: str) -> str:
+    """By what the notice of this stop is found again."""
+    return f"service_key:{key.id}:{because}"
+
+
+def page_of(key: ServiceKey) -> str:
+    """The key's page."""
+    slug = Organization.objects.values_list("slug", flat=True).get(id=key.organization_id)
+    return reverse("service_key", args=[slug, key.id])

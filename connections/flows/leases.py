@@ -1,0 +1,271 @@
+"""A token for another service: entitled, fresh and on record in one statement, or a precise no.
+
+The statement is `connections_lease` (migration 0007), run as the api process's own role. When no
+fresh token is there, a worker is asked for one and this process waits; it never refreshes itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache, lru_cache, partial
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from connections import places, registry
+from connections.contracts import Manifest
+from connections.flows import waits
+from connections.models import Connection, Credential, LeaseOutcome
+from portal import clock, hints, roles, tenancy, vault, work
+from portal.keys import SealBroken
+from portal.secret import Secret
+
+MIN_TTL: Final = range(1, 3601)
+DEFAULT_TTL: Final = 300
+LONGEST_WAIT, USUAL_WAIT = 30.0, 10.0
+STALE: Final = "stale"
+UNKNOWN_KEY: Final = "unknown_key"
+UNREADABLE: Final = "unreadable"
+BUSY: Final = "busy"
+
+_ASK = """
+SELECT verdict, lease_id, organization_id, key_id, connection_id, connector, connection_name,
+       state, suspect_since, last_success_at, capabilities, credential_id, vocabulary, scopes,
+       version, expires_at, seconds, blob, wrapped
+  FROM connections_lease(%s::bytea, %s::uuid, %s::int, %s, %s, %s, %s::timestamptz, %s::text[],
+                         %s::uuid, %s::boolean, %s::boolean)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a service asks: whose key, which connection, why, and for how long it needs a token.
+
+    `refused` is the lease whose token the vendor refused, or True when it was the latest one.
+    """
+
+    key_hash: bytes = field(repr=False)
+    connection_id: UUID
+    reason: str
+    min_ttl_seconds: int = DEFAULT_TTL
+    wait_seconds: float = USUAL_WAIT
+    refused: UUID | bool = False
+    address: str = ""
+    request_id: str = ""
+
+
+class Answer(NamedTuple):
+    """What the statement said. Most of it is None when the verdict came early.
+
+    `seconds` is the life left of a granted token, how long to wait, or the longest that may be
+    asked for, by the verdict.
+    """
+
+    verdict: str
+    lease_id: UUID | None
+    organization_id: UUID
+    key_id: UUID | None
+    connection_id: UUID | None
+    connector: str
+    connection_name: str
+    state: str
+    suspect_since: datetime | None
+    last_success_at: datetime | None
+    capabilities: list[str]
+    credential_id: UUID
+    vocabulary: str
+    scopes: list[str] | None
+    version: int
+    expires_at: datetime
+    seconds: int | None
+    blob: bytes
+    wrapped: bytes
+
+    def __repr__(self) -> str:
+        return f"Answer({self.verdict}, lease {self.lease_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A lease: the token, and what the vendor allows it."""
+
+    answer: Answer
+    token: Secret
+    missing: list[str]
+
+
+class NotGranted(Exception):
+    """No token. `code` is an outcome of leases, or unknown_key, unreadable or busy."""
+
+    def __init__(self, code: str, answer: Answer | None = None) -> None:
+        super().__init__(code)
+        self.code, self.answer = code, answer
+
+
+def take(ask: Ask) -> Granted:
+    """A token that lives at least so long, on record. Call it outside transactions.
+
+    Raises NotGranted. Waits at most `wait_seconds` for a worker.
+    """
+    until = time.monotonic() + ask.wait_seconds
+    answer = _asked(ask)
+    if answer.verdict == LeaseOutcome.LOOK:
+        answer = _after_look(ask, answer, until)
+    if answer.verdict == STALE:
+        answer = _after_refresh(ask, answer, until)
+    if answer.verdict == LeaseOutcome.FROZE:
+        hints.wake()
+    if answer.verdict != LeaseOutcome.GRANTED:
+        raise NotGranted(answer.verdict, answer)
+    lacking = missing_scopes(
+        answer.connector, answer.vocabulary, answer.capabilities, answer.scopes
+    )
+    return Granted(answer, _opened(answer), lacking)
+
+
+def _asked(ask: Ask, *, last_word: bool = False) -> Answer:
+    """One round trip. Every verdict but `stale` is on record as the statement ends."""
+    is_lease = isinstance(ask.refused, UUID)
+    values = [
+        *(ask.key_hash, ask.connection_id, ask.min_ttl_seconds, ask.reason, ask.address),
+        *(ask.request_id, clock.now(), _reading(), ask.refused if is_lease else None),
+        *(ask.refused is True, last_word),
+    ]
+    with roles.connection().cursor() as cursor:
+        cursor.execute(_ASK, values)
+        return Answer(*cursor.fetchone())
+
+
+def _opened(answer: Answer) -> Secret:
+    """The token, from the bytes that came with the answer; the lease is its trace."""
+    place = places.of_grant(answer.organization_id, answer.credential_id, places.ACCESS)
+    wrapped = bytes(answer.wrapped)
+    try:
+        return vault.unseal_under(partial(vault.unwrapped, wrapped), bytes(answer.blob), place)
+    except SealBroken:
+        raise NotGranted(UNREADABLE, answer) from None
+
+
+# ── When no fresh token is there ──────────────────────────────────────────────────────────────
+
+
+def _after_refresh(ask: Ask, stale: Answer, until: float) -> Answer:
+    """The answer once a worker renewed the token, or the last word when time is up."""
+
+    def moved_on() -> bool:
+        return _version(stale) != stale.version or _is_done(stale)
+
+    answer = stale
+    while answer.verdict == STALE:
+        _want_refresh(answer, ask)
+        came = _wait(answer, moved_on, until)
+        answer = _asked(replace(ask, refused=False), last_word=not came)
+    return answer
+
+
+def _want_refresh(answer: Answer, ask: Ask) -> None:
+    """A worker renews it; however many ask, it is one job."""
+    with tenancy.acting_for(answer.organization_id), tenancy.transaction():
+        work.later(
+            "refresh_credential",
+            priority=work.WAITING,
+            dedupe=f"refresh:{answer.credential_id}",
+            credential_id=answer.credential_id,
+            min_ttl_seconds=ask.min_ttl_seconds,
+        )
+
+
+def _after_look(ask: Ask, refused: Answer, until: float) -> Answer:
+    """The answer once the vendor was asked whether it still takes this token."""
+    begun = clock.now()
+    with tenancy.acting_for(refused.organization_id), tenancy.transaction():
+        work.later(
+            "look_at_connection",
+            priority=work.WAITING,
+            dedupe=f"look:{refused.connection_id}",
+            connection_id=str(refused.connection_id),
+        )
+    if not _wait(refused, lambda: _was_seen(refused, begun), until):
+        return refused
+    return _asked(replace(ask, refused=False))
+
+
+def _wait(answer: Answer, is_over: Callable[[], bool], until: float) -> bool:
+    """Whether it was over in time; raises NotGranted when too many wait already."""
+    try:
+        return waits.until((answer.verdict, answer.credential_id), is_over, deadline=until)
+    except waits.TooMany:
+        raise NotGranted(BUSY, answer) from None
+
+
+def _version(answer: Answer) -> int | None:
+    with tenancy.acting_for(answer.organization_id), tenancy.transaction():
+        current = Credential.objects.filter(id=answer.credential_id, replaced_at=None)
+        found: int | None = current.values_list("version", flat=True).first()
+    return found
+
+
+def _is_done(answer: Answer) -> bool:
+    """Whether waiting has become vain: the connection is not what it was."""
+    with tenancy.acting_for(answer.organization_id), tenancy.transaction():
+        same = Connection.objects.filter(
+            id=answer.connection_id, state=answer.state, paused_at=None
+        )
+        return not same.exists()
+
+
+def _was_seen(answer: Answer, begun: datetime) -> bool:
+    """Whether the vendor has said yes or no to this connection since then."""
+    if _version(answer) != answer.version or _is_done(answer):
+        return True
+    with tenancy.acting_for(answer.organization_id), tenancy.transaction():
+        seen = Connection.objects.filter(id=answer.connection_id)
+        success, look = seen.values_list("last_success_at", "looked_at")[0]
+    return any(moment is not None and moment >= begun for moment in (success, look))
+
+
+# ── Scopes ────────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def _reading() -> list[str]:
+    """Each scope that only reads, after its connector; a scope nobody knows counts as writing."""
+    return sorted(
+        f"{slug} {scope}"
+        for slug, each in registry.connectors().items()
+        for scope in reading_scopes(each.manifest)
+    )
+
+
+def reading_scopes(manifest: Manifest) -> frozenset[str]:
+    """The scopes that no capability which changes something needs, and others do."""
+    reads = (c for c in manifest.capabilities if not c.writes)
+    words = frozenset(s for c in reads for spoken in c.scopes.values() for s in spoken)
+    changes = (c for c in manifest.capabilities if c.writes)
+    alone = frozenset(s for c in changes for spoken in c.scopes.values() for s in spoken)
+    return manifest.closure(words) - (alone - words)
+
+
+def missing_scopes(
+    connector: str, vocabulary: str, capabilities: Sequence[str], scopes: Sequence[str] | None
+) -> list[str]:
+    """Scopes that the capabilities need and the vendor did not grant; none when it does not say."""
+    if scopes is None:
+        return []
+    return list(_missing(connector, vocabulary, tuple(capabilities), tuple(scopes)))
+
+
+@lru_cache(maxsize=4096)
+def _missing(
+    slug: str, vocabulary: str, capabilities: tuple[str, ...], scopes: tuple[str, ...]
+) -> tuple[str, ...]:
+    connector = registry.connectors().get(slug)
+    if connector is None:
+        return ()
+    manifest = connector.manifest
+    held = manifest.closure(frozenset(scopes))
+    wanted = (c for c in manifest.capabilities if c.key in capabilities)
+    needed = {scope for c in wanted for scope in c.scopes.get(vocabulary, ())}
+    return tuple(sorted(needed - held))
