@@ -23,7 +23,7 @@ from portal.models import Heartbeat, Priority
 
 WAITING, REFRESH, NORMAL, INCREMENTAL, FULL, HOUSEKEEPING = Priority
 
-_CLAIM = "SELECT * FROM portal_claim(%s, %s, greatest(now(), %s), %s::smallint[], %s::jsonb)"
+CLAIM = "SELECT * FROM portal_claim(%s, %s, greatest(now(), %s), %s::smallint[], %s::jsonb)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def claim(owner: UUID, *, among: Iterable[Priority] = Priority) -> tuple[UUID, U
     rules = [{"classes": each.classes, "most": each.most} for each in shares(hands())]
     with connections["sweeper"].cursor() as cursor:
         cursor.execute(
-            _CLAIM,
+            CLAIM,
             [owner, settings.LEASE_SECONDS, clock.now(), [*map(int, among)], json.dumps(rules)],
         )
         row = cursor.fetchone()

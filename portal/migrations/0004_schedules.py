@@ -24,29 +24,36 @@ IS_OPERATOR = (
 DUE = "j.run_at <= now() AND (j.lease_until IS NULL OR j.lease_until < now())"
 
 # Organizations with a due job of a class, from one id on: an index probe or two for each of them,
-# however many jobs they have.
+# however many jobs they have. Rows are compared and ordered as in the index `job_turn`, so that no
+# statistics lead the planner to another one.
 WAITING = """
-CREATE FUNCTION portal_waiting(class smallint, moment timestamptz, low uuid, high uuid, most integer)
-RETURNS SETOF uuid LANGUAGE sql VOLATILE SET search_path = public AS $$
-    WITH RECURSIVE walk (organization_id) AS (
-        (SELECT j.organization_id FROM portal_job j
-          WHERE j.priority = class AND j.done_at IS NULL AND j.organization_id >= low
-          ORDER BY j.organization_id LIMIT 1)
+CREATE FUNCTION portal_waiting(
+    class smallint, moment timestamptz, low uuid, high uuid, most integer
+) RETURNS SETOF uuid LANGUAGE plpgsql VOLATILE SET search_path = public AS $$
+BEGIN
+    RETURN QUERY WITH RECURSIVE walk (priority, organization_id) AS (
+        (SELECT j.priority, j.organization_id FROM portal_job j
+          WHERE j.done_at IS NULL AND (j.priority, j.organization_id) >= (class, low)
+          ORDER BY j.priority, j.organization_id LIMIT 1)
         UNION ALL
-        SELECT (SELECT j.organization_id FROM portal_job j
-                 WHERE j.priority = class AND j.done_at IS NULL
-                   AND j.organization_id > w.organization_id
-                 ORDER BY j.organization_id LIMIT 1)
-          FROM walk w WHERE w.organization_id < high
+        SELECT n.priority, n.organization_id
+          FROM walk w CROSS JOIN LATERAL (
+            SELECT j.priority, j.organization_id FROM portal_job j
+             WHERE j.done_at IS NULL
+               AND (j.priority, j.organization_id) > (w.priority, w.organization_id)
+             ORDER BY j.priority, j.organization_id LIMIT 1) n
+         WHERE (w.priority, w.organization_id) < (class, high)
     )
     SELECT w.organization_id FROM walk w
-     WHERE w.organization_id < high
-       AND EXISTS (SELECT FROM portal_job j
-                    WHERE j.priority = class AND j.done_at IS NULL
-                      AND j.organization_id = w.organization_id AND j.run_at <= moment
-                      AND (j.lease_until IS NULL OR j.lease_until < now()))
-     LIMIT most
-$$
+     WHERE (w.priority, w.organization_id) < (class, high)
+       AND (SELECT true FROM portal_job j
+             WHERE j.done_at IS NULL
+               AND (j.priority, j.organization_id) >= (class, w.organization_id)
+               AND (j.priority, j.organization_id, j.run_at) <= (class, w.organization_id, moment)
+               AND (j.lease_until IS NULL OR j.lease_until < now())
+             ORDER BY j.priority, j.organization_id, j.run_at LIMIT 1)
+     LIMIT most;
+END $$
 """
 
 # One claim: the most urgent class that may take another hand; within it the organization that was
@@ -68,7 +75,8 @@ DECLARE
 BEGIN
     PERFORM FROM portal_job j
       WHERE j.done_at IS NULL AND j.run_at <= moment
-        AND (j.lease_until IS NULL OR j.lease_until < now()) LIMIT 1;
+        AND (j.lease_until IS NULL OR j.lease_until < now())
+      ORDER BY j.run_at LIMIT 1;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -80,9 +88,11 @@ BEGIN
         CONTINUE WHEN EXISTS (
             SELECT FROM jsonb_to_recordset(shares) AS s (classes smallint[], most integer)
              WHERE class = ANY (s.classes)
-               AND s.most <= (SELECT count(*) FROM portal_job j
-                               WHERE j.done_at IS NULL AND j.lease_until >= seen
-                                 AND j.priority = ANY (s.classes))
+               AND s.most <= (SELECT count(*) FROM (
+                    SELECT FROM portal_job j
+                     WHERE j.done_at IS NULL AND j.lease_until >= seen
+                       AND j.priority = ANY (s.classes)
+                     ORDER BY j.lease_until LIMIT s.most) AS held)
         );
         FOR candidate IN
             SELECT w.organization_id FROM (
@@ -98,9 +108,11 @@ BEGIN
             ORDER BY t.served_at NULLS FIRST
         LOOP
             SELECT j.id INTO chosen FROM portal_job j
-             WHERE j.priority = class AND j.organization_id = candidate AND j.done_at IS NULL
-               AND j.run_at <= moment AND (j.lease_until IS NULL OR j.lease_until < seen)
-             ORDER BY j.run_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+             WHERE j.done_at IS NULL
+               AND (j.priority, j.organization_id) >= (class, candidate)
+               AND (j.priority, j.organization_id, j.run_at) <= (class, candidate, moment)
+               AND (j.lease_until IS NULL OR j.lease_until < seen)
+             ORDER BY j.priority, j.organization_id, j.run_at LIMIT 1 FOR UPDATE SKIP LOCKED;
             CONTINUE WHEN NOT FOUND;
             UPDATE portal_job SET lease_owner = worker, attempts = attempts + 1, claimed_at = seen,
                    lease_until = seen + make_interval(secs => seconds)
