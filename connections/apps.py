@@ -10,5 +10,5 @@ class ConnectionsConfig(AppConfig):
     label = "connections"
 
     def ready(self) -> None:
-        for module in ("tasks", "hooks", "chat", "flows.told_kinds"):
+        for module in ("tasks", "hooks", "chat", "flows.told_kinds", "flows.expiry"):
             import_module(f"connections.{module}")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from connections.flows import pace, rights, shrink
+from connections.flows import pace, rights, shrink, telling
 from connections.flows.problems import FlowProblem
 from connections.models import LIVE, Connection, SyncRun, Workspace
 from portal import audit, tenancy, work
@@ -84,6 +84,7 @@ def accept_shrink(*, actor: Actor, run: SyncRun) -> None:
     locked.state = SyncRun.State.DONE
     locked.save(update_fields=["state"])
     work.later("apply_shrink", priority=work.WAITING, run_id=locked.id)
+    telling.quarantine_over(run.connection)
     audit.record(
         audit.Action.SYNC_SHRINK_ACCEPTED,
         actor=actor,

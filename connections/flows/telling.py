@@ -6,7 +6,6 @@ connection. Called again for the same trouble it changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -56,27 +55,26 @@ def recovered(connection: Connection) -> None:
 
 
 def over(connection: Connection) -> None:
-    """It was revoked: nobody needs to do anything about it any more."""
+    """It was revoked: nobody needs to do anything about it any more. Nobody is told."""
     causes = Notice.objects.filter(subject_id=connection.id, resolved_at=None)
     for cause in list(causes.values_list("dedupe", flat=True)):
         notices.resolve(cause)
 
 
-def expires(connection: Connection, days: int) -> None:
+def expiry(connection: Connection, mark: int) -> str:
+    """The cause of the warning at so many days."""
+    return f"{kinds.EXPIRES}:{connection.id}:{mark}"
+
+
+def expires(connection: Connection, days: int, cause: str) -> None:
     """Its credential ends in so many days and does not renew itself."""
     _tell(
         kinds.EXPIRES,
         connection,
         page="connection_credential",
-        dedupe=_expiry(connection, days),
-        title=f"{connection} expires " + (f"in {plural(days, 'day')}" if days > 1 else "tomorrow"),
+        dedupe=cause,
+        title=f"{connection} expires within {plural(days, 'day') if days > 1 else 'a day'}",
     )
-
-
-def expiry_moved(connection: Connection, *, days: Collection[int]) -> None:
-    """The warnings of these days do not hold any more, after a new link or a later warning."""
-    for each in days:
-        notices.resolve(_expiry(connection, each))
 
 
 def owner_left(connection: Connection, body: str = "") -> None:
@@ -236,10 +234,6 @@ def _tell(
 
 def _cause(kind: str, connection: Connection) -> str:
     return f"{kind}:{connection.id}"
-
-
-def _expiry(connection: Connection, days: int) -> str:
-    return f"{kinds.EXPIRES}:{connection.id}:{days}"
 
 
 def _page(name: str, *ids: UUID) -> str:
