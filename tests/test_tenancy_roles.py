@@ -18,6 +18,7 @@ SWEEPER_READS = {
         *("id", "organization_id", "refresh_due_at", "intent_version", "lease_until"),
         "quarantined_at",
     },
+    "portal_turn": {"organization_id", "priority", "served_at"},
     "portal_organization": {"id", "slug", "name"},
     "django_migrations": {"id", "app", "name", "applied"},
 }
@@ -79,8 +80,11 @@ class TestRoles:
     def test_the_sweeper_sees_queue_columns_only(self, floor: Floor) -> None:
         assert readable(floor, "portal_sweeper") == SWEEPER_READS
 
-    def test_the_sweeper_changes_leases_only(self, floor: Floor) -> None:
+    def test_the_sweeper_changes_leases_and_turns_only(self, floor: Floor) -> None:
+        turn = {"id", "organization_id", "priority", "served_at"}
         assert writable(floor, "portal_sweeper") == {
+            *(("portal_turn", column) for column in turn),
+            ("portal_job", "claimed_at"),
             ("portal_job", "lease_owner"),
             ("portal_job", "lease_until"),
             ("portal_job", "attempts"),
