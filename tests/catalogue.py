@@ -20,7 +20,13 @@ from psycopg.types.json import Json
 
 from tests.servers import Servers
 
-TENANTS = ("portal_app", "portal_worker")
+TENANTS = ("portal_app", "portal_api", "portal_worker")
+# Rows of other key domains: a role does not see them, not even in its own organization.
+HIDDEN = {
+    ("portal_app", "portal_datakey"),
+    ("portal_api", "portal_datakey"),
+    ("portal_api", "portal_sealedvalue"),
+}
 REFUSED = "refused"
 
 Admin = psycopg.Connection[tuple[Any, ...]]

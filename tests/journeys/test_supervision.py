@@ -17,7 +17,7 @@ from tests.live import LivePortal
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["worker", "tick", "sandbox", "valkey", "postgres", "web"])
+@pytest.mark.parametrize("name", ["worker", "tick", "sandbox", "valkey", "postgres", "api", "web"])
 def test_what_dies_is_started_again(live_portal, name):
     former = live_portal.pid(name)
 
@@ -45,6 +45,7 @@ def test_each_process_holds_only_its_own_keys(live_portal):
         return next((e.decode() for e in environment if e.startswith(b"KEYRING_FILE=")), "")
 
     assert keyring("web").endswith("web.json")
+    assert keyring("api").endswith("api.json")
     assert keyring("worker").endswith("worker.json")
     assert keyring("tick") == keyring("sandbox") == ""
 
@@ -59,7 +60,7 @@ def test_the_sandbox_is_told_no_address_of_ours(live_portal):
 def test_it_stops_starts_again_and_dies_without_a_trace():
     portal = LivePortal(ROOT)
     running, keyring = pids(portal), (portal.var / "keys" / "web.json").read_bytes()
-    assert len(running) == 6
+    assert len(running) == 7
     portal.stop(keep=True)
     assert not any(map(children.started, running))
     assert not children.marked(portal.var)
