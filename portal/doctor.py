@@ -170,7 +170,7 @@ def _key_files() -> Iterator[tuple[Path, str]]:
 def key_directory() -> Path:
     """Where the keyring files lie: beside this process's own, or where `init_keys` writes them."""
     named = settings.KEYRING_FILE
-    return Path(named).parent if named else settings.BASE_DIR / "var" / "keys"
+    return Path(named).parent if named else Path(settings.KEYRING_DIR)
 
 
 # ── The rest ──────────────────────────────────────────────────────────────────────────────────

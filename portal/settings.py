@@ -29,6 +29,7 @@ if PRODUCTION and DEBUG:
 SECRET_KEY = env.secret("SECRET_KEY", None if PRODUCTION else "development-only")
 SECRET_KEY_FALLBACKS: list[str] = []
 KEYRING_FILE = env.text("KEYRING_FILE", "")
+KEYRING_DIR = env.text("KEYRING_DIR", str(BASE_DIR / "var" / "keys"))  # of every process, for tools
 KEYRING_FD = env.integer("KEYRING_FD", -1)
 
 # ── Applications ──────────────────────────────────────────────────────────────────────────────
@@ -128,6 +129,7 @@ LEASE_SECONDS = env.integer("LEASE_SECONDS", 60)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 10)
 REFRESH_LEASE_SECONDS = env.integer("REFRESH_LEASE_SECONDS", 120)  # three hard deadlines
 REFRESH_PER_SECOND = env.integer("REFRESH_PER_SECOND", 20)  # of each connector, all organizations
+PROBE_IDLE_MINUTES = env.integer("PROBE_IDLE_MINUTES", 15)  # 0: no quiet looks at idle connections
 DIE_AT_STEP = "" if PRODUCTION else env.text("DIE_AT_STEP", "")  # crash tests, see steps.py
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────
@@ -276,6 +278,9 @@ if PRODUCTION and (SANDBOX_ORIGINS or CONNECTOR_ORIGINS):
 
 PENDING_LINK_MINUTES = 10
 SYNC_CONCURRENCY = env.integer("SYNC_CONCURRENCY", 8)
+REFRESH_CONCURRENCY = env.integer("REFRESH_CONCURRENCY", 32)
+# Tokens that the database could not take wait here, sealed: a disk that outlives the process.
+SPOOL_DIR = Path(env.text("SPOOL_DIR", str(BASE_DIR / "var" / "spool")))
 
 # ── Logs: one JSON line each, without secrets ─────────────────────────────────────────────────
 LOGGING = {

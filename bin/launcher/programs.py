@@ -101,6 +101,7 @@ def shared(
         "REDIS_URL": valkey,
         "SECRET_KEY_FILE": str(secret_key(layout)),
         "MAIL_DIR": str(layout.folder("mail", layout.portal)),
+        "SPOOL_DIR": str(layout.folder("spool", layout.portal)),
         "STATIC_ROOT": str(layout.folder("static", layout.portal, 0o755)),
         "HIGH_WATER_FILE": str(layout.folder("marks", layout.portal) / "high_water.sqlite3"),
         "HOME": str(layout.folder("home", layout.portal)),
@@ -134,7 +135,7 @@ def keyrings(layout: Layout) -> Path:
 
 def for_process(process: str, layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of one process: its name and only its own keys."""
-    own = {"PORTAL_PROCESS": process}
+    own = {"PORTAL_PROCESS": process, "KEYRING_DIR": str(keyrings(layout))}
     if process in ("web", "api", "worker"):
         own["KEYRING_FILE"] = str(keyrings(layout) / f"{process}.json")
     return {**environment, **own}
@@ -190,7 +191,8 @@ def web(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Progra
 
 
 def api(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:
-    return served("api", layout, at.host, at.api, API_THREADS, environment, "/api/v1/")
+    threads = int(environment.get("API_THREADS", API_THREADS))
+    return served("api", layout, at.host, at.api, threads, environment, "/api/v1/")
 
 
 def served(

@@ -38,7 +38,7 @@ class TestBackup:
         assert target.read_text() == "the only one"
 
     def test_a_role_below_row_security_is_told_so(self, tmp_path: Path) -> None:
-        with pytest.raises(CommandError, match="row-level security|peer|permission"):
+        with pytest.raises(CommandError, match=r"row-level security|peer|permission"):
             call_command("backup", str(tmp_path / "backup"), role="portal_app")
 
     def test_missing_tools_are_named_with_the_remedy(self, tmp_path: Path, settings: Any) -> None:

@@ -41,8 +41,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # they would ask for the keys
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        default = settings.BASE_DIR / "var" / "keys"
-        parser.add_argument("--directory", type=Path, default=default)
+        parser.add_argument("--directory", type=Path, default=Path(settings.KEYRING_DIR))
         parser.add_argument(
             "--if-missing", action="store_true", help="succeed when the keys are there and right"
         )
