@@ -85,16 +85,21 @@ class Way:
 
     def token_endpoint(self) -> oauth_wire.TokenEndpoint:
         """The vendor's token endpoint as our consumer reaches it; Misconfigured without one."""
-        oauth = self.manifest.oauth
-        if oauth is None or self.consumer is None:
-            raise Misconfigured("No OAuth consumer is registered.")
-        return oauth_wire.TokenEndpoint(
-            oauth=oauth,
-            client=client_of(self.consumer),
-            door=door(),
-            origin=door().vendor(oauth.token_url).origin,
-            limits=TOKEN,
-        )
+        return endpoint_of(self.manifest, self.consumer)
+
+
+def endpoint_of(manifest: Manifest, consumer: Consumer | None) -> oauth_wire.TokenEndpoint:
+    """The vendor's token endpoint as this consumer reaches it; raises what `client_of` raises."""
+    oauth = manifest.oauth
+    if oauth is None or consumer is None:
+        raise Misconfigured("No OAuth consumer is registered.")
+    return oauth_wire.TokenEndpoint(
+        oauth=oauth,
+        client=client_of(consumer),
+        door=door(),
+        origin=door().vendor(oauth.token_url).origin,
+        limits=TOKEN,
+    )
 
 
 def note_deprecation(connector: str, answer: Answer) -> None:

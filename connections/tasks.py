@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, connections as databases
 
 from connections.errors import RateLimited, VendorError
-from connections.flows import consumers, forget, read, settle, sync, verify
+from connections.flows import consumers, forget, read, renewals, settle, sync, verify
 from connections.models import Connection, Workspace
 from portal import tenancy, work
 
@@ -54,6 +54,11 @@ _register("apply_shrink", sync.apply_shrink)
 _register("forget_connection", forget.perform)
 _register("seal_consumer", consumers.seal)
 _register("forget_consumer", consumers.forget)
+# These take trouble at the vendor as their daily work.
+work.job("refresh_due")(renewals.perform)
+work.job("refresh_credential")(renewals.renew_one)
+work.every("connections.refresh_due", settings.SWEEP_SECONDS)(renewals.start_due)
+work.on_sweep(renewals.replay_spool)
 
 
 @work.every("connections.start_due", settings.SWEEP_SECONDS)

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from portal import keyfile, roles
 from portal.keyfile import HOLDS, Keyring, KeyringRefused
-from portal.keys import IntakeOpener, Key, lp, new_key
+from portal.keys import IntakeOpener, IntakeSealer, Key, lp, new_key
 from portal.models import KeyCheck
 from portal.problem import Problem
 
@@ -34,6 +34,15 @@ def current() -> Keyring:
     if not _held:
         _held.append(load())
     return _held[0]
+
+
+def intake_sealer() -> tuple[int, IntakeSealer]:
+    """What seals for workers, and its version; a worker's own key knows its public half."""
+    try:
+        return current().find(IntakeSealer, "intake_public")
+    except keyfile.KeyMissing:
+        version, opener = current().find(IntakeOpener, "intake")
+        return version, IntakeSealer(opener.public_bytes())
 
 
 def install(ring: Keyring | None) -> None:

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from portal import keyring
 from portal.keyfile import BEFORE, KeyMissing
-from portal.keys import KEY_BYTES, Cipher, IndexKey, IntakeOpener, IntakeSealer, SealBroken, lp
+from portal.keys import KEY_BYTES, Cipher, IndexKey, IntakeOpener, SealBroken, lp
 from portal.models import DataKey, Intake, SealedValue
 from portal.secret import Secret
 
@@ -156,8 +156,8 @@ def _columns(place: Place) -> dict[str, object]:
 
 
 def intake_seal(secret: Secret, place: Place) -> bytes:
-    """The blob that only a worker opens. HPKE proves no sender: keep it in an intake row only."""
-    version, sealer = keyring.current().find(IntakeSealer, "intake_public")
+    """The blob that only a worker opens. HPKE proves no sender: only workers may find it."""
+    version, sealer = keyring.intake_sealer()
     context = place.context("portal/v1/intake", HPKE_X25519, version)
     head = _head(HANDED_IN, HPKE_X25519, version)
     return head + sealer.seal(secret.reveal().encode(), context)

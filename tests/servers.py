@@ -47,6 +47,7 @@ class Servers:
             "REDIS_URL": self.valkey.url,
             "SECRET_KEY": "a key of the tests",
             "MAIL_DIR": str(mail),
+            "SPOOL_DIR": str(self.layout.folder("spool", self.layout.portal)),
             "HIGH_WATER_FILE": str(self.layout.folder("marks") / "high_water.sqlite3"),
             "POSTGRES_TOOLS": str(self.postgres.bin),
             "STATIC_ROOT": str(self.layout.folder("static", self.layout.portal)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from connections import registry
-from connections.flows import rights, sync
+from connections.flows import due, rights, sync
 from connections.flows.problems import FlowProblem
 from connections.models import (
     Connection,
@@ -82,6 +82,7 @@ def pause(*, actor: Actor, connection: Connection) -> None:
     connection.save(update_fields=["paused_at"])
     connection.schedule()
     connection.schedule_sync()
+    due.plan(connection)
     audit.record(audit.Action.CONNECTION_PAUSED, actor=actor, subject=connection)
 
 
@@ -96,6 +97,7 @@ def resume(*, actor: Actor, connection: Connection) -> None:
     connection.next_verification_at = timezone.now()
     connection.save(update_fields=["paused_at", "next_verification_at"])
     connection.schedule_sync()
+    due.plan(connection)
     audit.record(audit.Action.CONNECTION_RESUMED, actor=actor, subject=connection)
 
 
@@ -141,6 +143,7 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
     connection.save(update_fields=["state", "revoked_at"])
     connection.schedule()
     connection.schedule_sync()
+    due.plan(connection)
     sync.stop(connection)
     work.later("forget_connection", priority=work.WAITING, connection_id=connection.id)
     audit.record(

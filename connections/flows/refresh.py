@@ -1,85 +1,159 @@
-"""A fresh access token: one worker renews it, the others wait for its result.
+"""A fresh access token for whoever needs one now: one worker renews it, all others wait for it.
 
-A thin form of trust.md §5: a durable lease before the call, no transaction during it, every
-well-formed answer kept by compare-and-swap on the parent version, losers re-read. A crash leaves
-the lease; whoever comes after it ends repeats the call with the same parent, inside the vendor's
-grace window.
+Threads of one process that want the same token share one wait. Of several processes one claims
+the grant, and the others look until its result is there.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from datetime import datetime, timedelta
-from uuid import uuid4
-
-from django.conf import settings
-from django.db.models import Q
-from django.utils import timezone
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
 
 from connections import access, places
-from connections.contracts import MethodKind
 from connections.errors import ReauthorizationRequired, Unavailable, VendorError
-from connections.flows import health
-from connections.models import Connection, Credential, bump, credential_of
-from connections.oauth_answers import TokenAnswer
-from portal import audit, tenancy, vault
-from portal.policy import SYSTEM
+from connections.flows import due, health, keeping, refreshing
+from connections.flows.ledger import Settled
+from connections.flows.refreshing import Caller, Claimed, EndpointBook
+from connections.lineage import AnswerClass, Decision
+from connections.models import Connection, Credential, credential_of
+from portal import clock, tenancy
 from portal.secret import Secret
-from portal.steps import step
 
-DEADLINE_SECONDS = 40.0
 LEFT_SECONDS = 300  # renew when less than five minutes of life are left
 SHARE_LEFT = 0.3  # or a third of a short life
 WAIT_SECONDS = 15.0
+BETWEEN_LOOKS_SECONDS = 0.1
+USED_AGAIN = timedelta(seconds=30)  # how exactly is known when a token was last used
+
+_REFUSALS = frozenset({Decision.SUSPECT, Decision.NEEDS_REAUTHORIZATION})
 
 
-def fresh(connection: Connection, *, wait_seconds: float = WAIT_SECONDS) -> Secret:
+def fresh(
+    connection: Connection,
+    *,
+    min_ttl_seconds: int = LEFT_SECONDS,
+    wait_seconds: float = WAIT_SECONDS,
+    caller: str = Caller.SYNC,
+) -> Secret:
     """The connection's usable secret, renewed first when it is stale. Call it outside transactions.
 
     Raises ReauthorizationRequired when the vendor refuses the grant or it was forgotten meanwhile,
     Unavailable when another worker's renewal does not end in time, and what the token endpoint's
     answer means.
     """
-    until = time.monotonic() + wait_seconds
-    while True:
-        with tenancy.transaction():
-            credential = _current(connection)
-            if not credential.refreshable or credential.is_fresh(seconds=left_seconds(credential)):
-                return access.opened(
-                    places.of_credential(credential, access.secret_field(credential))
-                )
-            claimed = _claim(credential)
-        if claimed:
-            return _renew(connection, credential)
-        if time.monotonic() > until:
-            raise Unavailable("Another worker is renewing this token.")
-        time.sleep(0.1)
+    tenancy.forbid_inside_transaction()
+    wanted = (tenancy.organization_id(), connection.id, min_ttl_seconds)
+    return _shared(
+        wanted, wait_seconds, lambda: _fresh(connection, min_ttl_seconds, wait_seconds, caller)
+    )
 
 
-def instead_of(refused: Secret, connection: Connection) -> Secret | None:
+def instead_of(
+    refused: Secret, connection: Connection, *, caller: str = Caller.SYNC
+) -> Secret | None:
     """A secret that is not the one the vendor just refused: newer, or renewed for this; else None.
 
     Raises what `fresh` raises.
     """
-    found = fresh(connection)
-    if found.reveal() != refused.reveal():
+    found = fresh(connection, caller=caller)
+    if found != refused:
         return found
     with tenancy.transaction():
         credential = _current(connection)
         if not credential.refreshable:
             return None
         Credential.objects.filter(id=credential.id, version=credential.version).update(
-            expires_at=timezone.now()
+            expires_at=clock.now()
         )
-    return fresh(connection)
+    return fresh(connection, caller=caller)
 
 
-def left_seconds(credential: Credential) -> int:
+def left_seconds(credential: Credential, min_ttl_seconds: int = LEFT_SECONDS) -> int:
     """How much life an access token needs to be handed out: less when it was given little."""
     if credential.expires_at is None:
         return 0
     life = credential.expires_at - (credential.refreshed_at or credential.created_at)
-    return round(min(LEFT_SECONDS, life.total_seconds() * SHARE_LEFT))
+    return round(min(min_ttl_seconds, life.total_seconds() * SHARE_LEFT))
+
+
+# ── One wait for all threads ──────────────────────────────────────────────────────────────────
+
+Wanted = tuple[UUID, UUID, int]
+
+_lock = threading.Lock()
+_waits: dict[Wanted, Future[Secret]] = {}
+
+
+def _shared(wanted: Wanted, wait_seconds: float, find: Callable[[], Secret]) -> Secret:
+    """What `find` returns or raises; who comes while it runs waits for that and gets the same."""
+    with _lock:
+        running = _waits.get(wanted)
+        if running is None:
+            mine = _waits[wanted] = Future()
+    if running is not None:
+        try:
+            return running.result(wait_seconds)
+        except TimeoutError:
+            raise Unavailable("Another worker is renewing this token.") from None
+    try:
+        mine.set_result(find())
+    except BaseException as error:
+        mine.set_exception(error)
+    finally:
+        with _lock:
+            del _waits[wanted]
+    return mine.result()
+
+
+# ── The one who looks ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The credential as it stood, with its secret when that may be used."""
+
+    credential: Credential
+    secret: Secret | None
+
+
+def _fresh(
+    connection: Connection, min_ttl_seconds: int, wait_seconds: float, caller: str
+) -> Secret:
+    until = time.monotonic() + wait_seconds
+    while True:
+        seen = _look(connection, min_ttl_seconds)
+        if seen.secret is not None:
+            _require_same_account(connection, seen.credential, seen.secret)
+            return seen.secret
+        claimed = refreshing.claim_one(seen.credential.id, seen.credential.version, caller)
+        if claimed is not None:
+            _raise_refusal(_renew(claimed))
+            continue
+        if time.monotonic() > until:
+            raise Unavailable("Another worker is renewing this token.")
+        time.sleep(BETWEEN_LOOKS_SECONDS)
+
+
+def _look(connection: Connection, min_ttl_seconds: int) -> _Seen:
+    with tenancy.transaction():
+        credential = _current(connection)
+        if credential.quarantined_at is not None and not credential.is_fresh(seconds=0):
+            raise Unavailable("This grant is held back until it was looked at.")
+        needed = left_seconds(credential, min_ttl_seconds)
+        if credential.refreshable and not credential.is_fresh(seconds=needed):
+            return _Seen(credential, None)
+        now = clock.now()
+        if credential.used_at is None or now - credential.used_at > USED_AGAIN:
+            Credential.objects.filter(id=credential.id).update(used_at=now)
+        if credential.refreshable and credential.refresh_due_at is None:
+            due.plan(connection)
+        field = access.secret_field(credential)
+        return _Seen(credential, access.opened(places.of_credential(credential, field)))
 
 
 def _current(connection: Connection) -> Credential:
@@ -89,112 +163,47 @@ def _current(connection: Connection) -> Credential:
         raise ReauthorizationRequired("The credential was forgotten.") from None
 
 
-def _claim(credential: Credential) -> bool:
-    now = timezone.now()
-    credential.lease_owner = uuid4()
-    until = now + timedelta(seconds=settings.REFRESH_LEASE_SECONDS)
-    taken: int = (
-        Credential.objects.filter(id=credential.id, version=credential.version)
-        .filter(Q(lease_until=None) | Q(lease_until__lt=now))
-        .update(lease_owner=credential.lease_owner, lease_until=until)
-    )
-    return taken == 1
+def _renew(claimed: Claimed) -> Settled:
+    endpoints = EndpointBook()
+    endpoints.learn([claimed])
+    return keeping.keep([refreshing.ask(claimed, endpoints)])[0]
 
 
-def _renew(connection: Connection, credential: Credential) -> Secret:
-    try:
-        answer = _ask(connection, credential)
-    except ReauthorizationRequired:
-        return _after_refusal(connection, credential)
-    except VendorError:
-        with tenancy.transaction():
-            _release(credential)  # the call is over: whoever comes next may ask at once
-        raise
-    received_at = timezone.now()
-    step("refresh.answered")
-    secret = _keep(connection, credential, answer, received_at)
-    _require_same_account(connection, secret)
-    return secret
+def _raise_refusal(settled: Settled) -> None:
+    """Raise what the answer means to who waits for it; a new version is there to be read."""
+    if settled.decision in _REFUSALS:
+        raise ReauthorizationRequired("The vendor no longer accepts this grant.")
+    if settled.decision is Decision.BREAKER and settled.outcome.answer is AnswerClass.REFUSED:
+        raise Unavailable("The vendor refuses everybody at present.")
+    moved_on = {Decision.IGNORED_MOVED_ON, Decision.CANDIDATE_PROMOTED}
+    if settled.outcome.error is not None and settled.decision not in moved_on:
+        raise settled.outcome.error
 
 
-def _ask(connection: Connection, credential: Credential) -> TokenAnswer:
-    with tenancy.transaction():
-        way = access.way_of(connection)
-        parent = _parent(way, credential)
-    step("refresh.claimed")
-    endpoint = way.token_endpoint()
-    if parent is None:
-        return endpoint.client_credentials(
-            scopes=frozenset(credential.scopes or ()), deadline_seconds=DEADLINE_SECONDS
-        )
-    return endpoint.refresh(refresh_token=parent.reveal(), deadline_seconds=DEADLINE_SECONDS)
+# ── Whose token it is (abuse case P18) ────────────────────────────────────────────────────────
 
 
-def _require_same_account(connection: Connection, secret: Secret) -> None:
-    """Raise when the new token acts as somebody else (abuse case P18); nothing is read with it.
+def _require_same_account(connection: Connection, credential: Credential, secret: Secret) -> None:
+    """Raise when a renewed token acts as somebody else; nothing is read with it.
 
-    Trouble with the question says nothing: the next verification asks it again.
+    Each version is asked about once. Trouble with the question says nothing: who asks next, or the
+    next verification, asks again.
     """
+    if not credential.refreshable or credential.identified_version == credential.version:
+        return
     with tenancy.transaction():
         way = access.way_of(connection)
     try:
         found = way.connector.identify(way.api(secret), connection.fields, way.method)
     except VendorError:
         return
-    if found.account.remote_id == connection.account_id:
-        return
     with tenancy.transaction():
-        locked = Connection.objects.select_for_update(no_key=True).get(id=connection.id)
-        health.refused(locked, "subject_changed", at_once=True)
-    raise ReauthorizationRequired("The renewed token belongs to another account.")
-
-
-def _parent(way: access.Way, credential: Credential) -> Secret | None:
-    if way.method.kind is MethodKind.CLIENT_CREDENTIALS:
-        return None
-    try:
-        return access.opened(places.of_credential(credential, places.REFRESH))
-    except LookupError:
-        raise ReauthorizationRequired("The vendor gave no refresh token.") from None
-
-
-def _keep(
-    connection: Connection, credential: Credential, answer: TokenAnswer, received_at: datetime
-) -> Secret:
-    secret = Secret(answer.access_token)
-    with tenancy.transaction():
-        swapped = bump(
-            credential.id,
-            credential.version,
-            expires_at=received_at + timedelta(seconds=answer.expires_in_seconds),
-            refreshed_at=received_at,
-            last_four=secret.last_four,
-            lease_owner=None,
-            lease_until=None,
-            **({"scopes": sorted(answer.scopes)} if answer.scopes is not None else {}),
-        )
-        if not swapped:  # somebody moved on from the same parent: theirs is current
-            return access.opened(places.of_credential(credential, places.ACCESS))
-        vault.keep(places.of_credential(credential, places.ACCESS), secret)
-        if answer.refresh_token:
-            vault.keep(
-                places.of_credential(credential, places.REFRESH), Secret(answer.refresh_token)
+        if found.account.remote_id == connection.account_id:
+            Credential.objects.filter(id=credential.id, version=credential.version).update(
+                identified_version=credential.version
             )
-        audit.record(audit.Action.TOKEN_REFRESHED, actor=SYSTEM, subject=connection)
-    return secret
-
-
-def _release(credential: Credential) -> None:
-    Credential.objects.filter(id=credential.id, lease_owner=credential.lease_owner).update(
-        lease_owner=None, lease_until=None
-    )
-
-
-def _after_refusal(connection: Connection, credential: Credential) -> Secret:
-    """Re-read before believing it: a refusal of an already replaced parent says nothing."""
-    with tenancy.transaction():
-        _release(credential)
-        now = _current(connection)
-        if now.version != credential.version and now.is_fresh():
-            return access.opened(places.of_credential(now, places.ACCESS))
-    raise ReauthorizationRequired("The vendor no longer accepts this grant.")
+            return
+        locked = Connection.objects.select_for_update(no_key=True).get(id=connection.id)
+        health.refused(locked, AnswerClass.SUBJECT_CHANGED, at_once=True)
+        Credential.objects.filter(id=credential.id).update(refresh_due_at=None)
+    raise ReauthorizationRequired("The renewed token belongs to another account.")

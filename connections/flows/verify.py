@@ -21,6 +21,7 @@ from connections.errors import (
 from connections.flows import checks, discover, drift, health, pace, refresh, rights
 from connections.flows.look import Look, failure
 from connections.flows.problems import FlowProblem
+from connections.flows.refreshing import Caller
 from connections.models import Check, Connection, Verification, credential_of
 from connections.vendor_api import VendorApi
 from portal import audit, tenancy, work
@@ -95,12 +96,12 @@ def perform(claim: work.Claim, *, verification_id: str) -> None:
 
 def _identified(look: Look) -> tuple[VendorApi, Identity]:
     """Who the credential acts as; a refused access token is renewed once before it is believed."""
-    secret = refresh.fresh(look.connection)
+    secret = refresh.fresh(look.connection, caller=Caller.VERIFY)
     look.still_here()
     try:
         return _identify(look, secret)
     except ReauthorizationRequired:
-        other = refresh.instead_of(secret, look.connection)
+        other = refresh.instead_of(secret, look.connection, caller=Caller.VERIFY)
         if other is None:
             raise
         look.still_here()

@@ -1,0 +1,81 @@
+"""Keeps what a vendor answered, whatever happens to the database: in it, or on disk until it is.
+
+A received token may be the only copy there is. When the transaction cannot be made, the answer is
+sealed, appended to the spool and settled by a later sweep, by the same rules.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+from connections.flows import breaker, settlement, spool
+from connections.flows.ledger import Settled
+from connections.flows.refreshing import Outcome
+from connections.lineage import AnswerClass
+from portal import roles
+from portal.keys import SealBroken
+
+log = logging.getLogger(__name__)
+
+UNREACHED = (InterfaceError, OperationalError)
+
+
+def keep(outcomes: Sequence[Outcome]) -> list[Settled]:
+    """What was decided about each; raises DatabaseError after what was received is on disk.
+
+    One that cannot be settled does not keep the others from it: it is spooled, logged, left out.
+    """
+    try:
+        _note(outcomes)
+        return _twice(lambda: settlement.settle(outcomes))
+    except UNREACHED:
+        spool.put(outcomes)
+        raise
+    except (DatabaseError, SealBroken):
+        if len(outcomes) == 1:
+            spool.put(outcomes)
+            raise
+    return _one_by_one(outcomes)
+
+
+def _note(outcomes: Sequence[Outcome]) -> None:
+    """The vendors' breakers know of these answers before what was refused is believed."""
+    for connector in {one.claimed.row.connector for one in outcomes}:
+        answered: dict[AnswerClass, set[UUID]] = defaultdict(set)
+        for one in outcomes:
+            if one.claimed.row.connector == connector:
+                answered[one.answer].add(one.claimed.row.connection_id)
+        breaker.note(
+            connector,
+            breaker.token_host(connector),
+            good=answered[AnswerClass.KEPT],
+            refused=answered[AnswerClass.REFUSED],
+            faults=answered[AnswerClass.CONNECTOR_FAULT],
+        )
+
+
+def _one_by_one(outcomes: Sequence[Outcome]) -> list[Settled]:
+    settled: list[Settled] = []
+    for one in outcomes:
+        try:
+            settled += keep([one])
+        except UNREACHED:
+            raise
+        except (DatabaseError, SealBroken):
+            where = {"credential_id": str(one.claimed.row.credential_id)}
+            log.exception("refresh.unsettled", extra=where)
+    return settled
+
+
+def _twice(settle: Callable[[], list[Settled]]) -> list[Settled]:
+    """A deadlock or a restarted server costs one more try."""
+    try:
+        return settle()
+    except UNREACHED:
+        roles.connection().close_if_unusable_or_obsolete()
+        return settle()

@@ -1,0 +1,296 @@
+"""Refresh by lineage: claim what is due, ask the vendor, hand what came to `settlement`.
+
+`claim_…` writes down durably which refresh token is about to be spent; `ask` spends it, once and
+outside of any transaction. Who may claim and what an answer means are the rules of `lineage.py`;
+the SQL here says the same, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from connections import access, lineage, places, registry
+from connections.contracts import MethodKind
+from connections.errors import (
+    AnswerLost,
+    Misconfigured,
+    ReauthorizationRequired,
+    Unavailable,
+    UnexpectedResponse,
+    VendorError,
+)
+from connections.lineage import AnswerClass
+from connections.models import Consumer
+from connections.oauth_answers import TokenAnswer
+from connections.oauth_wire import TokenEndpoint
+from portal import clock, roles, tenancy, vault, vault_many
+from portal.secret import Secret
+from portal.steps import step
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE: Final = 100
+
+# Nobody holds it, and it may be asked for. Of what is in doubt, `refresh_due_at` has passed: the
+# claim that wrote the intent saw to that, and it stays so until the answer is settled.
+_CLAIM = """
+WITH taken AS MATERIALIZED (
+    SELECT c.id, c.intent_version IS NOT NULL AS doubted
+      FROM connections_credential c JOIN connections_connection k ON k.id = c.connection_id
+     WHERE c.organization_id = %(organization)s AND --which--
+       AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
+       AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
+       AND k.state <> 'revoked'
+     ORDER BY c.refresh_due_at LIMIT %(limit)s
+       FOR NO KEY UPDATE OF c SKIP LOCKED
+)
+UPDATE connections_credential c
+   SET lease_owner = %(owner)s, lease_until = %(until)s, intent_version = c.version,
+       intent_at = CASE WHEN taken.doubted THEN c.intent_at ELSE %(now)s END,
+       refresh_attempts = c.refresh_attempts + 1,
+       refresh_due_at = least(c.refresh_due_at, %(now)s)
+  FROM taken, connections_connection k
+ WHERE c.id = taken.id AND k.id = c.connection_id
+RETURNING c.id, c.connection_id, c.version, taken.doubted, c.refresh_attempts, c.scopes,
+          k.connector, k.method, k.consumer_id, k.paused_at IS NOT NULL,
+          k.suspect_since IS NOT NULL OR c.refresh_attempts > 1 AND k.last_error <> '',
+          EXISTS (SELECT FROM connections_candidate s
+                   WHERE s.organization_id = c.organization_id AND s.credential_id = c.id)
+"""
+_DUE = _CLAIM.replace("--which--", "c.refresh_due_at <= %(now)s AND k.connector = %(connector)s")
+_WANTED = _CLAIM.replace("--which--", "c.id = %(credential)s AND c.version = %(version)s")
+_WAITING = """
+SELECT connector, count(*) FROM (
+    SELECT k.connector
+      FROM connections_credential c JOIN connections_connection k ON k.id = c.connection_id
+     WHERE c.organization_id = %(organization)s AND c.refresh_due_at <= %(now)s
+       AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
+       AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
+       AND k.state <> 'revoked'
+     ORDER BY c.refresh_due_at LIMIT %(limit)s) due
+ GROUP BY connector
+"""
+
+
+class Caller:
+    """Who asked for a refresh, as the ledger says it."""
+
+    SCHEDULE, KEEP_ALIVE, SPOOL = "schedule", "keep_alive", "spool"
+    LEASE, SYNC, VERIFY, PROBE = "lease", "sync", "verify", "probe"
+
+
+class Row(NamedTuple):
+    """What `_CLAIM` returns."""
+
+    credential_id: UUID
+    connection_id: UUID
+    parent: int
+    doubted: bool
+    attempts: int
+    scopes: list[str] | None
+    connector: str
+    method: str
+    consumer_id: UUID | None
+    is_paused: bool
+    is_troubled: bool
+    has_spares: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A grant that this worker may refresh while its lease lasts; `row.parent` is what it spends.
+
+    `refresh_token` is None for client credentials; `trouble` says why nothing can be sent.
+    """
+
+    attempt_id: UUID
+    row: Row
+    owner: UUID
+    caller: str
+    lease_until: float  # by this process's monotonic clock
+    refresh_token: Secret | None = field(default=None, repr=False)
+    trouble: VendorError | None = None
+
+    @property
+    def spent(self) -> str:
+        """The fingerprint of what it spends."""
+        return vault.fingerprint(self.refresh_token) if self.refresh_token else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one claim: tokens, or the error that says why there are none."""
+
+    claimed: Claimed
+    answer: AnswerClass
+    received_at: datetime
+    tokens: TokenAnswer | None = field(default=None, repr=False)
+    error: VendorError | None = None
+    latency_ms: int | None = None
+
+
+# ── Claim ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def waiting(limit: int = MOST_AT_ONCE) -> dict[str, int]:
+    """How many of the acting organization's grants are due now, by connector, up to `limit`."""
+    here = tenancy.organization_id()
+    asked: dict[str, Any] = {"organization": here, "now": clock.now(), "limit": limit}
+    with tenancy.transaction(), roles.connection().cursor() as cursor:
+        cursor.execute(_WAITING, asked)
+        return {connector: int(count) for connector, count in cursor.fetchall()}
+
+
+def claim_due(connector: str, limit: int = MOST_AT_ONCE) -> list[Claimed]:
+    """Due grants of the acting organization, the longest due first; their intents are durable."""
+    return _claim(_DUE, Caller.SCHEDULE, connector=connector, limit=limit)
+
+
+def claim_one(credential_id: UUID, version: int, caller: str) -> Claimed | None:
+    """This grant, due or not; None when somebody holds it or it moved on from this version."""
+    found = _claim(_WANTED, caller, credential=credential_id, version=version, limit=1)
+    return found[0] if found else None
+
+
+def _claim(statement: str, caller: str, **which: Any) -> list[Claimed]:
+    owner, now, lease = uuid4(), clock.now(), settings.REFRESH_LEASE_SECONDS
+    lease_until = time.monotonic() + lease
+    asked = which | {"organization": tenancy.organization_id(), "owner": owner, "now": now}
+    with tenancy.transaction():
+        with roles.connection().cursor() as cursor:
+            cursor.execute(statement, asked | {"until": now + timedelta(seconds=lease)})
+            rows = [Row(*row) for row in cursor.fetchall()]
+        parents = _parents(rows)
+    step("refresh.claimed")
+    return [
+        Claimed(
+            attempt_id=uuid4(),
+            row=row,
+            owner=owner,
+            caller=Caller.KEEP_ALIVE if row.is_paused else caller,
+            lease_until=lease_until,
+            **parents[row.credential_id],
+        )
+        for row in rows
+    ]
+
+
+def _parents(rows: Iterable[Row]) -> dict[UUID, dict[str, Any]]:
+    """For each claimed row what it spends, or why nothing can be spent."""
+    here = tenancy.organization_id()
+    spending = {
+        row.credential_id: places.of_grant(here, row.credential_id, places.REFRESH)
+        for row in rows
+        if not _asks_for_itself(row)
+    }
+    opened = vault_many.open_many(spending.values())
+    found: dict[UUID, dict[str, Any]] = {row.credential_id: {} for row in rows}
+    for credential_id, place in spending.items():
+        if place not in opened:
+            trouble: VendorError = ReauthorizationRequired("The vendor gave no refresh token.")
+            found[credential_id] = {"trouble": trouble}
+        elif opened[place] is None:
+            found[credential_id] = {"trouble": access.CredentialUnreadable("It does not open.")}
+        else:
+            found[credential_id] = {"refresh_token": opened[place]}
+    return found
+
+
+def _asks_for_itself(row: Row) -> bool:
+    manifest = registry.get(row.connector).manifest
+    return manifest.method(row.method).kind is MethodKind.CLIENT_CREDENTIALS
+
+
+# ── Ask ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class EndpointBook(dict[tuple[str, UUID | None], TokenEndpoint | VendorError]):
+    """Token endpoints as their consumers reach them; each consumer's secret is opened once."""
+
+    def learn(self, claims: Iterable[Claimed]) -> None:
+        """Know the endpoint of each claim, or why it cannot be reached. Not inside transactions."""
+        wanted = {(one.row.connector, one.row.consumer_id) for one in claims} - self.keys()
+        if not wanted:
+            return
+        with tenancy.transaction():
+            ids = [consumer_id for _, consumer_id in wanted if consumer_id]
+            # The platform's own serve everybody: row security shows those and no others.
+            consumers = {one.id: one for one in Consumer.everywhere.filter(id__in=ids)}
+        for connector, consumer_id in wanted:
+            consumer = consumers.get(consumer_id) if consumer_id else None
+            try:
+                manifest = registry.get(connector).manifest
+                self[connector, consumer_id] = access.endpoint_of(manifest, consumer)
+            except VendorError as trouble:
+                self[connector, consumer_id] = trouble
+
+
+def deadline_seconds() -> float:
+    """How long one call may take: a third of the lease at most."""
+    return min(lineage.DEADLINE_SECONDS, settings.REFRESH_LEASE_SECONDS / 3)
+
+
+def ask(claimed: Claimed, endpoints: EndpointBook) -> Outcome:
+    """What the vendor says, asked once; never raises. It runs in threads without a database."""
+    endpoint = endpoints[claimed.row.connector, claimed.row.consumer_id]
+    trouble = claimed.trouble or (endpoint if isinstance(endpoint, VendorError) else None)
+    if trouble is not None:
+        return Outcome(claimed, _unsent(trouble), clock.now(), error=trouble)
+    assert not isinstance(endpoint, VendorError)
+    deadline = deadline_seconds()
+    began = time.monotonic()
+    if not lineage.may_send(claimed.lease_until, began, deadline):
+        late = Unavailable("The lease would not outlast the call.")
+        return Outcome(claimed, AnswerClass.TEMPORARY, clock.now(), error=late)
+    step("refresh.sending")
+    try:
+        tokens = _spend(claimed, endpoint, deadline)
+    except VendorError as error:
+        return Outcome(claimed, answer_class(error), clock.now(), None, error, _since(began))
+    except Exception:  # whatever it was, the token may be spent
+        log.exception("refresh.raised")
+        lost = AnswerLost("The answer could not be read.")
+        return Outcome(claimed, AnswerClass.IN_DOUBT, clock.now(), None, lost, _since(began))
+    step("refresh.answered")
+    return Outcome(claimed, AnswerClass.KEPT, clock.now(), tokens, None, _since(began))
+
+
+def _spend(claimed: Claimed, endpoint: TokenEndpoint, deadline: float) -> TokenAnswer:
+    if claimed.refresh_token is None:
+        scopes = frozenset(claimed.row.scopes or ())
+        return endpoint.client_credentials(scopes=scopes, deadline_seconds=deadline)
+    parent = claimed.refresh_token.reveal()
+    return endpoint.refresh(refresh_token=parent, deadline_seconds=deadline)
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _unsent(trouble: VendorError) -> AnswerClass:
+    """What trouble before sending means: the parent is not spent."""
+    if isinstance(trouble, Misconfigured):
+        return AnswerClass.CONNECTOR_FAULT
+    is_dead = isinstance(trouble, ReauthorizationRequired)
+    return AnswerClass.REFUSED if is_dead else AnswerClass.TEMPORARY
+
+
+def answer_class(error: VendorError) -> AnswerClass:
+    """What an error of the token endpoint says about the refresh token that was sent."""
+    if isinstance(error, ReauthorizationRequired):
+        return AnswerClass.REFUSED
+    if isinstance(error, Misconfigured):
+        return AnswerClass.CONNECTOR_FAULT
+    status = error.status or 0
+    is_unreadable = isinstance(error, UnexpectedResponse) and (status < 300 or status >= 500)
+    if isinstance(error, AnswerLost) or status >= 500 or is_unreadable:
+        return AnswerClass.IN_DOUBT
+    return AnswerClass.TEMPORARY

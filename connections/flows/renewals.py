@@ -1,0 +1,232 @@
+"""The jobs that refresh: what is due, organization by organization, and one that somebody wants.
+
+Threads ask the vendor, without a database; the worker's own thread claims and settles what has
+arrived, many at once. A job's turn is short, so that no organization takes all hands.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections as databases
+
+from connections.errors import VendorError
+from connections.flows import breaker, keeping, refresh, refreshing, spares, spool
+from connections.flows.due import WAITS_FOR_A_PERSON
+from connections.flows.refreshing import Caller, Claimed, EndpointBook, Outcome
+from connections.models import Credential
+from portal import clock, tenancy, work
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS: Final = 20.0
+SLOW_SECONDS: Final = 1.0  # a vendor slower than this gets no more claims than can be sent at once
+DEPTH: Final = 4  # claims in hand for each thread, of a vendor that answers fast
+GRANTS_PER_HAND, MOST_HANDS = 1000, 4
+BUDGET_SECONDS: Final = 0.25  # how soon a budget that granted nothing is asked again
+NO_BUDGET_SECONDS: Final = (5.0, 15.0)  # and by a sweep that cannot wait
+SPARES_KEPT_FOR = timedelta(days=30)
+
+_DUE = """
+SELECT o.id, due.count
+  FROM portal_organization o CROSS JOIN LATERAL (
+       SELECT count(*), min(refresh_due_at) AS since FROM (
+           SELECT c.refresh_due_at FROM connections_credential c
+            WHERE c.organization_id = o.id AND c.refresh_due_at <= %(now)s
+              AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
+              AND c.quarantined_at IS NULL
+            ORDER BY c.refresh_due_at LIMIT %(most)s) first) due
+ WHERE due.count > 0 ORDER BY due.since LIMIT %(organizations)s
+"""
+
+
+# ── What is due ───────────────────────────────────────────────────────────────────────────────
+
+
+def start_due() -> None:
+    """Organizations with due grants have a job, large ones several. Twice does no harm.
+
+    No more of them than the budgets let refresh until the next time, by how long they wait.
+    """
+    budget = settings.REFRESH_PER_SECOND * settings.SWEEP_SECONDS * 2
+    asked: dict[str, Any] = {
+        "now": clock.now(),
+        "most": GRANTS_PER_HAND * MOST_HANDS,
+        "organizations": budget,
+    }
+    with databases["sweeper"].cursor() as cursor:
+        cursor.execute(_DUE, asked)
+        due = cursor.fetchall()
+    for organization_id, count in due:
+        hands = min(MOST_HANDS, 1 + (count - 1) // GRANTS_PER_HAND)
+        with tenancy.acting_for(organization_id), tenancy.transaction():
+            for hand in range(hands):
+                named = f"refresh_due:{hand}"
+                work.later("refresh_due", priority=work.REFRESH, dedupe=named, hand=hand)
+
+
+def replay_spool() -> None:
+    """What the database could not take is settled, on every machine by its own workers."""
+    if spool.folder().is_dir():
+        spool.replay()
+
+
+def perform(claim: work.Claim, *, hand: str = "0") -> None:
+    """The organization's due grants are refreshed; raises RetryLater when its turn is over."""
+    if hand == "0":
+        _clear()
+    sweep = Sweep(claim)
+    try:
+        sweep.run()
+    except (InterfaceError, OperationalError):
+        sweep.rescue()
+        raise
+    finally:
+        sweep.end()
+    if sweep.is_lost:
+        raise work.LeaseLost(str(claim.id))
+    if sweep.is_denied:
+        seconds = random.uniform(*NO_BUDGET_SECONDS)
+        raise work.RetryLater("no_budget", seconds=seconds, free=True)
+    if not sweep.is_dry:
+        raise work.RetryLater("more_is_due", seconds=0, free=True)
+
+
+def _clear() -> None:
+    """Nothing is due of what waits for a person; spare answers too old to be of use are gone."""
+    with tenancy.transaction():
+        Credential.objects.filter(
+            refresh_due_at__lte=clock.now(),
+            intent_version=None,
+            connection__state__in=WAITS_FOR_A_PERSON,
+        ).update(refresh_due_at=None)
+        spares.forget_old(clock.now() - SPARES_KEPT_FOR)
+
+
+_waits_for_budget = threading.Semaphore(1)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """This process's threads that ask vendors, shared by all of its jobs."""
+    return ThreadPoolExecutor(settings.REFRESH_CONCURRENCY, thread_name_prefix="refresh")
+
+
+@dataclass(slots=True)
+class Sweep:
+    """One turn: claims go out to the threads, outcomes come back and are settled together.
+
+    It ends when nothing is left to claim (`is_dry`), its time is over, the budget grants nothing
+    and another sweep of this process waits for that already (`is_denied`), or the job was lost.
+    """
+
+    claim: work.Claim
+    until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
+    endpoints: EndpointBook = field(default_factory=EndpointBook)
+    arrived: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
+    out: int = 0
+    seconds: float = SLOW_SECONDS  # how long the vendor takes, as seen lately
+    is_waiting: bool = False
+    is_dry: bool = False
+    is_denied: bool = False
+    is_lost: bool = False
+
+    def run(self) -> None:
+        while self._claim_more() or self.out:
+            if found := self._arrivals():
+                keeping.keep(found)
+
+    def rescue(self) -> None:
+        """The database is away: what still comes back is spooled."""
+        while self.out:
+            spool.put(self._arrivals())
+
+    def end(self) -> None:
+        if self.is_waiting:
+            _waits_for_budget.release()
+
+    def _claim_more(self) -> bool:
+        """Claim what there is room for; whether more may be claimed later on."""
+        if self.is_dry or self.is_denied or self.is_lost or time.monotonic() > self.until:
+            return False
+        depth = DEPTH if self.seconds < SLOW_SECONDS else 1
+        room = settings.REFRESH_CONCURRENCY * depth - self.out
+        if room >= min(refreshing.MOST_AT_ONCE, settings.REFRESH_CONCURRENCY):
+            self._claim(min(room, refreshing.MOST_AT_ONCE))
+        return True
+
+    def _claim(self, most: int) -> None:
+        try:
+            self.claim.stay()
+        except work.LeaseLost:
+            self.is_lost = True
+            return
+        waiting = refreshing.waiting(most)
+        claimed: list[Claimed] = []
+        for connector, count in waiting.items():
+            if granted := breaker.take(connector, count):
+                claimed += refreshing.claim_due(connector, granted)
+        self.is_dry = not waiting
+        self.endpoints.learn(claimed)
+        for one in claimed:
+            _threads().submit(self._ask, one)
+        self.out += len(claimed)
+        if waiting and not claimed:
+            self._wait_for_budget()
+
+    def _ask(self, one: Claimed) -> None:
+        self.arrived.put(refreshing.ask(one, self.endpoints))
+
+    def _wait_for_budget(self) -> None:
+        """One sweep of the process waits with its hand; the others give theirs to other work."""
+        if not self.is_waiting:
+            self.is_waiting = _waits_for_budget.acquire(blocking=False)
+        if not self.is_waiting:
+            self.is_denied = True
+        elif not self.out:
+            time.sleep(BUDGET_SECONDS)
+
+    def _arrivals(self) -> list[Outcome]:
+        """What has arrived by now, or in a moment."""
+        found: list[Outcome] = []
+        with suppress(Empty):
+            found.append(self.arrived.get(timeout=BUDGET_SECONDS if self.out else 0.0))
+        while not self.arrived.empty():
+            found.append(self.arrived.get())
+        self.out -= len(found)
+        if found:
+            self.seconds = max((one.latency_ms or 0) / 1000 for one in found)
+        return found
+
+
+# ── What somebody waits for ───────────────────────────────────────────────────────────────────
+
+
+def renew_one(claim: work.Claim, *, credential_id: str) -> None:
+    """The grant's token is fresh, or its rows say why not; who waits for it reads them.
+
+    After a failure the schedule tries again, and nobody's waiting makes it come sooner.
+    """
+    with tenancy.transaction():
+        current = Credential.objects.select_related("connection", "connection__consumer")
+        credential = current.filter(id=credential_id, replaced_at=None).first()
+        if credential is None or not credential.connection.is_live:
+            return
+    due_at = credential.refresh_due_at
+    if credential.refresh_attempts and due_at is not None and due_at > clock.now():
+        return
+    try:
+        refresh.fresh(credential.connection, caller=Caller.LEASE)
+    except VendorError as error:
+        log.info("refresh.not_fresh", extra={"credential_id": credential_id, "code": error.code})
