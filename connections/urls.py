@@ -12,6 +12,7 @@ from connections.views import (
     deeds,
     linking,
     listing,
+    restores,
     support,
 )
 
@@ -55,6 +56,7 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("catalogue/<slug:connector>/link", linking.begin, name="link_begin"),
     path("links/<uuid:link_id>/", include(LINK)),
     path("connections/", listing.connections, name="connections"),
+    path("connections/restored/", restores.own, name="restores"),
     path("connections/verify", listing.verify_many, name="connections_verify"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
     path("settings/consumers/", consumers.own, name="consumers"),
@@ -64,6 +66,7 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:organization_slug>/", include(ORGANIZATION)),
     path("oauth/<slug:connector>/callback", arriving.callback, name="oauth_callback"),
+    path("platform/restores/", restores.platform, name="platform_restores"),
     path("platform/connectors/", consumers.platform, name="platform_connectors"),
     path(
         "platform/connectors/<uuid:consumer_id>/",

@@ -78,7 +78,9 @@ PLATFORM_ITEMS = (
     ("Organizations", "platform_organizations", "building"),
     ("Connectors", "platform_connectors", "plug"),
     ("Keys", "platform_keys", "key"),
+    ("Queues", "platform_queues", "list-check"),
     ("Workers", "platform_workers", "server"),
+    ("Restores", "platform_restores", "database"),
     ("Record", "platform_record", "history"),
 )
 SUPPORT_ITEMS = (("Look at an organization", "support", "headset"),)

@@ -86,11 +86,14 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
         ),
         P.CONNECTION_MANAGE,
     ),
+    "restores": P.AUDIT_VIEW,
     **dict.fromkeys(("consumers", "consumer"), P.CONSUMER_EDIT),
     **dict.fromkeys(
         (
             *("platform", "platform_organizations", "platform_keys", "platform_workers"),
+            "platform_restores",
             *("platform_record", "platform_connectors", "platform_consumer"),
+            *("platform_queues", "platform_job_again"),
         ),
         OPERATOR,
     ),

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from connections import high_water
@@ -21,8 +23,10 @@ from connections.models import (
     RefreshAttempt,
     credential_of,
 )
+from connections.queries import restores
 from portal import audit, roles
-from portal.models import AuditEvent, Notice
+from portal.models import AuditEvent, Notice, User
+from portal.policy import Role
 from tests.connections.ways import link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
@@ -198,3 +202,29 @@ class TestRestoring:
 
 def as_values(mark: Mark) -> dict[str, Any]:
     return {name: getattr(mark, name) for name in Mark.__slots__}
+
+
+class TestPages:
+    def test_the_organization_reads_its_own_list(
+        self, works: Works, linked: Connection, client: Client
+    ) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        client.force_login(User.objects.get(id=works.admin.id))
+        page = client.get(reverse("restores", args=["acme"])).content.decode()
+        assert linked.name in page
+        assert "Waits for a new link" in page
+
+    def test_operators_read_every_name_and_nobody_else_does(
+        self, works: Works, linked: Connection, client: Client
+    ) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        operator = works.person("olga@portal.example", "Olga", Role.MEMBER)
+        User.objects.filter(id=operator.id).update(is_operator=True)
+        client.force_login(User.objects.get(id=operator.id))
+        page = client.get(reverse("platform_restores")).content.decode()
+        assert linked.name in page
+        assert "acme" in page
+        assert works.admin.id is not None
+        assert restores.of_platform(works.admin.id) == []
