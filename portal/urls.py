@@ -14,6 +14,7 @@ from portal.views import (
     notices,
     organization,
     platform,
+    queues,
     service,
     support,
     teams,
@@ -67,6 +68,10 @@ staff = [
     path("platform/", platform.index, name="platform"),
     path("platform/organizations/", platform.organizations, name="platform_organizations"),
     path("platform/keys/", platform.keys, name="platform_keys"),
+    path("platform/queues/", queues.index, name="platform_queues"),
+    path(
+        "platform/queues/failed/<uuid:job_id>/again/", queues.try_again, name="platform_job_again"
+    ),
     path("platform/workers/", platform.workers, name="platform_workers"),
     path("platform/record/", platform.record, name="platform_record"),
     *(

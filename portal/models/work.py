@@ -79,6 +79,9 @@ class Job(TenantModel):
             models.Index(fields=["organization", "-created_at"], name="job_recent"),
         ]
 
+    def __str__(self) -> str:
+        return self.kind
+
 
 class Turn(TenantModel):
     """When an organization was last served in a class: whoever waits longest for that is next."""
