@@ -82,6 +82,7 @@ if not FOR_PEOPLE:
 ROOT_URLCONF = "portal.urls" if FOR_PEOPLE else "portal.api_urls"
 APPEND_SLASH = FOR_PEOPLE
 WSGI_APPLICATION = "portal.wsgi.application"
+API_FRONT = "connections.api.front.Front"  # stands before Django in the api process
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -104,6 +105,8 @@ DATABASE_ROLE = {"web": "default", "api": "api", "tick": "sweeper"}.get(PROCESS,
 _roles = {"default": "app"} | {r: r for r in ("api", "worker", "sweeper", "support", "owner")}
 if PROCESS == "api":  # nobody else's password is needed there
     _roles = {"api": "api"}
+elif PRODUCTION and PROCESS != "manage":  # nor its own anywhere else
+    del _roles["api"]
 DATABASES: dict[str, dict[str, object]] = {"default": {}}  # Django wants one, if only empty
 DATABASES |= {a: env.database(role, application_name=PROCESS) for a, role in _roles.items()}
 DATABASE_ROUTERS = ["portal.roles.RoleRouter"]
