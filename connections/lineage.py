@@ -288,9 +288,13 @@ def look_again_at(view: GrantView, now: datetime, draw: Draw = random.uniform) -
 
 
 def retry_at(
-    now: datetime, attempts: int, *, not_before: float = 0.0, draw: Draw = random.uniform
+    now: datetime,
+    attempts: int,
+    *,
+    retry_after_seconds: float | None = None,
+    draw: Draw = random.uniform,
 ) -> datetime:
     """Full jitter up to 5 s, 10 s, 20 s, … 15 minutes, and not before the vendor's own seconds."""
     shortest, longest = BACKOFF_SECONDS
     ceiling = min(longest, shortest * 2 ** min(max(attempts - 1, 0), 10))
-    return now + timedelta(seconds=max(draw(0, ceiling), not_before))
+    return now + timedelta(seconds=max(draw(0, ceiling), retry_after_seconds or 0.0))

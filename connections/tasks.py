@@ -5,24 +5,43 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connections as databases
 
 from connections.errors import RateLimited, VendorError
-from connections.flows import consumers, forget, read, renewals, settle, sync, verify
+from connections.flows import (
+    consumers,
+    forget,
+    incidents,
+    key_stops,
+    probe,
+    read,
+    renewals,
+    settle,
+    sync,
+    verify,
+)
 from connections.models import Connection, Workspace
-from portal import tenancy, work
+from portal import clock, tenancy, work
 
 log = logging.getLogger(__name__)
 
 _DUE = """
-SELECT organization_id, id, next_verification_at <= now(), next_sync_at <= now()
+SELECT organization_id, id, next_verification_at <= %(now)s, next_sync_at <= %(now)s
   FROM connections_connection
  WHERE paused_at IS NULL AND state <> 'revoked'
-   AND (next_verification_at <= now() OR next_sync_at <= now())
+   AND (next_verification_at <= %(now)s OR next_sync_at <= %(now)s)
  ORDER BY least(next_verification_at, next_sync_at) LIMIT 500
+"""
+
+_UNSEEN = """
+SELECT organization_id, id FROM connections_connection
+ WHERE next_probe_at <= %s AND paused_at IS NULL AND state <> 'revoked'
+ ORDER BY next_probe_at LIMIT 2000
 """
 
 
@@ -59,13 +78,16 @@ work.job("refresh_due")(renewals.perform)
 work.job("refresh_credential")(renewals.renew_one)
 work.every("connections.refresh_due", settings.SWEEP_SECONDS)(renewals.start_due)
 work.on_sweep(renewals.replay_spool)
+_register(probe.KIND, probe.perform)
+_register(probe.IDLE_KIND, probe.perform)
+_register(key_stops.JOB, key_stops.stopped)
 
 
 @work.every("connections.start_due", settings.SWEEP_SECONDS)
 def start_due() -> None:
     """Every connection whose verification or sync is due has a job. Twice does no harm."""
     with databases["sweeper"].cursor() as cursor:
-        cursor.execute(_DUE)
+        cursor.execute(_DUE, {"now": clock.now()})
         due = cursor.fetchall()
     for organization_id, connection_id, verification, syncing in due:
         try:
@@ -91,3 +113,19 @@ def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:
         if connection.state == Connection.State.ACTIVE and chosen.exists():
             sync.start(connection, requested_by="")
         connection.schedule_sync()
+
+
+@work.every("connections.start_probes", settings.SWEEP_SECONDS)
+def start_probes() -> None:
+    """Every connection that was not heard of for a while is looked at. Twice does no harm."""
+    with databases["sweeper"].cursor() as cursor:
+        cursor.execute(_UNSEEN, [clock.now()])
+        unseen = sorted(cursor.fetchall())
+    for organization_id, theirs in groupby(unseen, key=itemgetter(0)):
+        with tenancy.acting_for(organization_id), tenancy.transaction():
+            held = Connection.objects.select_for_update(skip_locked=True, no_key=True)
+            for connection in held.filter(id__in=[row[1] for row in theirs]):
+                probe.start_idle(connection)
+
+
+work.every("connections.breakers", 30)(incidents.look_after)

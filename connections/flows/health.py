@@ -7,6 +7,12 @@ the vendor's breaker is open. Call these inside the transaction that locked the 
 
 from __future__ import annotations
 
+import random
+from datetime import timedelta
+from typing import Final
+
+from django.conf import settings
+
 from connections import lineage
 from connections.flows import breaker, telling
 from connections.lineage import Decision, GrantView
@@ -15,6 +21,7 @@ from portal import audit, clock
 from portal.policy import SYSTEM
 
 State = Connection.State
+AFTER_INCIDENT: Final = (600.0, 1200.0)
 
 
 def view_of(connection: Connection, stance: breaker.Stance) -> GrantView:
@@ -39,6 +46,10 @@ def refused(connection: Connection, code: str, *, at_once: bool = False) -> Deci
     if view.breaker_open and not at_once:
         decision = Decision.BREAKER
     settled(connection, decision, code, view)
+    if decision is Decision.BREAKER:
+        wait = timedelta(seconds=random.uniform(*AFTER_INCIDENT))
+        connection.next_verification_at = clock.now() + wait
+        connection.save(update_fields=["next_verification_at"])
     return decision
 
 
@@ -79,18 +90,27 @@ def _believe(connection: Connection, code: str, view: GrantView) -> None:
 def _look(connection: Connection, view: GrantView) -> None:
     after = lineage.looked(view, clock.now())
     connection.looks, connection.looked_at = after.looks, after.looked_at
-    connection.suspect_since = after.suspect_since
+    connection.suspect_since = after.suspect_since or clock.now()
     connection.save(update_fields=["looks", "looked_at", "suspect_since"])
 
 
 def accepted(connection: Connection) -> None:
     """The vendor answers for the linked account: active, without suspicion."""
     was_troubled = connection.state != State.ACTIVE
+    _plan_looks(connection)
     if connection.state == State.NEEDS_REAUTHORIZATION:
         _turn(connection, State.ACTIVE, "verified")
     connection.state = State.ACTIVE
     connection.save(update_fields=["state"])
     worked(connection, was_troubled=was_troubled)
+
+
+def _plan_looks(connection: Connection) -> None:
+    """From now on it is looked at whenever it was not heard of for a while."""
+    if connection.next_probe_at is None and settings.PROBE_IDLE_MINUTES:
+        idle = timedelta(minutes=settings.PROBE_IDLE_MINUTES)
+        connection.next_probe_at = clock.now() + idle
+        connection.save(update_fields=["next_probe_at"])
 
 
 def worked(connection: Connection, *, was_troubled: bool = False) -> None:

@@ -23,7 +23,7 @@ from connections.errors import (
     Unavailable,
     VendorError,
 )
-from connections.flows import verify
+from connections.flows import health, telling, verify
 from connections.flows.reading import (
     ENDS_THE_RUN,
     Arrival,
@@ -270,13 +270,16 @@ def _close(reading: Reading, state: str, code: str = "", detail: str = "") -> No
             state=state, finished_at=timezone.now(), error=code, error_detail=detail[:200]
         )
         if state in {RunState.DONE, RunState.PARTIAL, RunState.QUARANTINED}:
-            connection.succeeded()
+            health.worked(connection)
         elif code and code != "not_live":
-            connection.failed(code)
+            health.troubled(connection, code)
         if code == ReauthorizationRequired.code and connection.is_live:
             verify.start(connection, requested_by="")
         connection.schedule_sync()
         if state == RunState.QUARANTINED:
             action = audit.Action.SYNC_QUARANTINED
+            telling.quarantined(connection, SyncRun.objects.get(id=run.id))
+        elif state == RunState.DONE:
+            telling.quarantine_over(connection)
         audit.record(action, actor=SYSTEM, subject=connection, state=state, run=run.id, error=code)
         reading.claim.done()

@@ -18,7 +18,17 @@ from connections.errors import (
     ReauthorizationRequired,
     VendorError,
 )
-from connections.flows import checks, discover, drift, health, pace, refresh, rights
+from connections.flows import (
+    breaker,
+    checks,
+    discover,
+    drift,
+    health,
+    pace,
+    refresh,
+    rights,
+    telling,
+)
 from connections.flows.look import Look, failure
 from connections.flows.problems import FlowProblem
 from connections.flows.refreshing import Caller
@@ -149,6 +159,7 @@ def _open(claim: work.Claim, verification_id: str) -> Look | None:
 
 def _finish(look: Look, identity: Identity) -> None:
     verification = look.verification
+    breaker.note(*_api(look), good=[look.connection.id])
     with tenancy.transaction():
         look.claim.hold()
         if not look.is_wanted():
@@ -214,14 +225,21 @@ def _record(connection: Connection, verification: Verification) -> None:
         audit.record(
             audit.Action.DRIFT_FOUND, actor=SYSTEM, subject=connection, drift=verification.drift
         )
+        telling.drift(connection, verification)
+
+
+def _api(look: Look) -> tuple[str, str]:
+    return look.connection.connector, breaker.api_host(look.connection.connector)
 
 
 def _not_identified(look: Look, error: VendorError) -> None:
     """Temporary trouble is tried again; a refusal is kept, and believed after a third look."""
     if look.may_wait(error):
         with tenancy.transaction():
-            look.connection.failed(error.code)
+            health.troubled(look.connection, error.code)
         raise error
+    if isinstance(error, ReauthorizationRequired) and look.last is not None:
+        breaker.note(*_api(look), refused=[look.connection.id])
     with tenancy.transaction():
         look.claim.hold()
         if not look.is_wanted():
@@ -244,6 +262,6 @@ def _not_identified(look: Look, error: VendorError) -> None:
         if isinstance(error, ReauthorizationRequired):
             health.refused(connection, error.code)
         else:
-            connection.failed(error.code)
+            health.troubled(connection, error.code)
         _record(connection, look.verification)
         look.claim.done()

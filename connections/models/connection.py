@@ -155,11 +155,14 @@ class Connection(TenantModel):
     def succeeded(self) -> None:
         """The vendor answered this credential: no trouble, no suspicion."""
         self.last_success_at = clock.now()
-        cleared = {"last_error": "", "last_error_at": None}
-        cleared |= {"suspect_since": None, "looks": 0, "looked_at": None}
-        for name, value in cleared.items():
-            setattr(self, name, value)
-        self.save(update_fields=["last_success_at", *cleared])
+        self.last_error, self.last_error_at = "", None
+        self.suspect_since, self.looks, self.looked_at = None, 0, None
+        self.save(
+            update_fields=[
+                *("last_success_at", "last_error", "last_error_at"),
+                *("suspect_since", "looks", "looked_at"),
+            ]
+        )
 
     def failed(self, code: str) -> None:
         self.last_error, self.last_error_at = code, clock.now()
@@ -233,9 +236,7 @@ class Credential(TenantModel):
 
     def is_fresh(self, *, seconds: int = 300) -> bool:
         """Whether an access token still lives that long."""
-        return self.expires_at is None or self.expires_at > clock.now() + timedelta(
-            seconds=seconds
-        )
+        return self.expires_at is None or self.expires_at > clock.now() + timedelta(seconds=seconds)
 
 
 def credential_of(connection: Connection) -> Credential:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import F
+import pytest
 from django.utils import timezone
 
 from connections import tasks
 from connections.flows import verify
 from connections.models import Connection, Consumer, Credential, Verification
-from portal import roles
+from portal import clock, roles
 from portal.models import AuditEvent
 from tests.connections.ways import again, link_by_consent, patiently
 from tests.vendor import Vendor
@@ -24,17 +25,16 @@ def looked(works: Works) -> None:
     works.drain()
 
 
-def pass_time(works: Works, **long: int) -> None:
-    """As if that much time had gone by: what happened is older, what is planned is nearer."""
-    ago = timedelta(**long)
-    with works.inside():
-        Connection.objects.update(
-            suspect_since=F("suspect_since") - ago,
-            next_verification_at=F("next_verification_at") - ago,
-        )
-        Verification.objects.update(
-            started_at=F("started_at") - ago, finished_at=F("finished_at") - ago
-        )
+@pytest.fixture(autouse=True)
+def _real_time() -> Iterator[None]:
+    """Time passes in one test only."""
+    yield
+    clock.reset()
+
+
+def pass_time(**long: int) -> None:
+    """The portal believes that much time to have gone by."""
+    clock.shift(timedelta(**long))
 
 
 def refused_once(works: Works, vendor: Vendor) -> Connection:
@@ -58,7 +58,7 @@ class TestARevocation:
         for wait in ({"seconds": 91}, {"minutes": 13}, {"hours": 25}):
             now = again(works, connection)
             states.append((str(now.state), now.suspect_since is not None))
-            pass_time(works, **wait)
+            pass_time(**wait)
             looked(works)
 
         assert states == [
@@ -74,7 +74,7 @@ class TestARevocation:
 
     def test_two_looks_are_too_few_however_long_between(self, works: Works, vendor: Vendor) -> None:
         connection = refused_once(works, vendor)
-        pass_time(works, hours=2)
+        pass_time(hours=2)
         looked(works)
 
         assert again(works, connection).state == Connection.State.ACTIVE
@@ -89,11 +89,11 @@ class TestARevocation:
     def test_it_recovers_by_itself(self, works: Works, vendor: Vendor) -> None:
         connection = refused_once(works, vendor)
         for wait in ({"seconds": 91}, {"minutes": 13}):
-            pass_time(works, **wait)
+            pass_time(**wait)
             looked(works)
         assert again(works, connection).state == Connection.State.NEEDS_REAUTHORIZATION
         vendor.order("/tokens/revoke", name="dana-full", restore=True)
-        pass_time(works, hours=25)
+        pass_time(hours=25)
         looked(works)
 
         now = again(works, connection)
