@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -33,7 +33,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_REQUEST_ID = re.compile(r"[A-Za-z0-9\-]{8,64}")
+GIVEN_ID = "portal.request_id"  # in a WSGI environment
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -44,9 +44,11 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.request_id = uuid4().hex[:16]  # type: ignore[attr-defined]
-        token = context_vars.request_id.set(request.request_id)  # type: ignore[attr-defined]
-        address = context_vars.address.set(client_address(request))
+        # A server in front may have given it one; a client's header never arrives under this name.
+        given = request.META.get(GIVEN_ID) or uuid4().hex[:16]
+        request.request_id = given  # type: ignore[attr-defined]
+        token = context_vars.request_id.set(given)
+        address = context_vars.address.set(client_address(request.META))
         try:
             response = self.get_response(request)
         finally:
@@ -56,12 +58,12 @@ class RequestIdMiddleware:
         return response
 
 
-def client_address(request: HttpRequest) -> str:
+def client_address(meta: Mapping[str, Any]) -> str:
     """Where the request comes from, as far as our own proxies can tell."""
-    hops = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    hops = [part.strip() for part in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     trusted = settings.ALLAUTH_TRUSTED_PROXY_COUNT
     told = hops[-trusted] if 0 < trusted <= len(hops) else ""
-    return (told or request.META.get("REMOTE_ADDR", ""))[:64]
+    return str(told or meta.get("REMOTE_ADDR", ""))[:64]
 
 
 class SecurityHeadersMiddleware:

@@ -108,8 +108,10 @@ def installed(folder: Path) -> Iterator[Works]:
     """New keys are held, and the cast exists."""
     texts = keyring.generate()
     rings = {process: keyfile.parse(text, process) for process, text in texts.items()}
+    for process in ("worker", "api"):
+        own = folder / f"{process}.json"
+        own.write_text(texts[process])
+        os.chmod(own, 0o600)
     worker_file = folder / "worker.json"
-    worker_file.write_text(texts["worker"])
-    os.chmod(worker_file, 0o600)
     with keys.holding(keys.everything(rings)):
         yield Works(worker_file)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import QueryDict
 
 from connections import registry
 from connections.api import kinds
 from connections.api.asking import Refusal, canonical
+from connections.api.lending import home_url, moment
 from connections.flows.leases import missing_scopes
 from connections.models import Connection, ConnectionState, Credential, Outcome, ServiceKey
 from connections.queries import health, products
-from portal import cursor as cursors, tenancy
-from portal.models import Organization
+from portal import cursor as cursors
 
 MOST: Final = 100
 USUAL: Final = 50
@@ -137,11 +135,11 @@ def _told(rows: Sequence[Any]) -> list[dict[str, object]]:
         connection_id__in=[row.id for row in rows], replaced_at=None
     ).only("connection_id", "vocabulary", "scopes", "expires_at", "refreshable")
     credentials = {each.connection_id: each for each in current}
-    slug = _slug(rows[0].organization_id) if rows else ""
-    return [_one(row, credentials.get(row.id), slug) for row in rows]
+    home = home_url()
+    return [_one(row, credentials.get(row.id), home) for row in rows]
 
 
-def _one(row: Any, credential: Credential | None, slug: str) -> dict[str, object]:
+def _one(row: Any, credential: Credential | None, home: str) -> dict[str, object]:
     return {
         "id": str(row.id),
         "name": row.name,
@@ -159,7 +157,7 @@ def _one(row: Any, credential: Credential | None, slug: str) -> dict[str, object
         "account": {"id": row.account_id, "name": row.account_name, "kind": row.account_kind},
         "capabilities": row.capabilities,
         "token": _token(row, credential),
-        "page_url": f"{settings.PORTAL_URL}/o/{slug}/connections/{row.id}/",
+        "page_url": f"{home}connections/{row.id}/",
     }
 
 
@@ -176,19 +174,3 @@ def _token(row: Any, credential: Credential | None) -> dict[str, object] | None:
             row.connector, credential.vocabulary, row.capabilities, credential.scopes
         ),
     }
-
-
-def moment(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
-def page_of(organization_id: UUID, connection_id: UUID | None) -> str:
-    """Where people see this connection and link it again."""
-    with tenancy.acting_for(organization_id), tenancy.transaction():
-        slug = _slug(organization_id)
-    return f"{settings.PORTAL_URL}/o/{slug}/connections/{connection_id}/"
-
-
-def _slug(organization_id: UUID) -> str:
-    return Organization.objects.values_list("slug", flat=True).get(id=organization_id)

@@ -16,13 +16,18 @@ from tests.bench import rounds, stage  # noqa: E402  (bin/ had to be named first
 
 FOLDER = ROOT / "var" / "bench"
 # In this process, on servers of its own.
-INSIDE = {"sync": "tests.bench.reading", "list": "tests.bench.listing"}
+INSIDE = {
+    "sync": "tests.bench.reading",
+    "list": "tests.bench.listing",
+    "lease": "tests.bench.leasing",
+}
 # Through bin/run, as a person starts it.
 OUTSIDE = {"memory": "tests.bench.memory", "start": "tests.bench.start"}
 HELP = """usage: bin/bench [name …]
 
   sync    reading 50 pages, against the vendor's latency and against atlassian-python-api
   list    the page of connections at 100,000 rows, against the bare SQL in the same base template
+  lease   a token for another service, against a Django view that reads one row
   memory  everything that bin/run starts, idle
   start   bin/run from nothing and again, and a person's way to the first repositories
 
