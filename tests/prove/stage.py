@@ -57,9 +57,9 @@ class Stage:
         }
 
     @contextmanager
-    def workers(self, count: int, **environment: str) -> Iterator[Workers]:
-        """This many Celery workers run, and are gone afterwards."""
-        running = Workers(self, environment)
+    def workers(self, count: int, *, including: str = "", **environment: str) -> Iterator[Workers]:
+        """This many Celery workers run, and are gone afterwards; `including` is one more module."""
+        running = Workers(self, environment, including)
         try:
             running.start(count)
             yield running
@@ -70,8 +70,9 @@ class Stage:
 class Workers:
     """Celery worker processes of one stage; each leads its own session and dies with us."""
 
-    def __init__(self, stage: Stage, environment: Mapping[str, str]) -> None:
+    def __init__(self, stage: Stage, environment: Mapping[str, str], including: str = "") -> None:
         self._stage = stage
+        self._including = ("--include", including) if including else ()
         self._environment = stage.environment("worker", **environment)
         self.log = stage.folder / "workers.log"
         self.running: list[children.Child] = []
@@ -83,7 +84,7 @@ class Workers:
         command = [sys.executable, "-m", "celery", "-A", "portal", "worker", *options]
         for _ in range(count):
             child = subprocess.Popen(
-                [*command, "-l", "warning"],
+                [*command, "-l", "warning", *self._including],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
