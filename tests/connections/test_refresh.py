@@ -11,16 +11,17 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from connections import places
 from connections.errors import Misconfigured, ReauthorizationRequired, Unavailable
 from connections.flows import refresh
-from connections.models import Connection, Consumer, Credential
-from portal import roles, tenancy
-from portal.models import AuditEvent
+from connections.models import Connection, Consumer, Credential, RefreshAttempt
+from portal import clock, roles, tenancy, vault
 from tests.connections.ways import again, depart, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
 
 TOKEN = "POST /site/oauth2/access_token"
+LEASE_IS_OVER = timedelta(seconds=121)
 
 
 @pytest.fixture
@@ -42,6 +43,13 @@ def current(works: Works) -> Credential:
     with works.inside():
         found: Credential = Credential.objects.get(replaced_at=None)
         return found
+
+
+def story(works: Works) -> list[tuple[Any, ...]]:
+    """The ledger: who asked, the versions spent and received, the answer and what was decided."""
+    columns = ("caller", "parent_version", "received_version", "answer", "decision")
+    with works.inside():
+        return list(RefreshAttempt.objects.order_by("at").values_list(*columns))
 
 
 def exchanges(vendor: Vendor) -> int:
@@ -71,8 +79,7 @@ def test_eight_who_ask_at_once_make_one_call(
     assert len(found) == 8 and len(set(found)) == 1
     assert exchanges(vendor) - before == 1
     assert current(works).version == 2
-    with works.inside():
-        assert AuditEvent.objects.filter(action="credential.refreshed").count() == 1
+    assert story(works) == [("sync", 1, 2, "kept", "became_current")]
 
 
 def test_a_live_token_is_not_renewed(works: Works, vendor: Vendor, connection: Connection) -> None:
@@ -136,16 +143,43 @@ def test_a_withdrawn_grant_asks_for_a_person(
     assert current(works).lease_until is None
 
 
-def test_an_outage_lets_the_next_one_ask_at_once(
+def test_an_outage_is_asked_again_when_the_lease_ends(
     works: Works, vendor: Vendor, connection: Connection
 ) -> None:
+    """A 5xx says nothing of what the vendor did, so nobody asks beside a call that may go on."""
     stale(works)
     vendor.order("/faults", match=TOKEN, kind="status", status=503)
 
     with pytest.raises(Unavailable):
         fresh(works, connection)
-    assert fresh(works, connection)
-    assert current(works).version == 2
+    held = current(works)
+    assert (held.version, held.intent_version) == (1, 1)
+
+    with clock.shifted(LEASE_IS_OVER):
+        assert fresh(works, connection)
+    now = current(works)
+    assert (now.version, now.intent_version, now.lease_until) == (2, None, None)
+    assert [line[3:] for line in story(works)] == [
+        ("in_doubt", "retry_same_parent"),
+        ("kept", "became_current"),
+    ]
+
+
+def test_a_vendor_out_of_reach_may_be_asked_again_at_once(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    """Nothing was sent, so nothing is in doubt."""
+    stale(works)
+    with roles.using_role("worker"), works.inside():
+        consumer = Consumer.objects.get()
+        Consumer.objects.update(sealed_at=None)
+        vault.forget(places.of_consumer(consumer))
+
+    with pytest.raises(Unavailable):
+        fresh(works, connection)
+    held = current(works)
+    assert (held.version, held.intent_version, held.lease_until) == (1, None, None)
+    assert [line[3:] for line in story(works)] == [("temporary", "retry_later")]
 
 
 def test_a_lost_answer_is_asked_for_again(
@@ -157,8 +191,21 @@ def test_a_lost_answer_is_asked_for_again(
 
     with pytest.raises(Unavailable):
         fresh(works, connection)
-    assert fresh(works, connection)
+    with clock.shifted(LEASE_IS_OVER):
+        assert fresh(works, connection)
     assert current(works).version == 2
+
+
+def test_the_ledger_tells_which_token_was_spent_for_which(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    for _ in range(3):
+        stale(works)
+        fresh(works, connection)
+    with works.inside():
+        lines = list(RefreshAttempt.objects.order_by("at").values_list("spent", "received"))
+    assert len({spent for spent, _ in lines}) == 3
+    assert [spent for spent, _ in lines[1:]] == [received for _, received in lines[:-1]]
 
 
 def test_a_worker_that_renews_is_waited_for_and_not_for_ever(
