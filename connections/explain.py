@@ -10,8 +10,9 @@ from dataclasses import replace
 from connections.errors import Who
 from connections.explanation import Button as Button, Explanation as Explanation
 from connections.explanations import LINK, VENDOR
+from connections.grant_explanations import GRANT
 
-_ALL = {each.code: each for each in VENDOR + LINK}
+_ALL = {each.code: each for each in VENDOR + GRANT + LINK}
 _UNKNOWN = Explanation(
     "unknown",
     "Something went wrong on our side",

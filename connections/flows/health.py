@@ -15,6 +15,7 @@ from django.conf import settings
 
 from connections import lineage
 from connections.flows import breaker, telling
+from connections.grant_explanations import LOST
 from connections.lineage import Decision, GrantView
 from connections.models import Connection
 from portal import audit, clock
@@ -56,8 +57,10 @@ def refused(connection: Connection, code: str, *, at_once: bool = False) -> Deci
 def settled(connection: Connection, decision: Decision, code: str, view: GrantView) -> None:
     """A refusal that was decided on already stands on the connection.
 
-    `view` is the row as it was decided on. The next look is due in its time.
+    `view` is the row as it was decided on. The next look is due in its time. Why it was refused
+    for the first time stays the reason: a grant whose answer was lost was not withdrawn.
     """
+    code = LOST if connection.last_error == LOST else code
     if decision is Decision.BREAKER:
         troubled(connection, code)
     elif decision is Decision.SUSPECT:

@@ -21,6 +21,7 @@ from connections.access import Way, way_of
 from connections.contracts import Answer, Identity
 from connections.errors import ReauthorizationRequired, VendorError
 from connections.flows import breaker, health, refresh
+from connections.grant_explanations import RESTORED
 from connections.models import Connection, Credential
 from portal import clock, tenancy, work
 from portal.limits import Limit
@@ -33,7 +34,6 @@ CALLER: Final = "probe"
 SHARE: Final = 0.02
 USUAL_BUDGET: Final = 1000  # requests an hour, where the vendor does not say
 HOUR: Final = 3600
-RESTORED: Final = "restored"
 
 State = Connection.State
 

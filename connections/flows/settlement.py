@@ -18,6 +18,7 @@ from connections.errors import RateLimited
 from connections.flows import breaker, health, ledger, spares
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Outcome
+from connections.grant_explanations import LOST
 from connections.lineage import AnswerClass, Decision, GrantView
 from connections.models import Connection, Credential
 from portal import clock, roles, tenancy, vault, vault_many
@@ -259,7 +260,7 @@ def _tell(
     while its last token lives."""
     code = one.error.code if one.error else ""
     if one.answer is AnswerClass.REFUSED:
-        health.settled(connection, decision, code, before)
+        health.settled(connection, decision, LOST if one.claimed.row.doubted else code, before)
         return
     if one.answer is AnswerClass.KEPT or decision is Decision.IGNORED_MOVED_ON:
         return

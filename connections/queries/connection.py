@@ -12,7 +12,7 @@ from connections.explain import Button
 from connections.flows.rights import may_mend
 from connections.models import Connection, Credential, SyncRun, Verification
 from connections.queries import products
-from connections.queries.health import Health, health_of
+from connections.queries.health import Health, health_of, incidents
 from portal.policy import Actor, Permission, allows, present
 
 
@@ -103,6 +103,7 @@ def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str
         product=product,
         credential=credential if rights.details else None,
         verification=verification,
+        incidents=incidents(),
     )
     return ConnectionPage(
         connection=connection,

@@ -14,7 +14,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from connections.explain import BROKEN, Explanation, explain
-from connections.models import Connection, Credential, Outcome, Verification
+from connections.grant_explanations import GONE_OTHERWISE, INCIDENT, LOST, SUSPECTED
+from connections.models import Breaker, Connection, Credential, Outcome, Verification
+from portal import tenancy
 from portal.templatetags.portal import when
 
 WORST_FIRST = ("broken", "attention", "unverified", "working", "paused")
@@ -23,6 +25,9 @@ EXPIRES_SOON = timedelta(days=30)
 State = Connection.State
 _PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
 _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
+_REFUSED = "reauthorization_required"
+# Trouble that an incident at the vendor explains better than anything at the connection.
+_BY_INCIDENT = frozenset({"", _REFUSED, "misconfigured", "unavailable", "answer_lost"})
 _ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="")
 
 # Every connection is verified at least once a week, so an older outcome says nothing of today.
@@ -113,6 +118,7 @@ def health_of(
     product: str,
     credential: Credential | None,
     verification: Verification | None,
+    incidents: frozenset[str] = frozenset(),
 ) -> Health:
     """How this connection is now, by its row, its credential's life and its last verification."""
     if connection.state == State.REVOKED:
@@ -123,7 +129,7 @@ def health_of(
             "Paused {}. Nothing is asked of {}.", when(connection.paused_at), product
         )
         return Health("paused", "Paused", line)
-    code = trouble_code(connection, verification)
+    code = trouble_code(connection, verification, incidents)
     if code:
         trouble = explain(code, product=product)
         return Health(_worse(connection, trouble), "", _told(connection, trouble), trouble)
@@ -132,14 +138,34 @@ def health_of(
     return _working(credential, verification)
 
 
-def trouble_code(connection: Connection, verification: Verification | None) -> str:
-    """The error code that the page explains; empty when there is nothing to explain."""
+def incidents() -> frozenset[str]:
+    """The connectors whose vendors are in trouble now, so that refusals are not believed."""
+    # The platform's rows: row security shows them to everybody.
+    troubled = Breaker.everywhere.filter(organization_id=tenancy.PLATFORM)
+    troubled = troubled.exclude(state=Breaker.State.CLOSED)
+    return frozenset(troubled.values_list("connector", flat=True))
+
+
+def trouble_code(
+    connection: Any,
+    verification: Verification | None,
+    incidents: frozenset[str] = frozenset(),
+) -> str:
+    """The error code that the page explains; empty when there is nothing to explain.
+
+    `incidents` are the connectors whose vendors are in trouble.
+    """
+    error: str = connection.last_error
     if connection.state == State.NEEDS_REAUTHORIZATION:
-        return "reauthorization_required"
-    if connection.last_error:
-        return connection.last_error
-    if connection.suspect_since:
-        return "reauthorization_required"
+        return error if error in GONE_OTHERWISE else _REFUSED
+    is_suspect = connection.suspect_since is not None
+    is_told_by_incident = error in _BY_INCIDENT and (error or is_suspect)
+    if connection.connector in incidents and is_told_by_incident:
+        return INCIDENT
+    if is_suspect and error in {"", _REFUSED, LOST}:
+        return SUSPECTED
+    if error:
+        return error
     if verification and verification.outcome == Outcome.PARTLY:
         return "scope_missing"
     return ""

@@ -201,7 +201,7 @@ def _state(word: str) -> Q:
 def _row(row: Any, base: str, teams: Mapping[UUID, str], details: bool) -> ConnectionRow:
     lacks = row.outcome == Outcome.PARTLY
     state = health.word_of(row, lacks=lacks)
-    code = row.last_error or ("scope_missing" if lacks else "")
+    code = health.trouble_code(row, None) or ("scope_missing" if lacks else "")
     product = products.name_of(row.connector)
     shows_account = details or row.team_id is None
     return ConnectionRow(

@@ -114,12 +114,13 @@ def _troubled(slug: str, actor: Actor) -> list[Need]:
     attention = rows.filter(word="attention").exclude(last_error="", suspect_since=None)
     quiet = Q(last_error__in=sorted(CURES_ITSELF), last_error_at__gte=timezone.now() - SILENCE)
     attention = attention.exclude(quiet).order_by("last_error_at")[: NEEDS * 2]
-    return [_need(row, slug, actor) for row in [*broken, *attention]]
+    incidents = health.incidents()
+    return [_need(row, slug, actor, incidents) for row in [*broken, *attention]]
 
 
-def _need(row: Any, slug: str, actor: Actor) -> Need:
+def _need(row: Any, slug: str, actor: Actor, incidents: frozenset[str]) -> Need:
     product = products.name_of(row.connector)
-    code = health.trouble_code(row, None)
+    code = health.trouble_code(row, None, incidents)
     trouble = explain(code, product=product)
     label, url, post = _way_out(row, trouble, slug, actor)
     return Need(

@@ -106,7 +106,11 @@ def support_page(connection_id: UUID) -> SupportPage:
         manifest=manifest,
         method=products.method_of(connection.connector, connection.method),
         health=health.health_of(
-            connection, product=product, credential=credential, verification=latest
+            connection,
+            product=product,
+            credential=credential,
+            verification=latest,
+            incidents=health.incidents(),
         ),
         credential=facts(credential) if credential else None,
         verification=verification_tab(

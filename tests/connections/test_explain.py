@@ -10,6 +10,7 @@ import pytest
 from connections import errors
 from connections.explain import BROKEN, CODES, Button, explain, explain_link
 from connections.explanations import LINK, VENDOR
+from connections.grant_explanations import GRANT
 
 FLOWS = Path(__file__).resolve().parents[2] / "connections" / "flows"
 SAID = re.compile(
@@ -69,7 +70,7 @@ def test_a_link_that_failed_always_has_a_way_out(code: str) -> None:
 
 
 def test_codes_are_said_once_each() -> None:
-    codes = [each.code for each in VENDOR + LINK]
+    codes = [each.code for each in VENDOR + GRANT + LINK]
 
     assert len(codes) == len(set(codes))
     assert "misconfigured" in BROKEN and "unavailable" not in BROKEN

@@ -1,0 +1,54 @@
+"""What a person reads while a grant is doubted, and when it is gone for another reason than theirs.
+
+`{product}` stands for the product's name. No Django here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connections.errors import Who
+from connections.explanation import Button, Explanation
+
+SUSPECTED, INCIDENT = "suspected", "vendor_incident"
+LOST, RESTORED = "grant_lost", "restored"
+
+# Why a connection needs a new link, when that was not withdrawn at the vendor.
+GONE_OTHERWISE: Final = frozenset({LOST, RESTORED, "subject_changed"})
+
+GRANT = (
+    Explanation(
+        SUSPECTED,
+        "{product} refused this credential, and we look again",
+        "A single refusal proves little: vendors refuse by mistake, too. Tokens that live go on "
+        "working.",
+        "We look twice more within a quarter of an hour before we believe it. Nothing needs doing.",
+    ),
+    Explanation(
+        INCIDENT,
+        "{product} refuses many connections at once",
+        "So many fail in the same minutes that the trouble is at {product} and not with your "
+        "grant.",
+        "We wait, try one connection each half minute, and ask nobody to link again.",
+    ),
+    Explanation(
+        LOST,
+        "The next token of {product} was lost on its way",
+        "{product} spent the old token and gave a new one, and the answer never arrived. It would "
+        "not give it again. Nobody withdrew anything.",
+        "Link it again. Name, settings and history stay.",
+        Who.MEMBER,
+        Button.LINK_AGAIN,
+        state="broken",
+    ),
+    Explanation(
+        RESTORED,
+        "A restored backup is older than this credential",
+        "The portal's database was restored, and {product} has replaced this credential since that "
+        "backup was made. It was not used.",
+        "Link it again. Name, settings and history stay.",
+        Who.MEMBER,
+        Button.LINK_AGAIN,
+        state="broken",
+    ),
+)
