@@ -92,6 +92,31 @@ def test_a_refusal_of_five_megabytes_is_quick() -> None:
     assert time.monotonic() - began < 5
 
 
+@given(st.text('{}[]:,"\\ab1 ', max_size=40))
+def test_equal_keys_are_refused_wherever_they_stand(text: str) -> None:
+    for body in (text, f'[{{"a":"{text}","b":{{}}}}]', f'{{"c":{{"a":1,"{text}":2}}}}'):
+        try:
+            read: object = loads(body.encode())
+        except JsonRefused:
+            read = "refused"
+
+        assert read == _by_pairs(body)
+
+
+def _by_pairs(body: str) -> object:
+    """As Python reads it when it is shown each object's pairs; "refused" where it would not."""
+
+    def single(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    try:
+        return json.loads(body, object_pairs_hook=single)
+    except ValueError:
+        return "refused"
+
+
 @given(PLAIN)
 def test_what_json_writes_is_read_back(value: object) -> None:
     assert loads(json.dumps(value).encode()) == value
