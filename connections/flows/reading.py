@@ -137,13 +137,11 @@ class Reading:
     api_since: float = 0.0
     secret: Secret | None = None
     requests: int = 0
-    last: Answer | None = None
     has_read: bool = False
     unreached: list[tuple[Chain, Unavailable]] = field(default_factory=list)
 
     def note(self, answer: Answer) -> None:
         self.requests += 1
-        self.last = answer
 
     def renew(self) -> None:
         """The token of `vendor()` is fresh enough for the next pages. Not for threads."""
@@ -238,8 +236,7 @@ def _end_stream(reading: Reading, chain: Chain) -> None:
         reading.run.save(update_fields=["shrink"])
     if model is Repository:
         row.workspace.synced_at, row.workspace.last_error = row.finished_at, ""
-        row.workspace.save(update_fields=["synced_at", "last_error"])
-        shrink.count(row.workspace)
+        shrink.count(row.workspace, changed=("synced_at", "last_error"))
 
 
 def progress(reading: Reading, now_reading: str) -> None:

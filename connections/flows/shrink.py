@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from connections import registry
@@ -23,9 +23,9 @@ def settle(stream: StreamRun, run: SyncRun, model: Kept) -> dict[str, Any]:
     workspace = stream.workspace
     assert workspace is not None
     there = present(model, workspace)
-    before = there.count()
-    missing = there.exclude(seen_run=run.id)
-    gone = missing.count()
+    missing = ~Q(seen_run=run.id)
+    found = there.aggregate(before=Count("id"), gone=Count("id", filter=missing))
+    before, gone = found["before"], found["gone"]
     if gone > COUNT and gone > before * SHARE:
         return {
             "workspace": str(workspace.id),
@@ -35,7 +35,7 @@ def settle(stream: StreamRun, run: SyncRun, model: Kept) -> dict[str, Any]:
             "missing": gone,
         }
     if gone:
-        missing.update(gone_at=timezone.now())
+        there.filter(missing).update(gone_at=timezone.now())
     return {}
 
 
@@ -60,7 +60,7 @@ def apply(run: SyncRun) -> None:
         count(Workspace.objects.get(id=held["workspace"]))
 
 
-def count(workspace: Workspace) -> None:
-    """Bring the workspace's repository count up to date."""
+def count(workspace: Workspace, *, changed: tuple[str, ...] = ()) -> None:
+    """Bring the workspace's repository count up to date, and save what else was changed."""
     workspace.repository_count = present(Repository, workspace).count()
-    workspace.save(update_fields=["repository_count"])
+    workspace.save(update_fields=["repository_count", *changed])
