@@ -24,7 +24,7 @@ OWNERS = (
     *("/organizations/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"),
     *("/accounts/sessions/", "/platform/"),
 )
-OPERATORS = ("organizations/", "connectors/", "keys/", "workers/", "record/")
+OPERATORS = ("organizations/", "connectors/", "keys/", "queues/", "workers/", "record/")
 
 
 @pytest.fixture(scope="module")

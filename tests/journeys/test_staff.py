@@ -20,6 +20,8 @@ class TestOperator:
         olga.reads("Acme", "Globex")
         olga.follow("Keys")
         olga.reads("Proven")
+        olga.follow("Queues")
+        olga.reads("By class", "A person waits", "connections.start_due")
         olga.follow("Workers")
         olga.reads("At least one worker is alive", "complete_link", "worker")
         olga.follow("Record")

@@ -97,9 +97,9 @@ class TestThePage:
 
         assert "tests.hourly" in text and "in 30 minutes" in text and "KeyError" in text
 
-    def test_work_that_waits_without_a_worker_is_broken(self, cast: Cast) -> None:
+    def test_without_a_worker_it_is_broken(self, cast: Cast) -> None:
         ask(cast)
-        assert "Work waits and no worker is alive" in page(cast)
+        assert "No worker is alive" in page(cast)
 
     def test_the_functions_ask_again_who_is_asking(self, cast: Cast) -> None:
         fail(cast)
