@@ -17,6 +17,7 @@ from tests.catalogue import HIDDEN, REFUSED, TENANTS, Floor
 NOBODYS = {
     "portal_user": "a person may belong to several organizations",
     "portal_schedule": "what every installation does, whoever is here",
+    "portal_bounce": "a person's address, which refuses our mail",
     "portal_heartbeat": "a process serves everybody",
     "portal_keycheck": "sentinels prove keys and hold nothing",
     "django_session": "a browser signs in before it enters an organization",
@@ -221,6 +222,7 @@ WITHOUT_KEY = {
     ("portal_auditevent", "subject_id"): "the record outlives its subjects",
     ("portal_auditevent", "request_id"): "a text",
     ("portal_job", "request_id"): "a text",
+    ("portal_notice", "subject_id"): "a notice outlives what it is about",
     ("portal_sealedvalue", "row_id"): "points into the table it names; the seal is bound to it",
     ("portal_intake", "row_id"): "points into the table it names; the seal is bound to it",
     ("connections_connection", "account_id"): "the vendor's",

@@ -31,7 +31,7 @@ from portal.policy import TABLE, Permission, Role
 from tests import catalogue
 from tests.abuse.browsers import plain
 from tests.servers import Servers
-from tests.town import CANARY, ROLES, STRANGERS, Town
+from tests.town import CANARY, CHAT, ROLES, STRANGERS, TOLD, Town
 from tests.works import Works
 
 P = Permission
@@ -87,6 +87,10 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
         P.CONNECTION_MANAGE,
     ),
     "restores": P.AUDIT_VIEW,
+    # One's own notices; whose they are is part of every query.
+    **dict.fromkeys(TOLD, P.ORGANIZATION_VIEW),
+    **dict.fromkeys((f"platform_{name}" for name in TOLD), OPERATOR),
+    **dict.fromkeys((f"chat_channel{end}" for end in CHAT), P.ORGANIZATION_EDIT),
     **dict.fromkeys(("consumers", "consumer"), P.CONSUMER_EDIT),
     **dict.fromkeys(
         (

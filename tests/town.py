@@ -8,16 +8,32 @@ from uuid import uuid4
 
 from allauth.account.models import EmailAddress
 from django.test import Client
+from django.utils import timezone
 
 from connections.models import Connection, Consumer, PendingLink, SyncRun, Verification, Workspace
 from portal import roles
-from portal.models import Invitation, Membership, Organization, Team, TeamMembership, User
+from portal.models import (
+    Invitation,
+    Membership,
+    Notice,
+    Organization,
+    Receipt,
+    Team,
+    TeamMembership,
+    User,
+)
 from portal.policy import Role
 from tests.servers import Servers
 from tests.works import Works
 
 CANARY = "Zanzibar"  # part of every name in Acme, and of nothing else
 ROLES = {role.value: role for role in Role}
+# Pages of the same kind, for the table of addresses: one's own notices, the chat channel.
+TOLD = (
+    *("notices", "notices_bell", "notices_read_all", "notice_follow", "notice_read"),
+    *("notice_settings", "notice_address", "notice_address_confirm"),
+)
+CHAT = ("", "_state", "_test", "_again", "_remove")
 STRANGERS = ("mallory", "removed", "operator", "support", "nobody")
 
 
@@ -71,7 +87,13 @@ class Town:
             )
         with roles.using_role("worker"), self.works.inside(organization):
             made = self._linked(who, word)
+            notice = Notice.objects.create(
+                title=f"{word} is broken", dedupe=word, subject_name=word, url="/organizations/",
+                opened_at=timezone.now(), ready_at=timezone.now(),
+            )  # fmt: skip
+            receipt = Receipt.objects.create(notice=notice, user=who, created_at=timezone.now())
         return made | {
+            "receipt_id": receipt.id,
             "membership_id": in_team.id,
             "invitation_id": invited.id,
             "team_id": team.id,
