@@ -142,9 +142,11 @@ def _fresh(
 def _look(connection: Connection, min_ttl_seconds: int) -> _Seen:
     with tenancy.transaction():
         credential = _current(connection)
-        if credential.quarantined_at is not None and not credential.is_fresh(seconds=0):
-            raise Unavailable("This grant is held back until it was looked at.")
         needed = left_seconds(credential, min_ttl_seconds)
+        if credential.quarantined_at is not None:  # its refresh token was spent before a restore
+            needed = 0
+            if not credential.is_fresh(seconds=needed):
+                raise ReauthorizationRequired("The database was restored from before its renewal.")
         if credential.refreshable and not credential.is_fresh(seconds=needed):
             return _Seen(credential, None)
         now = clock.now()

@@ -63,7 +63,9 @@ RETURNING c.id, c.connection_id, c.version, taken.doubted, c.refresh_attempts, c
           k.connector, k.method, k.consumer_id, k.paused_at IS NOT NULL,
           k.suspect_since IS NOT NULL OR c.refresh_attempts > 1 AND k.last_error <> '',
           EXISTS (SELECT FROM connections_candidate s
-                   WHERE s.organization_id = c.organization_id AND s.credential_id = c.id)
+                   WHERE s.organization_id = c.organization_id AND s.credential_id = c.id),
+          k.name,
+          to_char(k.linked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'
 """
 _DUE = _CLAIM.replace("--which--", "c.refresh_due_at <= %(now)s AND k.connector = %(connector)s")
 _WANTED = _CLAIM.replace("--which--", "c.id = %(credential)s AND c.version = %(version)s")
@@ -102,6 +104,8 @@ class Row(NamedTuple):
     is_paused: bool
     is_troubled: bool
     has_spares: bool
+    name: str
+    linked_at: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from uuid import UUID
 
 from connections import lineage, places, registry
 from connections.errors import RateLimited
-from connections.flows import breaker, health, ledger, spares
+from connections.flows import breaker, health, ledger, marks, spares
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Outcome
 from connections.grant_explanations import LOST
+from connections.high_water import Mark
 from connections.lineage import AnswerClass, Decision, GrantView
 from connections.models import Connection, Credential
 from portal import clock, roles, tenancy, vault, vault_many
@@ -63,9 +64,23 @@ def settle(outcomes: Sequence[Outcome]) -> list[Settled]:
         _calm(concerned, [one.outcome for one in settled])
         settled += _decide(rest, concerned)
         ledger.write(settled)
+        marks.raise_all([_mark(one) for one in settled if one.version is not None])
         step("refresh.kept")
     step("refresh.settled")
     return settled
+
+
+def _mark(one: Settled) -> Mark:
+    row = one.outcome.claimed.row
+    return Mark(
+        connection_id=row.connection_id,
+        organization_id=tenancy.organization_id(),
+        name=row.name,
+        credential_id=row.credential_id,
+        generation=one.version or row.parent,
+        received_at=one.outcome.received_at,
+        linked_at=datetime.fromisoformat(row.linked_at),
+    )
 
 
 def _concerned(outcomes: Iterable[Outcome]) -> dict[UUID, Connection]:

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connections import high_water
-from connections.flows import restore
+from connections.errors import ReauthorizationRequired
+from connections.flows import refresh, restore
 from connections.high_water import Mark
 from connections.models import (
     Connection,
@@ -24,7 +25,7 @@ from connections.models import (
     credential_of,
 )
 from connections.queries import restores
-from portal import audit, roles
+from portal import audit, roles, tenancy
 from portal.models import AuditEvent, Notice, User
 from portal.policy import Role
 from tests.connections.ways import link_by_consent
@@ -96,6 +97,13 @@ class TestMarks:
         (mark,) = high_water.standing()
         assert (mark.connection_id, mark.name, mark.generation) == (linked.id, linked.name, 1)
 
+    def test_a_refresh_raises_it(self, works: Works, linked: Connection) -> None:
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            with tenancy.transaction():
+                Credential.objects.update(expires_at=timezone.now())
+            refresh.fresh(linked)
+        assert [mark.generation for mark in high_water.standing()] == [2]
+
     def test_a_mark_never_falls(self, works: Works, linked: Connection) -> None:
         now = timezone.now()
         mark_of(works, linked, generation=7, at=now + timedelta(seconds=2))
@@ -153,6 +161,18 @@ class TestRestoring:
         with works.inside():
             connection = Connection.objects.get()
         assert connection.state == Connection.State.NEEDS_REAUTHORIZATION
+
+    def test_its_living_access_token_is_used_to_the_end_and_then_no_more(
+        self, works: Works, linked: Connection
+    ) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            assert refresh.fresh(linked)
+            with tenancy.transaction():
+                Credential.objects.update(expires_at=timezone.now())
+            with pytest.raises(ReauthorizationRequired):
+                refresh.fresh(linked)
 
     def test_a_vendor_that_gives_the_same_refresh_token_again_is_no_trouble(
         self, works: Works, linked: Connection
