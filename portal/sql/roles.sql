@@ -65,6 +65,8 @@ ALTER ROLE portal_support SET idle_in_transaction_session_timeout = '15s';
 ALTER ROLE portal_sweeper SET statement_timeout = '10s';
 ALTER ROLE portal_sweeper SET lock_timeout = '1s';
 ALTER ROLE portal_sweeper SET idle_in_transaction_session_timeout = '15s';
+-- It writes leases and turns only. One that a crash of the server takes back is claimed again.
+ALTER ROLE portal_sweeper SET synchronous_commit = off;
 
 ALTER ROLE portal_worker SET statement_timeout = '60s';
 ALTER ROLE portal_worker SET lock_timeout = '10s';
