@@ -77,6 +77,19 @@ class Servers:
         if not children.wait_until(server.is_ready, child, 60):
             raise SystemExit(f"{server.name} did not start: {log.read_text()[-1000:]}")
 
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """Inside, PostgreSQL is stopped and takes no connection; afterwards it runs again."""
+        server, child = next(pair for pair in self.running if pair[0] is self.postgres)
+        self.running.remove((server, child))
+        children.stop(child, server.stop_signal, 10)
+        try:
+            yield
+        finally:
+            self._start(server)
+            for alias in connections:
+                connections[alias].close()
+
     def stop(self) -> None:
         while self.running:
             server, child = self.running.pop()
