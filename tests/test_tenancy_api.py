@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import pytest
 from psycopg import sql
+from psycopg.errors import RaiseException
 
 from tests import catalogue
 from tests.catalogue import REFUSED, Floor, readable, writable
@@ -105,3 +107,13 @@ def test_it_asks_for_few_kinds_of_work_and_for_its_organization_only(floor: Floo
     for kind in ("erase_organization", "revoke_connection", "send_mail"):
         assert job(floor, floor.a, kind) == REFUSED
     assert floor.attempt(ROLE, "SELECT count(*) FROM portal_job", floor.a) == REFUSED
+
+
+def test_a_database_without_the_role_says_who_makes_it(floor: Floor) -> None:
+    """An upgrade whose administrator has not run roles.sql again stops at the migration."""
+    migration = import_module("portal.migrations.0006_api_role")
+
+    says = pytest.raises(RaiseException, match=r"administrator run portal/sql/roles\.sql again")
+    with says, floor.admin.transaction():
+        floor.admin.execute(f"ALTER ROLE {ROLE} RENAME TO portal_away")
+        floor.admin.execute(migration.ROLE_EXISTS)

@@ -16,10 +16,9 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from connections.models import Connection, Credential, Verification
+from connections.models import Connection, Credential, RefreshAttempt, Verification
 from portal import doctor, keyfile, keyring, roles, startup, tenancy, vault
 from portal.keyfile import KeyringRefused
-from portal.models import AuditEvent
 from portal.secret import Secret
 from tests.abuse.bench import Bench
 from tests.servers import Servers
@@ -80,7 +79,9 @@ def admin(bench: Bench, servers: Servers) -> Iterator[Any]:
     """Writes as the administrator; afterwards every sealed value and data key is as it was."""
     name = connections["default"].settings_dict["NAME"]
     with servers.postgres.connect(name) as superuser:
-        superuser.execute("CREATE TEMP TABLE kept AS SELECT id, blob FROM portal_sealedvalue")
+        superuser.execute(
+            "CREATE TEMP TABLE kept AS SELECT id, domain, blob FROM portal_sealedvalue"
+        )
         superuser.execute("CREATE TEMP TABLE keys AS SELECT id, wrapped FROM portal_datakey")
         # The column itself takes sealed values only; somebody with this power could change that.
         superuser.execute("ALTER TABLE portal_sealedvalue DROP CONSTRAINT IF EXISTS"
@@ -101,6 +102,7 @@ BREAKS = [
         f" field = 'refresh' LIMIT 1) WHERE {ACCESS}",
         id="C04-field",
     ),
+    pytest.param(f"UPDATE portal_sealedvalue SET domain = 'grant' WHERE {ACCESS}", id="C04-domain"),
     pytest.param(
         f"UPDATE portal_sealedvalue SET blob = substring(blob for 40) WHERE {ACCESS}", id="C05-cut"
     ),
@@ -115,7 +117,7 @@ BREAKS = [
     ),
     pytest.param(
         "UPDATE portal_datakey SET wrapped = (SELECT wrapped FROM portal_datakey"
-        " WHERE domain = 'grant' AND organization_id = %(other)s) WHERE domain = 'grant'",
+        " WHERE domain = 'access' AND organization_id = %(other)s) WHERE domain = 'access'",
         id="C06",
     ),
     pytest.param(
@@ -132,7 +134,7 @@ BREAKS = [
 def other(bench: Bench) -> UUID:
     """Another organization with a data key of its own."""
     made = bench.works.organization("globex")
-    place = vault.Place(made.id, "connections_credential", uuid4(), "access")
+    place = vault.Place(made.id, "connections_credential", uuid4(), "access", "access")
     with roles.using_role("worker"), tenancy.acting_for(made), tenancy.transaction():
         vault.keep(place, Secret("a secret of globex"))
     return made.id
@@ -157,7 +159,10 @@ def test_a_changed_seal_is_a_fault_with_a_name(
 
 
 def restore(admin: Any) -> None:
-    admin.execute("UPDATE portal_sealedvalue s SET blob = k.blob FROM kept k WHERE k.id = s.id")
+    admin.execute(
+        "UPDATE portal_sealedvalue s SET domain = k.domain, blob = k.blob"
+        " FROM kept k WHERE k.id = s.id"
+    )
     admin.execute("UPDATE portal_datakey d SET wrapped = k.wrapped FROM keys k WHERE k.id = d.id")
 
 
@@ -174,7 +179,7 @@ def test_C04_a_broken_consumer_loses_no_connection(bench: Bench, admin: Any) -> 
     restore(admin)
     assert bench.verify().outcome == Verification.Outcome.PASSED
     with bench.works.inside():
-        assert AuditEvent.objects.filter(action="credential.refreshed").exists()
+        assert RefreshAttempt.objects.filter(decision="became_current").exists()
 
 
 # ── Settings of production ────────────────────────────────────────────────────────────────────
