@@ -94,7 +94,9 @@ def _finding(mark: Mark, connection: Connection | None, credential: Credential |
         return ""
     if credential.version >= mark.generation or not _is_spent(credential):
         return ""
-    return ASK_AGAIN if clock.now() - mark.received_at < GRACE else Because.SPENT
+    spent_by_the_last = mark.generation == credential.version + 1
+    is_recent = clock.now() - mark.received_at < GRACE
+    return ASK_AGAIN if spent_by_the_last and is_recent else Because.SPENT
 
 
 def _is_spent(credential: Credential) -> bool:

@@ -66,7 +66,7 @@ def received_later(works: Works, connection: Connection, ago: timedelta) -> None
             decision="became_current",
         )
     high_water.lower([connection.id])  # the link is older than the test can wait for
-    mark_of(works, connection, generation=credential.version + 3, at=timezone.now() - ago)
+    mark_of(works, connection, generation=credential.version + 1, at=timezone.now() - ago)
 
 
 def mark_of(works: Works, connection: Connection, *, generation: int, at: datetime) -> None:
@@ -133,6 +133,13 @@ class TestRestoring:
             assert credential.intent_version == credential.version
             assert credential.quarantined_at is None
             assert not HeldBack.objects.exists()
+
+    def test_what_was_spent_longer_ago_than_the_last_answer_is_never_sent(
+        self, works: Works, linked: Connection
+    ) -> None:
+        received_later(works, linked, timedelta(minutes=8))
+        mark_of(works, linked, generation=7, at=timezone.now())
+        assert [behind.finding for behind in settled()] == [Because.SPENT]
 
     def test_what_was_spent_a_day_ago_is_never_sent(self, works: Works, linked: Connection) -> None:
         received_later(works, linked, timedelta(hours=24))

@@ -2,4 +2,9 @@
 
 PROOFS: dict[str, str] = {
     "refresh": "tests.prove.refresh",
+    "kills": "tests.prove.kills",
+    "valkey": "tests.prove.valkey",
+    "storm": "tests.prove.storm",
+    "work": "tests.prove.work",
+    "restore": "tests.prove.restore",
 }
