@@ -101,7 +101,7 @@ def later(
                 ref={name: str(value) for name, value in ref.items()},
                 dedupe=dedupe,
                 priority=priority,
-                run_at=run_at or timezone.now(),
+                run_at=run_at or clock.now(),
                 max_attempts=max_attempts,
                 request_id=context_vars.request_id.get(),
             )
@@ -230,7 +230,7 @@ def _again(held: Claim, kind: Kind, code: str, seconds: float | None, *, free: b
     wait = backoff_seconds(held.job.attempts) if seconds is None else seconds
     with tenancy.transaction():
         Job.objects.filter(id=held.id, lease_owner=held.owner).update(
-            run_at=timezone.now() + timedelta(seconds=wait),
+            run_at=clock.now() + timedelta(seconds=wait),
             attempts=held.job.attempts - 1 if free else held.job.attempts,
             lease_owner=None,
             lease_until=None,

@@ -186,15 +186,15 @@ class TestMany:
 
         assert len(mail.outbox) == 15
 
-    def test_a_thousand_at_once_and_more_within_ten_minutes_are_two_mails_each(
+    def test_a_hundred_at_once_and_more_within_ten_minutes_are_two_mails_each(
         self, bells: Bells
     ) -> None:
         with bells.cast.inside():
-            for number in range(1000):
+            for number in range(100):
                 bells.tell(f"first-{number}")
         bells.wait()
         assert len(mail.outbox) == 3
-        assert "And 975 more" in mail.outbox[0].body
+        assert "And 75 more" in mail.outbox[0].body
 
         with bells.cast.inside():
             for number in range(10):

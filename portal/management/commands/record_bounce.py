@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import bounces, dsn
+from portal import bounces, dsn, roles
 
 
 class Command(BaseCommand):
@@ -23,5 +23,6 @@ class Command(BaseCommand):
             reports = dsn.read(sys.stdin.buffer.read(dsn.LARGEST + 1))
         except dsn.NotAReport as error:
             raise CommandError(str(error)) from None
-        for report in reports:
-            self.stdout.write(bounces.record(report))
+        with roles.using_role("worker"):
+            for report in reports:
+                self.stdout.write(bounces.record(report))
