@@ -11,6 +11,7 @@ import importlib
 import logging
 import sys
 import time
+import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,9 +46,14 @@ def run(names: list[str], *, short: bool) -> list[bool]:
         told = importlib.import_module("tests.prove.told")
         for name in names:
             begun = time.monotonic()
-            with stage.on(running, "portal_prove") as at:
-                outcome = importlib.import_module(PROOFS[name]).prove(at, short=short)
-            held.append(told.report(name, outcome, FOLDER, time.monotonic() - begun))
+            try:
+                with stage.on(running, "portal_prove") as at:
+                    outcome = importlib.import_module(PROOFS[name]).prove(at, short=short)
+            except Exception:  # the others are worth running all the same
+                print(f"\n{name} broke off:\n{traceback.format_exc()}", flush=True)
+                held.append(False)
+            else:
+                held.append(told.report(name, outcome, FOLDER, time.monotonic() - begun))
     return held
 
 
