@@ -10,5 +10,12 @@ class ConnectionsConfig(AppConfig):
     label = "connections"
 
     def ready(self) -> None:
-        for module in ("tasks", "hooks", "chat", "flows.told_kinds", "flows.expiry"):
+        for module in (
+            "tasks",
+            "hooks",
+            "chat",
+            "flows.told_kinds",
+            "flows.expiry",
+            "grant_checks",
+        ):
             import_module(f"connections.{module}")
