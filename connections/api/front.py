@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from typing import Any, Final
 from uuid import uuid4
@@ -66,7 +66,6 @@ class Front:
 def _is_plain(environ: Environ) -> bool:
     """Whether nothing about it is for Django to judge: its host, its transport, its size."""
     length = environ.get("CONTENT_LENGTH") or ""
-    host, _ = split_domain_port(environ.get("HTTP_HOST", ""))
     return (
         environ["REQUEST_METHOD"] == "POST"
         and length.isascii()
@@ -75,10 +74,16 @@ def _is_plain(environ: Environ) -> bool:
         and int(length) <= LONGEST_BODY
         and "HTTP_TRANSFER_ENCODING" not in environ
         and "HTTP_X_FORWARDED_HOST" not in environ
-        and bool(host)
-        and validate_host(host, settings.ALLOWED_HOSTS)
+        and _is_ours(environ.get("HTTP_HOST", ""))
         and (not settings.TLS_ONLY or _is_secure(environ))
     )
+
+
+@lru_cache(maxsize=64)
+def _is_ours(given: str) -> bool:
+    """Whether this Host header names us."""
+    host, _ = split_domain_port(given)
+    return bool(host) and validate_host(host, settings.ALLOWED_HOSTS)
 
 
 def _is_secure(environ: Environ) -> bool:

@@ -51,11 +51,9 @@ notices.register(
 def found(key_hash: bytes) -> tuple[UUID, UUID] | None:
     """Key and organization of this hash; the only thing asked before an organization is known."""
     with roles.connection().cursor() as cursor:
-        cursor.execute(
-            "SELECT id, organization_id FROM connections_service_key_by_hash(%s)", [key_hash]
-        )
-        row: tuple[UUID, UUID] | None = cursor.fetchone()
-    return row
+        cursor.execute("SELECT connections_service_key_by_hash(%s)", [key_hash])
+        known: list[UUID] | None = cursor.fetchone()[0]
+    return (known[0], known[1]) if known else None
 
 
 @contextmanager

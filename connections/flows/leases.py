@@ -19,8 +19,9 @@ from connections.contracts import Manifest
 from connections.flows import waits
 from connections.models import Connection, Credential, LeaseOutcome
 from portal import clock, hints, roles, tenancy, vault, work
-from portal.keys import SealBroken
+from portal.keys import Cipher, SealBroken
 from portal.secret import Secret
+from portal.vault import Place
 
 MIN_TTL: Final = range(1, 3601)
 DEFAULT_TTL: Final = 300
@@ -30,10 +31,14 @@ UNKNOWN_KEY: Final = "unknown_key"
 UNREADABLE: Final = "unreadable"
 BUSY: Final = "busy"
 
+KEYS_HELD_SECONDS, MOST_KEYS_HELD = 60.0, 1024
+_held: dict[tuple[UUID, bytes], Cipher] = {}
+_held_since = [0.0]
+
 _ASK = """
-SELECT verdict, lease_id, organization_id, key_id, connection_id, connector, connection_name,
-       state, suspect_since, last_success_at, capabilities, credential_id, vocabulary, scopes,
-       version, expires_at, seconds, blob, wrapped
+SELECT verdict, lease_id, organization_id, connection_id, connector, connection_name, state,
+       suspect_since, last_success_at, capabilities, credential_id, vocabulary, scopes, version,
+       expires_at, seconds, blob, wrapped
   FROM connections_lease(%s::bytea, %s::uuid, %s::int, %s, %s, %s, %s::timestamptz, %s::text[],
                          %s::uuid, %s::boolean, %s::boolean)
 """
@@ -66,7 +71,6 @@ class Answer(NamedTuple):
     verdict: str
     lease_id: UUID | None
     organization_id: UUID
-    key_id: UUID | None
     connection_id: UUID | None
     connector: str
     connection_name: str
@@ -146,11 +150,23 @@ def _asked(ask: Ask, *, last_word: bool = False) -> Answer:
 def _opened(answer: Answer) -> Secret:
     """The token, from the bytes that came with the answer; the lease is its trace."""
     place = places.of_grant(answer.organization_id, answer.credential_id, places.ACCESS)
-    wrapped = bytes(answer.wrapped)
     try:
-        return vault.unseal_under(partial(vault.unwrapped, wrapped), bytes(answer.blob), place)
+        return vault.unseal_under(partial(_data_key, answer.wrapped), answer.blob, place)
     except SealBroken:
         raise NotGranted(UNREADABLE, answer) from None
+
+
+def _data_key(wrapped: bytes, place: Place, version: int) -> Cipher:
+    """The data key, unwrapped at most once a minute. Its stored bytes are read each time, so one
+    that was destroyed or replaced opens nothing here either."""
+    now, name = time.monotonic(), (place.organization_id, wrapped)
+    if now - _held_since[0] > KEYS_HELD_SECONDS or len(_held) >= MOST_KEYS_HELD:
+        _held.clear()
+        _held_since[0] = now
+    cipher = _held.get(name)
+    if cipher is None:
+        cipher = _held[name] = vault.unwrapped(wrapped, place, version)
+    return cipher
 
 
 # ── When no fresh token is there ──────────────────────────────────────────────────────────────

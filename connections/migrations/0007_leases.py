@@ -74,128 +74,126 @@ API_READS = {
 
 # One round trip for a fresh token: key, entitlement, connection, token and record. Nothing of the
 # key is cached, so a revoked one is refused at once. `portal_api` runs it with its own rights.
-# The statement is its own transaction, which is how long SET LOCAL lasts.
+# The statement is its own transaction, which is how long SET LOCAL lasts. Every row is found by a
+# unique key, so one plan serves for all.
 LEASE_SQL = """
 CREATE FUNCTION connections_lease(
     wanted bytea, wish uuid, min_ttl integer, said text, came_from text, request text,
     moment timestamptz, reading text[], refused uuid, refused_any boolean, last_word boolean,
-    OUT verdict text, OUT lease_id uuid, OUT organization_id uuid, OUT key_id uuid,
-    OUT connection_id uuid, OUT connector text, OUT connection_name text, OUT state text,
-    OUT suspect_since timestamptz, OUT last_success_at timestamptz, OUT capabilities text[],
-    OUT credential_id uuid, OUT vocabulary text, OUT scopes text[], OUT version integer,
-    OUT expires_at timestamptz, OUT seconds integer, OUT blob bytea, OUT wrapped bytea
-) LANGUAGE plpgsql VOLATILE AS $$
+    OUT verdict text, OUT lease_id uuid, OUT organization_id uuid, OUT connection_id uuid,
+    OUT connector text, OUT connection_name text, OUT state text, OUT suspect_since timestamptz,
+    OUT last_success_at timestamptz, OUT capabilities text[], OUT credential_id uuid,
+    OUT vocabulary text, OUT scopes text[], OUT version integer, OUT expires_at timestamptz,
+    OUT seconds integer, OUT blob bytea, OUT wrapped bytea
+) LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
+    known uuid[] := connections_service_key_by_hash(wanted);
+    key uuid := known[1];
     k record;
-    c record;
-    used timestamptz;
     told integer;
     promised timestamptz;
 BEGIN
-    SELECT f.id, f.organization_id INTO key_id, organization_id
-      FROM connections_service_key_by_hash(wanted) f;
-    IF key_id IS NULL THEN
+    IF key IS NULL THEN
         verdict := 'unknown_key';
         RETURN;
     END IF;
-    EXECUTE format('SET LOCAL app.organization_id = %L; SET LOCAL app.teams = ''*''',
-                   organization_id);
-    SELECT s.scopes, s.connectors, s.connections, s.networks, s.distinct_per_hour, s.expires_at,
-           s.last_used_at, s.frozen_at, s.revoked_at,
-           greatest(s.thawed_at, moment - interval '1 hour') AS counted_from
-      INTO k FROM connections_servicekey s WHERE s.id = key_id;
+    organization_id := known[2];
+    EXECUTE format('SET LOCAL app.organization_id = %L', organization_id);
+    SELECT s.scopes AS may, s.connectors, s.connections, s.networks, s.distinct_per_hour,
+           s.expires_at AS key_ends, s.last_used_at, s.frozen_at, s.revoked_at,
+           greatest(s.thawed_at, moment - interval '1 hour') AS counted_from,
+           u.last_at AS asked_before,
+           t.id, t.connector, t.name, t.state, t.paused_at, t.suspect_since, t.last_success_at,
+           t.capabilities,
+           g.id AS credential, g.refreshable, g.vocabulary, g.scopes, g.version, g.expires_at,
+           g.expires_at - coalesce(g.refreshed_at, g.created_at) AS life,
+           v.blob, d.wrapped
+      INTO k
+      FROM connections_servicekey s
+      LEFT JOIN connections_connection t ON t.id = wish
+      LEFT JOIN connections_keyuse u ON u.service_key_id = s.id AND u.connection_id = t.id
+      LEFT JOIN connections_credential g ON g.organization_id = t.organization_id
+           AND g.connection_id = t.id AND g.replaced_at IS NULL
+      LEFT JOIN portal_sealedvalue v ON v.organization_id = t.organization_id
+           AND v.table_name = 'connections_credential' AND v.row_id = g.id
+           AND v.field = 'access' AND v.domain = 'access'
+      LEFT JOIN portal_datakey d ON d.organization_id = t.organization_id
+           AND d.domain = 'access' AND d.state <> 'destroyed'
+           AND d.version = ('x' || encode(substring(v.blob FROM 4 FOR 4), 'hex'))::bit(32)::int
+     WHERE s.id = key;
 
     IF k.revoked_at IS NOT NULL THEN verdict := 'key_revoked';
-    ELSIF k.expires_at <= moment THEN verdict := 'key_expired';
+    ELSIF k.key_ends <= moment THEN verdict := 'key_expired';
     ELSIF k.frozen_at IS NOT NULL THEN verdict := 'key_frozen';
     ELSIF cardinality(k.networks) > 0 AND NOT coalesce(
         (SELECT bool_or(nullif(came_from, '')::inet <<= n::cidr) FROM unnest(k.networks) n), false)
     THEN verdict := 'network';
+    ELSIF k.id IS NULL THEN verdict := 'not_found';
+    ELSIF k.connector <> ALL (k.connectors)
+          OR cardinality(k.connections) > 0 AND wish <> ALL (k.connections)
+    THEN verdict := 'not_entitled';
+    ELSIF NOT k.may && '{tokens:read,tokens:write}'::varchar[] THEN verdict := 'scope';
+    ELSIF k.state = 'revoked' THEN verdict := 'revoked';
+    ELSIF k.paused_at IS NOT NULL THEN verdict := 'paused';
+    ELSIF k.state = 'needs_reauthorization' OR k.credential IS NULL THEN verdict := 'needs_link';
+    ELSIF NOT k.refreshable THEN verdict := 'not_leasable';
+    ELSIF 'tokens:write' <> ALL (k.may) AND (k.scopes IS NULL OR EXISTS (
+        SELECT FROM unnest(k.scopes) s WHERE k.connector || ' ' || s <> ALL (reading)))
+    THEN verdict := 'scope';
+    ELSIF k.life < make_interval(secs => min_ttl + 60) THEN
+        verdict := 'too_long';
+        seconds := greatest(0, extract(epoch FROM k.life)::int - 60);
     END IF;
-
-    IF verdict IS NULL THEN
-        SELECT t.id, t.connector, t.name, t.state, t.paused_at, t.suspect_since, t.last_success_at,
-               t.capabilities, g.id AS credential, g.refreshable, g.vocabulary, g.scopes,
-               g.version, g.expires_at, coalesce(g.refreshed_at, g.created_at) AS received_at,
-               v.blob, d.wrapped
-          INTO c
-          FROM connections_connection t
-          LEFT JOIN connections_credential g ON g.organization_id = t.organization_id
-               AND g.connection_id = t.id AND g.replaced_at IS NULL
-          LEFT JOIN portal_sealedvalue v ON v.organization_id = t.organization_id
-               AND v.table_name = 'connections_credential' AND v.row_id = g.id
-               AND v.field = 'access' AND v.domain = 'access'
-          LEFT JOIN portal_datakey d ON d.organization_id = t.organization_id
-               AND d.domain = 'access' AND d.state <> 'destroyed'
-               AND d.version = ('x' || encode(substring(v.blob FROM 4 FOR 4), 'hex'))::bit(32)::int
-         WHERE t.id = wish;
-        connection_id := c.id;
-        connector := c.connector; connection_name := c.name; state := c.state;
-        suspect_since := c.suspect_since; last_success_at := c.last_success_at;
-        capabilities := c.capabilities; credential_id := c.credential;
-        vocabulary := c.vocabulary; scopes := c.scopes; version := c.version;
-        expires_at := c.expires_at;
-
-        IF c.id IS NULL THEN verdict := 'not_found';
-        ELSIF c.connector <> ALL (k.connectors)
-              OR cardinality(k.connections) > 0 AND c.id <> ALL (k.connections)
-        THEN verdict := 'not_entitled';
-        ELSIF NOT k.scopes && '{tokens:read,tokens:write}'::varchar[] THEN verdict := 'scope';
-        ELSIF c.state = 'revoked' THEN verdict := 'revoked';
-        ELSIF c.paused_at IS NOT NULL THEN verdict := 'paused';
-        ELSIF c.state = 'needs_reauthorization' OR c.credential IS NULL
-        THEN verdict := 'needs_link';
-        ELSIF NOT c.refreshable THEN verdict := 'not_leasable';
-        ELSIF 'tokens:write' <> ALL (k.scopes) AND (c.scopes IS NULL OR EXISTS (
-            SELECT FROM unnest(c.scopes) s WHERE c.connector || ' ' || s <> ALL (reading)))
-        THEN verdict := 'scope';
-        ELSIF c.expires_at - c.received_at < make_interval(secs => min_ttl + 60) THEN
-            verdict := 'too_long';
-            seconds := greatest(0, extract(epoch FROM c.expires_at - c.received_at)::int - 60);
-        END IF;
-    END IF;
+    connection_id := k.id;
+    connector := k.connector;
+    connection_name := k.name;
+    state := k.state;
+    suspect_since := k.suspect_since;
+    last_success_at := k.last_success_at;
+    capabilities := k.capabilities;
+    credential_id := k.credential;
+    vocabulary := k.vocabulary;
+    scopes := k.scopes;
+    version := k.version;
+    expires_at := k.expires_at;
 
     -- How many different connections in an hour. Only one that is new in it is counted, behind the
     -- key's lock, so that two at once do not both take the last place.
-    IF verdict IS NULL THEN
-        SELECT u.last_at INTO used FROM connections_keyuse u
-         WHERE u.service_key_id = key_id AND u.connection_id = wish;
-        IF used IS NULL OR used <= k.counted_from THEN
-            PERFORM FROM connections_servicekey s WHERE s.id = key_id FOR NO KEY UPDATE;
-            IF NOT FOUND THEN
-                verdict := 'key_frozen';  -- in the meantime
+    IF verdict IS NULL AND (k.asked_before IS NULL OR k.asked_before <= k.counted_from) THEN
+        PERFORM FROM connections_servicekey s WHERE s.id = key FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            verdict := 'key_frozen';  -- in the meantime
+        ELSE
+            SELECT count(*) INTO told FROM connections_keyuse u
+             WHERE u.service_key_id = key AND u.last_at > k.counted_from
+               AND u.connection_id <> wish;
+            IF told < k.distinct_per_hour THEN
+                INSERT INTO connections_keyuse (id, organization_id, service_key_id,
+                    connection_id, last_at)
+                VALUES (gen_random_uuid(), organization_id, key, wish, moment)
+                ON CONFLICT ON CONSTRAINT key_use_once DO UPDATE SET last_at = moment;
             ELSE
-                SELECT count(*) INTO told FROM connections_keyuse u
-                 WHERE u.service_key_id = key_id AND u.last_at > k.counted_from
-                   AND u.connection_id <> wish;
-                IF told >= k.distinct_per_hour THEN
-                    verdict := 'froze';
-                    UPDATE connections_servicekey s
-                       SET frozen_at = moment, frozen_because = 'too_many' WHERE s.id = key_id;
-                    INSERT INTO portal_job (id, organization_id, kind, ref, dedupe, priority,
-                        run_at, attempts, max_attempts, last_error, request_id, created_at)
-                    VALUES (gen_random_uuid(), organization_id, 'service_key_stopped',
-                        jsonb_build_object('key_id', key_id, 'because', 'too_many'),
-                        'key_stopped:' || key_id, 10, now(), 0, 20, '', request, now())
-                    ON CONFLICT DO NOTHING;
-                ELSE
-                    INSERT INTO connections_keyuse (id, organization_id, service_key_id,
-                        connection_id, last_at)
-                    VALUES (gen_random_uuid(), organization_id, key_id, wish, moment)
-                    ON CONFLICT ON CONSTRAINT key_use_once DO UPDATE SET last_at = moment;
-                END IF;
+                verdict := 'froze';
+                UPDATE connections_servicekey s
+                   SET frozen_at = moment, frozen_because = 'too_many' WHERE s.id = key;
+                INSERT INTO portal_job (id, organization_id, kind, ref, dedupe, priority,
+                    run_at, attempts, max_attempts, last_error, request_id, created_at)
+                VALUES (gen_random_uuid(), organization_id, 'service_key_stopped',
+                    jsonb_build_object('key_id', key, 'because', 'too_many'),
+                    'key_stopped:' || key || ':too_many', 10, now(), 0, 20, '', request, now())
+                ON CONFLICT DO NOTHING;
             END IF;
-        ELSIF used < moment - interval '1 minute' THEN
-            UPDATE connections_keyuse u SET last_at = moment
-             WHERE u.id = (SELECT w.id FROM connections_keyuse w WHERE w.service_key_id = key_id
-                           AND w.connection_id = wish FOR NO KEY UPDATE SKIP LOCKED);
         END IF;
+    ELSIF verdict IS NULL AND k.asked_before < moment - interval '1 minute' THEN
+        UPDATE connections_keyuse u SET last_at = moment
+         WHERE u.id = (SELECT w.id FROM connections_keyuse w WHERE w.service_key_id = key
+                       AND w.connection_id = wish FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
 
     -- The consumer saw a 401. Of an older token that says nothing; else a look, once a minute.
     IF verdict IS NULL AND (refused_any OR refused IS NOT NULL) AND (
-        refused IS NULL OR c.version = (SELECT l.version FROM connections_lease l
-            WHERE l.id = refused AND l.connection_id = wish AND l.service_key_id = key_id))
+        refused IS NULL OR k.version = (SELECT l.version FROM connections_lease l
+            WHERE l.id = refused AND l.connection_id = wish AND l.service_key_id = key))
     THEN
         SELECT 60 - extract(epoch FROM moment - max(u.refused_at))::int INTO seconds
           FROM connections_keyuse u WHERE u.connection_id = wish
@@ -203,25 +201,26 @@ BEGIN
         verdict := CASE WHEN seconds IS NULL THEN 'look' ELSE 'too_soon' END;
         IF verdict = 'look' THEN
             UPDATE connections_keyuse u SET refused_at = moment
-             WHERE u.service_key_id = key_id AND u.connection_id = wish;
+             WHERE u.service_key_id = key AND u.connection_id = wish;
         END IF;
     END IF;
 
-    IF verdict IS NULL AND c.expires_at > moment + make_interval(secs => min_ttl)
-       AND c.blob IS NOT NULL AND c.wrapped IS NOT NULL
+    IF verdict IS NULL AND k.wrapped IS NOT NULL
+       AND k.expires_at > moment + make_interval(secs => min_ttl)
     THEN
         verdict := 'granted';
-        blob := c.blob;
-        wrapped := c.wrapped;
-        seconds := extract(epoch FROM c.expires_at - moment)::int;
+        blob := k.blob;
+        wrapped := k.wrapped;
+        seconds := extract(epoch FROM k.expires_at - moment)::int;
     END IF;
 
     -- A new token may end the one before it ten minutes later (trust.md §5.1): what was handed out
     -- for longer is waited for.
-    IF verdict IS NULL AND c.blob IS NOT NULL AND c.expires_at > moment + interval '10 minutes' THEN
+    IF verdict IS NULL AND k.wrapped IS NOT NULL AND k.expires_at > moment + interval '10 minutes'
+    THEN
         SELECT max(l.at + make_interval(secs => l.min_ttl_seconds)) INTO promised
           FROM connections_lease l
-         WHERE l.connection_id = wish AND l.outcome = 'granted' AND l.version = c.version
+         WHERE l.connection_id = wish AND l.outcome = 'granted' AND l.version = k.version
            AND l.at > moment - interval '1 hour';
         IF promised > moment + interval '10 minutes' THEN
             verdict := 'promised';
@@ -236,13 +235,12 @@ BEGIN
         lease_id := gen_random_uuid();
         INSERT INTO connections_lease (id, organization_id, service_key_id, connection_id, asked,
             at, reason, min_ttl_seconds, outcome, version, expires_at, address, request_id)
-        VALUES (lease_id, organization_id, key_id, connection_id, wish, moment, said, min_ttl,
-            verdict, version, CASE WHEN verdict = 'granted' THEN expires_at END, came_from,
-            request);
+        VALUES (lease_id, organization_id, key, k.id, wish, moment, said, min_ttl, verdict,
+            k.version, CASE WHEN verdict = 'granted' THEN k.expires_at END, came_from, request);
     END IF;
     IF k.last_used_at IS NULL OR k.last_used_at < moment - interval '1 minute' THEN
         UPDATE connections_servicekey s SET last_used_at = moment
-         WHERE s.id = (SELECT w.id FROM connections_servicekey w WHERE w.id = key_id
+         WHERE s.id = (SELECT w.id FROM connections_servicekey w WHERE w.id = key
                        FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
 END $$
@@ -525,7 +523,7 @@ class Migration(migrations.Migration):
                 # Who has the process can stop keys with it, and let none go on.
                 "CREATE POLICY api_stops ON connections_servicekey AS RESTRICTIVE FOR UPDATE"
                 " TO portal_api USING (revoked_at IS NULL AND frozen_at IS NULL) WITH CHECK (true)",
-                # Before an organization is known, a key is found by its hash.
+                # Before an organization is known, key and organization are found by the hash.
                 "CREATE POLICY lookup ON connections_servicekey FOR SELECT TO portal_lookup"
                 " USING (true)",
                 "GRANT SELECT (id, organization_id, hash) ON connections_servicekey"
@@ -556,10 +554,9 @@ class Migration(migrations.Migration):
         lookup_function(
             "connections_service_key_by_hash",
             "(wanted bytea)",
-            "RETURNS TABLE (id uuid, organization_id uuid)"
-            " LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$"
-            " SELECT k.id, k.organization_id FROM connections_servicekey k"
-            " WHERE k.hash = wanted $$",
+            "RETURNS uuid[] LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public AS $$"
+            " BEGIN RETURN (SELECT ARRAY[k.id, k.organization_id] FROM connections_servicekey k"
+            " WHERE k.hash = wanted); END $$",
             also="portal_api",
         ),
         RunSQL(
