@@ -61,13 +61,24 @@ def keep_sweeping() -> None:
 def keep_schedules() -> None:
     """Do what is scheduled until the worker stops; a thread of its own, for no sweep may wait."""
     while not _stop.is_set():
-        _tried("schedules.raised", schedules.run_due)
+        _tried("schedules.raised", keep_time)
         _stop.wait(settings.SWEEP_SECONDS * random.uniform(0.2, 0.3))
 
 
+def keep_time() -> None:
+    """Do what is scheduled, and what that made due, whether or not its hint arrives."""
+    if schedules.run_due():
+        lend_hands()
+
+
 def sweep() -> None:
-    """Take the steps of a sweep; threads of our own do what no hint has woken anybody for."""
+    """Take the steps of a sweep, and do what no hint has woken anybody for."""
     work.start_due()
+    lend_hands()
+
+
+def lend_hands() -> None:
+    """Threads of our own do what is due, as many as it needs and no more than there are."""
     for _ in range(work.due(MOST_HANDS)):
         if not _hands.acquire(blocking=False):
             break
