@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from uuid import UUID
 
 from connections import high_water, places
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 GRACE = timedelta(minutes=9, seconds=30)  # of the vendor's ten, the rest is for the way there
 ASK_AGAIN = "ask_again"
+PORTION = 1000
+LOCK = 0x7265_7374  # any number of our own
 Because = HeldBack.Because
 
 
@@ -38,11 +40,14 @@ class Behind:
 
 def settle() -> list[Behind]:
     """Whatever is behind its mark is asked again, or held back and told. Before any work begins."""
-    found = compare()
-    for organization_id, theirs in groupby(found, key=lambda one: one.mark.organization_id):
-        with tenancy.acting_for(organization_id), tenancy.transaction():
-            for behind in theirs:
-                _settle(behind)
+    found: list[Behind] = []
+    for portion in _portions():
+        with tenancy.acting_for(portion[0].organization_id), tenancy.transaction():
+            _one_at_a_time()
+            behind = list(_compared(portion))
+            for one in behind:
+                _settle(one)
+        found += behind
     high_water.lower(one.mark.connection_id for one in found if one.finding == Because.MISSING)
     if found:
         log.error("restore.noticed", extra={"behind": len(found)})
@@ -51,32 +56,42 @@ def settle() -> list[Behind]:
 
 def compare() -> list[Behind]:
     """What is behind its mark and not held back yet; changes nothing."""
-    with roles.using_role("sweeper"):
-        known = set(Organization.objects.values_list("id", flat=True))
     found: list[Behind] = []
-    marks = (mark for mark in high_water.standing() if mark.organization_id in known)
-    for organization_id, theirs in groupby(marks, key=lambda mark: mark.organization_id):
-        with tenancy.acting_for(organization_id), tenancy.transaction():
-            found += _compared(list(theirs))
+    for portion in _portions():
+        with tenancy.acting_for(portion[0].organization_id), tenancy.transaction():
+            found += _compared(portion)
     return found
 
 
+def _portions() -> Iterator[list[Mark]]:
+    """The marks of organizations that there are, at most so many of one at a time."""
+    with roles.using_role("sweeper"):
+        known = set(Organization.objects.values_list("id", flat=True))
+    marks = (mark for mark in high_water.standing() if mark.organization_id in known)
+    for _, theirs in groupby(marks, key=lambda mark: mark.organization_id):
+        while portion := list(islice(theirs, PORTION)):
+            yield portion
+
+
+def _one_at_a_time() -> None:
+    """Two workers that start together hold back each connection once."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
 def _compared(marks: list[Mark]) -> Iterator[Behind]:
-    connections = Connection.objects.in_bulk([mark.connection_id for mark in marks])
-    told = {row.connection_id: row.at for row in HeldBack.objects.order_by("at")}
+    ids = [mark.connection_id for mark in marks]
+    connections = Connection.objects.only("id", "organization_id", "state", "linked_at")
+    links = connections.in_bulk(ids)
+    told = dict(HeldBack.objects.order_by("at").values_list("connection_id", "at"))
+    credentials = Credential.objects.only("id", "organization_id", "connection_id", "version")
     current = {
         credential.connection_id: credential
-        for credential in Credential.objects.filter(
-            connection_id__in=list(connections), replaced_at=None
-        )
+        for credential in credentials.filter(connection_id__in=ids, replaced_at=None)
     }
     for mark in marks:
-        connection, credential = (
-            connections.get(mark.connection_id),
-            current.get(mark.connection_id),
-        )
-        finding = _finding(mark, connection, credential)
-        at = told.get(mark.connection_id)
+        connection, at = links.get(mark.connection_id), told.get(mark.connection_id)
+        finding = _finding(mark, connection, current.get(mark.connection_id))
         if finding and (at is None or at < mark.linked_at):
             yield Behind(mark, finding)
 
