@@ -116,9 +116,9 @@ def shared(
     return ours | kept | {children.MARK: str(layout.var)}
 
 
-def secret_key(layout: Layout) -> Path:
+def secret_key(layout: Layout, name: str = "secret_key") -> Path:
     """Django's own key, made at the first start."""
-    path = layout.folder("keys", layout.portal) / "secret_key"
+    path = layout.folder("keys", layout.portal) / name
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
         with os.fdopen(descriptor, "w") as file:
@@ -138,6 +138,9 @@ def for_process(process: str, layout: Layout, environment: Mapping[str, str]) ->
     own = {"PORTAL_PROCESS": process, "KEYRING_DIR": str(keyrings(layout))}
     if process in ("web", "api", "worker"):
         own["KEYRING_FILE"] = str(keyrings(layout) / f"{process}.json")
+    if process == "api" and environment.get("SECRET_KEY_FILE") == str(secret_key(layout)):
+        # The pages' one seals sessions; this one signs where a list goes on.
+        own["SECRET_KEY_FILE"] = str(secret_key(layout, "api_secret_key"))
     return {**environment, **own}
 
 

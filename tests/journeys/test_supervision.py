@@ -40,14 +40,18 @@ def test_the_sign_in_page_is_there(live_portal):
 
 
 def test_each_process_holds_only_its_own_keys(live_portal):
+    def named(name: str, variable: str) -> str:
+        environment = Path(f"/proc/{live_portal.pid(name)}/environ").read_text().split("\0")
+        return next((e for e in environment if e.startswith(f"{variable}=")), "")
+
     def keyring(name: str) -> str:
-        environment = Path(f"/proc/{live_portal.pid(name)}/environ").read_bytes().split(b"\0")
-        return next((e.decode() for e in environment if e.startswith(b"KEYRING_FILE=")), "")
+        return named(name, "KEYRING_FILE")
 
     assert keyring("web").endswith("web.json")
     assert keyring("api").endswith("api.json")
     assert keyring("worker").endswith("worker.json")
     assert keyring("tick") == keyring("sandbox") == ""
+    assert named("api", "SECRET_KEY_FILE") != named("web", "SECRET_KEY_FILE") != ""
 
 
 def test_the_sandbox_is_told_no_address_of_ours(live_portal):
