@@ -213,8 +213,10 @@ class Sweep:
 # ── What somebody waits for ───────────────────────────────────────────────────────────────────
 
 
-def renew_one(claim: work.Claim, *, credential_id: str) -> None:
-    """The grant's token is fresh, or its rows say why not; who waits for it reads them.
+def renew_one(
+    claim: work.Claim, *, credential_id: str, min_ttl_seconds: str = str(refresh.LEFT_SECONDS)
+) -> None:
+    """The grant's token lives that long, or its rows say why not; who waits for it reads them.
 
     After a failure the schedule tries again, and nobody's waiting makes it come sooner.
     """
@@ -227,6 +229,8 @@ def renew_one(claim: work.Claim, *, credential_id: str) -> None:
     if credential.refresh_attempts and due_at is not None and due_at > clock.now():
         return
     try:
-        refresh.fresh(credential.connection, caller=Caller.LEASE)
+        refresh.fresh(
+            credential.connection, min_ttl_seconds=int(min_ttl_seconds), caller=Caller.LEASE
+        )
     except VendorError as error:
         log.info("refresh.not_fresh", extra={"credential_id": credential_id, "code": error.code})
