@@ -7,8 +7,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from connections.flows import telling
-from connections.models import Connection
+from connections.models import Connection, Workspace
 from portal import audit, clock, people
+from portal.models import Membership
 from portal.policy import SYSTEM
 
 LEFT = "left the organization"
@@ -40,6 +41,23 @@ def flag(connection: Connection, why: str) -> None:
         f"{connection.granted_by_name} {why}. Link it again in your own name: it keeps its id,"
         " name and history.",
     )
+
+
+def look(connection: Connection) -> None:
+    """What a verification saw of the chosen workspaces tells whether access went with the person.
+
+    Flagged when none is left; over when one is back and the person is still a member.
+    """
+    chosen = Workspace.objects.filter(connection_id=connection.id, selected=True)
+    if chosen.exists() and not chosen.filter(gone_at=None).exists():
+        flag(connection, LOST_ACCESS)
+    elif connection.orphaned_at is not None and _is_member(connection.granted_by_id):
+        settle(connection)
+        connection.save(update_fields=["orphaned_at"])
+
+
+def _is_member(user_id: UUID | None) -> bool:
+    return Membership.objects.filter(user_id=user_id, user__is_active=True).exists()
 
 
 def settle(connection: Connection) -> None:

@@ -21,6 +21,7 @@ from connections.errors import (
 from connections.flows import (
     breaker,
     checks,
+    departure,
     discover,
     drift,
     health,
@@ -192,6 +193,7 @@ def _apply(connection: Connection, verification: Verification, identity: Identit
     connection.rate = verification.rate
     connection.save(update_fields=["account_name", "rate"])
     _learn_scopes(connection, identity)
+    departure.look(connection)
 
 
 def _outcome(kept: list[Check]) -> str:

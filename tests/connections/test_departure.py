@@ -1,0 +1,107 @@
+"""Who granted a connection leaves, here or at the vendor: a successor is asked, the id stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from connections.models import Connection, Workspace
+from portal import audit, people
+from portal.models import AuditEvent, Membership, Notice
+from portal.policy import Actor
+from tests.connections.ways import again, link_by_consent
+from tests.vendor import Vendor
+from tests.works import Works
+
+
+@pytest.fixture
+def linked(works: Works, vendor: Vendor) -> Connection:
+    link_by_consent(works, vendor)
+    with works.inside():
+        found: Connection = Connection.objects.get()
+        return found
+
+
+def owner(works: Works) -> Actor:
+    return works.admin
+
+
+def remove(works: Works, actor: Actor) -> None:
+    with works.inside():
+        membership = Membership.objects.get(user_id=actor.id)
+        people.remove_member(actor=owner(works), membership_id=membership.id)
+
+
+def open_notices(works: Works, connection: Connection) -> list[str]:
+    with works.inside():
+        found = Notice.objects.filter(subject_id=connection.id, resolved_at=None)
+        return list(found.values_list("kind", flat=True))
+
+
+def verified(works: Works, connection: Connection) -> Connection:
+    works.verify(connection)
+    works.drain()
+    return again(works, connection)
+
+
+class TestLeavingTheOrganization:
+    def test_the_connection_is_flagged_and_goes_on(self, works: Works, linked: Connection) -> None:
+        remove(works, works.alice)
+        left = again(works, linked)
+        assert left.orphaned_at is not None
+        assert left.state == Connection.State.ACTIVE
+        assert open_notices(works, linked) == ["owner_left"]
+
+    def test_it_is_on_record_with_the_name(self, works: Works, linked: Connection) -> None:
+        remove(works, works.alice)
+        with works.inside():
+            event = AuditEvent.objects.get(action=audit.Action.CONNECTION_ORPHANED)
+        assert event.details["granted_by"] == "Alice"
+
+    def test_somebody_elses_connections_stay_as_they_are(
+        self, works: Works, linked: Connection
+    ) -> None:
+        with works.inside():
+            Connection.objects.update(granted_by_id=works.admin.id)
+        remove(works, works.alice)
+        assert again(works, linked).orphaned_at is None
+
+    def test_a_successor_links_it_again_and_it_keeps_its_id(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        remove(works, works.alice)
+        with works.inside():
+            left = Connection.objects.get()
+        works.alice = works.admin  # who presses the button now
+        link_by_consent(works, vendor, relink=left, consumer_id=left.consumer_id)
+        after = again(works, linked)
+        assert after.id == linked.id
+        assert after.granted_by_id == works.admin.id
+        assert after.orphaned_at is None
+        assert "owner_left" not in open_notices(works, linked)
+
+
+class TestLosingAccessAtTheVendor:
+    def test_who_reaches_no_chosen_workspace_any_more_is_flagged(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        with works.inside():
+            chosen = list(Workspace.objects.values_list("slug", flat=True))
+            Workspace.objects.update(selected=True)
+        for slug in chosen:
+            vendor.order("/members", workspace=slug, user="dana", permission=None)
+        assert verified(works, linked).orphaned_at is not None
+        assert "owner_left" in open_notices(works, linked)
+
+    def test_access_that_comes_back_ends_it(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        with works.inside():
+            chosen = list(Workspace.objects.values_list("slug", flat=True))
+            Workspace.objects.update(selected=True)
+        for slug in chosen:
+            vendor.order("/members", workspace=slug, user="dana", permission=None)
+        verified(works, linked)
+        for slug in chosen:
+            vendor.order("/members", workspace=slug, user="dana", permission="member")
+        assert verified(works, linked).orphaned_at is None
+        assert "owner_left" not in open_notices(works, linked)
