@@ -14,6 +14,7 @@ from connections.models import Connection, Consumer, PendingLink, SyncRun, Verif
 from portal import roles
 from portal.models import (
     Invitation,
+    Job,
     Membership,
     Notice,
     Organization,
@@ -91,9 +92,14 @@ class Town:
                 title=f"{word} is broken", dedupe=word, subject_name=word, url="/organizations/",
                 opened_at=timezone.now(), ready_at=timezone.now(),
             )  # fmt: skip
+            now = timezone.now()
+            job = Job.objects.create(
+                kind="forget_link", ref={"pending_link_id": str(uuid4())}, done_at=now, failed_at=now
+            )
             receipt = Receipt.objects.create(notice=notice, user=who, created_at=timezone.now())
         return made | {
             "receipt_id": receipt.id,
+            "job_id": job.id,
             "membership_id": in_team.id,
             "invitation_id": invited.id,
             "team_id": team.id,
