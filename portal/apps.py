@@ -1,9 +1,14 @@
 """Loads what must be there when a process starts."""
 
+import gc
 from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
+
+# A full collection holds every thread for a tenth of a second. At Python's threshold of 700
+# objects one comes with every few dozen pages that a worker reads, at this one hardly ever.
+COLLECT_AFTER = 10_000
 
 
 class PortalConfig(AppConfig):
@@ -12,10 +17,12 @@ class PortalConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        gc.set_threshold(COLLECT_AFTER)
         hints, celery = import_module("portal.hints"), import_module("portal.celery")
         import_module("portal.checks")
         import_module("portal.mailing")
         import_module("portal.posting")
+        import_module("portal.notice_upkeep")
         hints.send_with(celery.send_hint)
         for module in ("portal.upkeep", "portal.work_checks"):
             import_module(module)
