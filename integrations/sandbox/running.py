@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -81,10 +82,11 @@ class Sandbox:
     # ── answering ─────────────────────────────────────────────────────────────────────────────
 
     async def _answer(self, request: Request) -> Response:
+        arrived = time.monotonic()
         fault = None if self.outage else self.faults.meeting(request)
         response = usual(503) if self.outage else self._spoiled(fault, request)
         if seconds := self.latency.of(request):
-            response.send = delayed(seconds, response)
+            response.send = delayed(arrived + seconds, response)
         kind = fault.kind if fault else self.outage
         self.journal.note(request, at=self.clock.now(), status=response.status, fault=kind)
         return response
@@ -180,12 +182,12 @@ class Sandbox:
         self.bitbucket.restore(kept["bitbucket"])
 
 
-def delayed(seconds: float, response: Response) -> Sender:
-    """Send a response as it would be sent, later."""
+def delayed(due: float, response: Response) -> Sender:
+    """Send a response as it would be sent, once it is due by `time.monotonic`."""
     send = response.send or send_whole
 
     async def wait_and_send(writer: asyncio.StreamWriter, spoiled: Response) -> bool:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(due - time.monotonic())
         return await send(writer, spoiled)
 
     return wait_and_send
