@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 
 log = logging.getLogger(__name__)
+
+_lock = threading.Lock()
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS mark (
@@ -58,9 +62,10 @@ def rise(marks: Iterable[Mark]) -> None:
     after a restore, which `doctor` says.
     """
     try:
-        with closing(_opened()) as file, file:
+        with _lock, _kept_open(path()) as file:
             file.executemany(_RISE, map(_row, marks))
     except (sqlite3.Error, OSError) as error:
+        _kept_open.cache_clear()
         log.error("high_water.not_written", extra={"error": str(error)[:200]})
 
 
@@ -88,9 +93,15 @@ def path() -> Path:
     return Path(settings.HIGH_WATER_FILE)
 
 
+@lru_cache(maxsize=1)
+def _kept_open(path: Path) -> sqlite3.Connection:
+    """The file for this process's writings, one thread at a time."""
+    return _opened()
+
+
 def _opened() -> sqlite3.Connection:
     path().parent.mkdir(parents=True, exist_ok=True)
-    file = sqlite3.connect(path(), timeout=10)
+    file = sqlite3.connect(path(), timeout=10, check_same_thread=False)
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = FULL")
     file.execute(_TABLE)
@@ -98,13 +109,16 @@ def _opened() -> sqlite3.Connection:
 
 
 def _row(mark: Mark) -> tuple[str | int, ...]:
-    return tuple(_plain(value) for value in astuple(mark))
-
-
-def _plain(value: object) -> str | int:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds")
-    return int(value) if isinstance(value, int) else str(value)
+    return (
+        str(mark.connection_id),
+        str(mark.organization_id),
+        mark.name,
+        str(mark.credential_id),
+        mark.generation,
+        mark.received_at.isoformat(timespec="microseconds"),
+        mark.linked_at.isoformat(timespec="microseconds"),
+        int(mark.revoked),
+    )
 
 
 def _mark(row: tuple[str | int, ...]) -> Mark:

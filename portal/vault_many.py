@@ -6,11 +6,12 @@ organization; call both inside its transaction.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -22,12 +23,12 @@ from portal.vault import Place
 
 log = logging.getLogger(__name__)
 
+# All values arrive as JSON, which costs our side a fraction of a parameter for each.
 _KEEP = """
-INSERT INTO portal_sealedvalue AS stored
+INSERT INTO portal_sealedvalue
        (id, organization_id, table_name, row_id, field, domain, blob, created_at, updated_at)
-SELECT s.id, %s, s.table_name, s.row_id, s.field, s.domain, s.blob, %s, %s
-  FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::bytea[])
-       AS s(id, table_name, row_id, field, domain, blob)
+SELECT gen_random_uuid(), %s, s.t, s.r, s.f, s.d, decode(s.b, 'hex'), %s, %s
+  FROM json_to_recordset(%s::json) AS s(t text, r uuid, f text, d text, b text)
     ON CONFLICT (organization_id, table_name, row_id, field)
     DO UPDATE SET domain = EXCLUDED.domain, blob = EXCLUDED.blob, updated_at = EXCLUDED.updated_at
 """
@@ -38,20 +39,19 @@ def keep_many(secrets: Sequence[tuple[Place, Secret]]) -> None:
     if not secrets:
         return
     active = {place.domain: vault.active_data_key(place) for place in _one_each(secrets)}
-    now = timezone.now()
+    values = [
+        {
+            "t": at.table,
+            "r": str(at.row_id),
+            "f": at.field,
+            "d": at.domain,
+            "b": vault.seal_under(active[at.domain], secret, at).hex(),
+        }
+        for at, secret in secrets
+    ]
+    here, now = tenancy.organization_id(), timezone.now()
     with roles.connection().cursor() as cursor:
-        cursor.execute(
-            _KEEP,
-            [
-                *(tenancy.organization_id(), now, now),
-                [uuid4() for _ in secrets],
-                [place.table for place, _ in secrets],
-                [place.row_id for place, _ in secrets],
-                [place.field for place, _ in secrets],
-                [place.domain for place, _ in secrets],
-                [vault.seal_under(active[at.domain], secret, at) for at, secret in secrets],
-            ],
-        )
+        cursor.execute(_KEEP, [here, now, now, json.dumps(values)])
 
 
 def _one_each(secrets: Sequence[tuple[Place, Secret]]) -> Iterable[Place]:

@@ -7,6 +7,7 @@ sealed, appended to the spool and settled by a later sweep, by the same rules.
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -17,12 +18,15 @@ from connections.flows import breaker, settlement, spool
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Outcome
 from connections.lineage import AnswerClass
-from portal import roles
+from portal import roles, tenancy
 from portal.keys import SealBroken
 
 log = logging.getLogger(__name__)
 
 UNREACHED = (InterfaceError, OperationalError)
+BETWEEN_GOOD_NEWS_SECONDS = 1.0
+
+_good_news: dict[tuple[UUID, str], float] = {}
 
 
 def keep(outcomes: Sequence[Outcome]) -> list[Settled]:
@@ -50,13 +54,24 @@ def _note(outcomes: Sequence[Outcome]) -> None:
         for one in outcomes:
             if one.claimed.row.connector == connector:
                 answered[one.answer].add(one.claimed.row.connection_id)
-        breaker.note(
-            connector,
-            breaker.token_host(connector),
-            good=answered[AnswerClass.KEPT],
-            refused=answered[AnswerClass.REFUSED],
-            faults=answered[AnswerClass.CONNECTOR_FAULT],
-        )
+        refused, faults = answered[AnswerClass.REFUSED], answered[AnswerClass.CONNECTOR_FAULT]
+        if refused or faults or _is_news(connector):
+            breaker.note(
+                connector,
+                breaker.token_host(connector),
+                good=answered[AnswerClass.KEPT],
+                refused=refused,
+                faults=faults,
+            )
+
+
+def _is_news(connector: str) -> bool:
+    """Whether that a vendor is well was last said a moment ago: a sweep says it all the time."""
+    about, now = (tenancy.organization_id(), connector), time.monotonic()
+    if now - _good_news.get(about, 0.0) < BETWEEN_GOOD_NEWS_SECONDS:
+        return False
+    _good_news[about] = now
+    return True
 
 
 def _one_by_one(outcomes: Sequence[Outcome]) -> list[Settled]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Sequence
@@ -14,13 +15,14 @@ from connections.lineage import Decision
 from portal import roles, tenancy, vault
 from portal.secret import Secret
 
+# All lines arrive as JSON, which costs our side a fraction of a parameter for each value.
 _WRITE = """
 INSERT INTO connections_refreshattempt
        (organization_id, id, connection_id, credential_id, at, caller, worker, parent_version,
         received_version, spent, received, latency_ms, answer, decision, reference)
-SELECT %s, line.* FROM unnest(
-       %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::int[],
-       %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[]) AS line
+SELECT %s, l.id, l.connection_id, l.credential_id, l.at, l.caller, l.worker, l.parent_version,
+       l.received_version, l.spent, l.received, l.latency_ms, l.answer, l.decision, l.reference
+  FROM json_populate_recordset(NULL::connections_refreshattempt, %s::json) AS l
     ON CONFLICT (id) DO NOTHING
 """
 
@@ -38,30 +40,30 @@ def write(settled: Sequence[Settled]) -> None:
     """A line for each. Inside the transaction that carries out what was decided."""
     if not settled:
         return
-    columns = zip(*map(_line, settled), strict=True)
+    lines = json.dumps([_line(one) for one in settled])
     with roles.connection().cursor() as cursor:
-        cursor.execute(_WRITE, [tenancy.organization_id(), *map(list, columns)])
+        cursor.execute(_WRITE, [tenancy.organization_id(), lines])
 
 
-def _line(one: Settled) -> tuple[Any, ...]:
+def _line(one: Settled) -> dict[str, Any]:
     outcome, claimed = one.outcome, one.outcome.claimed
     received = outcome.tokens.refresh_token if outcome.tokens else None
-    return (
-        claimed.attempt_id,
-        claimed.row.connection_id,
-        claimed.row.credential_id,
-        outcome.received_at,
-        claimed.caller,
-        worker(os.getpid()),
-        claimed.row.parent,
-        one.version,
-        claimed.spent,
-        vault.fingerprint(Secret(received)) if received else "",
-        outcome.latency_ms,
-        outcome.answer.value,
-        one.decision.value,
-        (outcome.error.code if outcome.error else "")[:40],
-    )
+    return {
+        "id": str(claimed.attempt_id),
+        "connection_id": str(claimed.row.connection_id),
+        "credential_id": str(claimed.row.credential_id),
+        "at": outcome.received_at.isoformat(),
+        "caller": claimed.caller,
+        "worker": worker(os.getpid()),
+        "parent_version": claimed.row.parent,
+        "received_version": one.version,
+        "spent": claimed.spent,
+        "received": vault.fingerprint(Secret(received)) if received else "",
+        "latency_ms": outcome.latency_ms,
+        "answer": outcome.answer.value,
+        "decision": one.decision.value,
+        "reference": (outcome.error.code if outcome.error else "")[:40],
+    }
 
 
 @cache

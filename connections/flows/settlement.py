@@ -7,6 +7,7 @@ are written in the same transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -39,9 +40,9 @@ UPDATE connections_credential c
        scopes = coalesce(string_to_array(a.scopes, ' '), c.scopes),
        lease_owner = NULL, lease_until = NULL, intent_version = NULL, intent_at = NULL,
        refresh_attempts = 0
-  FROM unnest(%s::uuid[], %s::int[], %s::uuid[], %s::timestamptz[], %s::timestamptz[],
-              %s::timestamptz[], %s::text[], %s::text[], %s::text[])
-       AS a(id, parent, owner, received_at, expires_at, due_at, last_four, fingerprint, scopes)
+  FROM json_to_recordset(%s::json)
+       AS a(id uuid, parent int, owner uuid, received_at timestamptz, expires_at timestamptz,
+            due_at timestamptz, last_four text, fingerprint text, scopes text)
  WHERE c.id = a.id AND c.version = a.parent
    AND (c.lease_owner IS NULL OR c.lease_owner = a.owner) AND c.replaced_at IS NULL
 RETURNING c.id
@@ -103,27 +104,25 @@ def _swap(kept: Sequence[Outcome]) -> set[UUID]:
     """The credentials whose version these answers became."""
     if not kept:
         return set()
-    columns = zip(*map(_arrived, kept), strict=True)
     with roles.connection().cursor() as cursor:
-        cursor.execute(_SWAP, [*map(list, columns)])
+        cursor.execute(_SWAP, [json.dumps([_arrived(one) for one in kept])])
         return {row[0] for row in cursor.fetchall()}
 
 
-def _arrived(one: Outcome) -> tuple[Any, ...]:
+def _arrived(one: Outcome) -> dict[str, Any]:
     assert one.tokens is not None
     row, access = one.claimed.row, Secret(one.tokens.access_token)
-    scopes = None if one.tokens.scopes is None else _words(one.tokens.scopes)
-    return (
-        row.credential_id,
-        row.parent,
-        one.claimed.owner,
-        one.received_at,
-        expires_at(one),
-        due_at(one),
-        access.last_four,
-        vault.fingerprint(access),
-        scopes,
-    )
+    return {
+        "id": str(row.credential_id),
+        "parent": row.parent,
+        "owner": str(one.claimed.owner),
+        "received_at": one.received_at.isoformat(),
+        "expires_at": expires_at(one).isoformat(),
+        "due_at": due_at(one).isoformat(),
+        "last_four": access.last_four,
+        "fingerprint": vault.fingerprint(access),
+        "scopes": None if one.tokens.scopes is None else _words(one.tokens.scopes),
+    }
 
 
 def _words(scopes: Iterable[str]) -> str:
