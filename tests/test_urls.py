@@ -87,6 +87,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
         P.CONNECTION_MANAGE,
     ),
     "restores": P.AUDIT_VIEW,
+    "departure": P.MEMBER_EDIT,
     # One's own notices; whose they are is part of every query.
     **dict.fromkeys(TOLD, P.ORGANIZATION_VIEW),
     **dict.fromkeys((f"platform_{name}" for name in TOLD), OPERATOR),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from connections.models import Connection, Workspace
 from portal import audit, people
-from portal.models import AuditEvent, Membership, Notice
+from portal.models import AuditEvent, Membership, Notice, User
 from portal.policy import Actor
 from tests.connections.ways import again, link_by_consent
 from tests.vendor import Vendor
@@ -105,3 +107,25 @@ class TestLosingAccessAtTheVendor:
             vendor.order("/members", workspace=slug, user="dana", permission="member")
         assert verified(works, linked).orphaned_at is None
         assert "owner_left" not in open_notices(works, linked)
+
+
+class TestThePageBefore:
+    def test_it_names_what_rests_on_the_person(
+        self, works: Works, linked: Connection, client: Client
+    ) -> None:
+        client.force_login(User.objects.get(id=works.admin.id))
+        with works.inside():
+            membership = Membership.objects.get(user_id=works.alice.id)
+        page = client.get(reverse("departure", args=["acme", membership.id])).content.decode()
+        assert "1 connection acts by this person" in page
+        assert linked.name in page
+        assert reverse("connection_relink", args=["acme", linked.id]) in page
+
+    def test_who_granted_nothing_leaves_nothing_behind(
+        self, works: Works, linked: Connection, client: Client
+    ) -> None:
+        client.force_login(User.objects.get(id=works.admin.id))
+        with works.inside():
+            membership = Membership.objects.get(user_id=works.admin.id)
+        page = client.get(reverse("departure", args=["acme", membership.id])).content.decode()
+        assert "No connection rests on this person" in page
