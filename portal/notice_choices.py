@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from django import forms
 
 from portal import gathering, tenancy
 from portal.fields import CleanForm
-from portal.models import NoticeSettings
+from portal.models import NoticeSettings, Severity
 from portal.notice_kinds import Kind, kinds
 
 PREFIX = "email_"
@@ -44,6 +45,22 @@ def save(user_id: UUID, *, email: Mapping[str, bool], digest: str, time_zone: st
     gathering.again(user_id)
 
 
+GROUPS = (
+    (Severity.BROKEN, "What is broken", ""),
+    (Severity.ATTENTION, "What needs attention", ""),
+    (Severity.NEWS, "What is well again", "Only sent to those who were sent the trouble"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The kinds that are equally bad."""
+
+    title: str
+    note: str
+    boxes: list[forms.BoundField]
+
+
 class NoticeForm(CleanForm):
     """A box for each kind; its field is `email_` and the kind's key."""
 
@@ -65,9 +82,14 @@ class NoticeForm(CleanForm):
                 label=kind.label, required=False, initial=now.email.get(kind.key, kind.email)
             )
 
-    def boxes(self) -> list[tuple[Kind, forms.BoundField]]:
-        """Each kind with its box, for the page to draw."""
-        return [(kind, self[PREFIX + kind.key]) for kind in _kinds()]
+    def groups(self) -> list[Group]:
+        """The boxes as the page draws them: what is worst first."""
+        return [
+            Group(
+                title, note, [self[PREFIX + kind.key] for kind in _kinds() if kind.severity == of]
+            )
+            for of, title, note in GROUPS
+        ]
 
     def email(self) -> dict[str, bool]:
         return {kind.key: self.cleaned_data[PREFIX + kind.key] for kind in _kinds()}

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import CharField, Count, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
-from portal import cursor
+from portal import bounces, cursor
 from portal.cursor import Page
 from portal.models import AuditEvent, Invitation, Membership, Team, TeamMembership
 from portal.policy import Role
@@ -28,7 +28,7 @@ MEMBER_SORTS = {
 def members(
     *, q: str = "", role: str = "", team: UUID | None = None, sort: str = "name", at: str = ""
 ) -> Page[Membership]:
-    """Members with their user and `team_names`; `sort` is a key of MEMBER_SORTS."""
+    """Members with their user, `team_names` and `bounce`; `sort` is a key of MEMBER_SORTS."""
     shown_name = Lower(
         Coalesce(NullIf("user__name", Value("")), F("user__email"), output_field=CharField())
     )
@@ -44,6 +44,9 @@ def members(
         query = query.filter(user_id__in=inside)
     found = cursor.page(query, by=MEMBER_SORTS[sort], cursor=at)
     _name_teams(found.rows)
+    refused = bounces.open_among([row.user_id for row in found.rows])
+    for row in found.rows:
+        row.bounce = refused.get(row.user_id)  # type: ignore[attr-defined]
     return found
 
 

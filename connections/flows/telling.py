@@ -190,26 +190,6 @@ def provider_well_here(breaker: Breaker) -> None:
     notices.recovered(f"{kinds.STORM}:{breaker.id}", kind=kinds.STORM_OVER)
 
 
-# ── Services that read tokens ─────────────────────────────────────────────────────────────────
-
-
-def key_frozen(key: notices.Subject, *, url: str, because: str = "") -> None:
-    """A service's key does not work until somebody looks at it."""
-    notices.tell(
-        kinds.KEY_FROZEN,
-        subject=key,
-        audience=notices.who_may(Permission.ORGANIZATION_EDIT),
-        dedupe=f"{kinds.KEY_FROZEN}:{key.id}",
-        url=url,
-        body=because,
-    )
-
-
-def key_thawed(key: notices.Subject) -> None:
-    """Somebody looked at the key: it works again, or is gone."""
-    notices.resolve(f"{kinds.KEY_FROZEN}:{key.id}")
-
-
 def _tell(
     kind: str,
     connection: Connection,

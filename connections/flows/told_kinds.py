@@ -10,7 +10,7 @@ REFUSED, NEEDS_LINK, RECOVERED = (
     "connection_recovered",
 )
 EXPIRES, DRIFT, QUARANTINED = "credential_expires", "drift_found", "sync_quarantined"
-OWNER_LEFT, KEY_FROZEN, RESTORED = "owner_left", "key_frozen", "restored_quarantine"
+OWNER_LEFT, RESTORED = "owner_left", "restored_quarantine"
 STORM, STORM_OVER = "provider_storm", "provider_well"
 STORM_OPERATORS, STORM_OVER_OPERATORS = "provider_storm_operators", "provider_well_operators"
 
@@ -65,15 +65,6 @@ register(
         title="{subject}: much seems to be gone",
         sentence="So much is missing from the last reading that nothing was removed. Agree to it if"
         " it is right, or find out at the vendor why it is missing.",
-        button="Look at it",
-        severity=Severity.BROKEN,
-        email=True,
-    ),
-    Kind(
-        KEY_FROZEN,
-        label="A service key was frozen",
-        title="The service key {subject} was frozen",
-        sentence="It was used in an unusual way, so it gives out no tokens until somebody looks.",
         button="Look at it",
         severity=Severity.BROKEN,
         email=True,

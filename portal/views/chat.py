@@ -99,4 +99,12 @@ def _page(request: OrganizationRequest, form: AddressForm | None = None) -> Http
 
 def _context() -> dict[str, Any]:
     waiting = Dispatch.objects.filter(channel="chat", outcome=Dispatch.Outcome.WAITING)
-    return {"hook": chat.current(), "waiting": waiting.count()}
+    hook = chat.current()
+    return {"hook": hook, "waiting": waiting.count(), "said": _said(hook.last_code if hook else "")}
+
+
+def _said(code: str) -> str:
+    """What the channel did with the last post that it did not take."""
+    if code.startswith("http_"):
+        return f"answered {code.removeprefix('http_')}"
+    return "may not be reached from here" if code == "blocked" else "did not answer"

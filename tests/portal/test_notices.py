@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.core import mail
 
-from portal import clock, notices, people
+from portal import clock, notice_upkeep, notices, people, roles
 from portal.models import Job, NoticeSettings, Team, TeamMembership
 from tests.telling import KIND, WELL, Bells, bells
 
@@ -269,3 +269,18 @@ class TestChoices:
         bells.wait(minutes=24 * 60 + 2)
         mine = [letter for letter in mail.outbox if "alice@acme.example" in letter.to]
         assert [letter.subject for letter in mine] == ["2 notices · Acme"]
+
+
+class TestUpkeep:
+    def test_what_was_over_long_ago_goes_and_what_is_open_stays(self, bells: Bells) -> None:
+        bells.trouble("over")
+        bells.trouble("open")
+        bells.wait()
+        bells.recovered("over")
+        bells.wait()
+        clock.shift(notice_upkeep.KEPT_FOR)
+        with roles.using_role("worker"):
+            notice_upkeep.tidy()
+
+        assert [one.dedupe for one in bells.notices()] == ["open"]
+        assert bells.names("open") == {"owen", "ada", "alice"}
