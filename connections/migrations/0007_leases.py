@@ -140,7 +140,7 @@ BEGIN
     ELSIF 'tokens:write' <> ALL (k.may) AND (k.scopes IS NULL OR EXISTS (
         SELECT FROM unnest(k.scopes) s WHERE k.connector || ' ' || s <> ALL (reading)))
     THEN verdict := 'scope';
-    ELSIF k.life < make_interval(secs => min_ttl + 60) THEN
+    ELSIF k.expires_at > moment AND k.life < make_interval(secs => min_ttl + 60) THEN
         verdict := 'too_long';
         seconds := greatest(0, extract(epoch FROM k.life)::int - 60);
     END IF;
