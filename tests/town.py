@@ -94,7 +94,10 @@ class Town:
             )  # fmt: skip
             now = timezone.now()
             job = Job.objects.create(
-                kind="forget_link", ref={"pending_link_id": str(uuid4())}, done_at=now, failed_at=now
+                kind="forget_link",
+                ref={"pending_link_id": str(uuid4())},
+                done_at=now,
+                failed_at=now,
             )
             receipt = Receipt.objects.create(notice=notice, user=who, created_at=timezone.now())
         return made | {
