@@ -74,10 +74,14 @@ class _Call:
     limits: Limits
     until: float
     repeatable: bool
+    reuse: bool
 
 
 class _Stale(Exception):
     """A line from the pool turned out to be closed before anything came back."""
+
+    def __init__(self, *, sent: bool) -> None:
+        self.sent = sent
 
 
 class Door:
@@ -142,10 +146,13 @@ class Door:
         limits: Limits = API,
         deadline_seconds: float | None = None,
         lane: str = "",
+        reuse: bool = False,
     ) -> Response:
         """The answer to this request, whatever its status but a redirect.
 
         `url` is absolute and lies on `origin`; only calls with the same `lane` share connections.
+        What may not be repeated opens a connection of its own, unless its caller can live with the
+        answer being lost when the other side closes an idle one in that moment (`reuse`).
         Raises Blocked (nothing was sent), Unavailable (not reached), TlsFailed, AnswerLost (sent,
         and no whole answer came), UnexpectedResponse (it breaks the protocol or a limit).
         """
@@ -162,6 +169,7 @@ class Door:
                 limits=limits,
                 until=started + (deadline_seconds or limits.deadline_seconds),
                 repeatable=method in REPEATABLE,
+                reuse=reuse or method in REPEATABLE,
             )
             status, received, content = self._exchange(call)
         except VendorError as error:
@@ -213,13 +221,14 @@ class Door:
         return httpcore2.Request(method, url, headers=headers, content=body or b"")
 
     def _exchange(self, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
-        """Over an idle line where repeating is harmless; else, or when it was closed, a new one."""
-        idle = self._pool.take(call.key) if call.repeatable else None
+        """Over an idle line where that is allowed; else, or when it was closed, over a new one."""
+        idle = self._pool.take(call.key) if call.reuse else None
         if idle is not None:
             try:
                 return self._converse(idle, call)
-            except _Stale:
-                pass
+            except _Stale as stale:
+                if stale.sent and not call.repeatable:
+                    raise AnswerLost("The answer broke off.") from None
         return self._converse(self._dialer.open(call.origin, call.until), call)
 
     def _converse(self, line: Line, call: _Call) -> tuple[int, Mapping[str, str], bytes]:
@@ -274,7 +283,7 @@ def _named(line: Line, failure: Exception) -> VendorError | _Stale:
         return UnexpectedResponse("The answer is not proper HTTP.")
     is_silent = isinstance(failure, httpcore2.TimeoutException)
     if line.used and not wire.received and not is_silent:
-        return _Stale()
+        return _Stale(sent=bool(wire.sent))
     detail = "No whole answer came in time." if is_silent else "The answer broke off."
     return AnswerLost(detail) if wire.sent else Unavailable(detail)
 

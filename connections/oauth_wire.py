@@ -80,6 +80,7 @@ class Door(Protocol):
         origin: Any,
         limits: Any,
         deadline_seconds: float,
+        reuse: bool,
     ) -> Response: ...
 
 
@@ -123,7 +124,7 @@ class TokenEndpoint:
     ) -> TokenAnswer:
         """New tokens for a refresh token; keep the old one when the answer has none (RFC §6)."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return self._ask(form, deadline_seconds)
+        return self._ask(form, deadline_seconds, reuse=True)
 
     def client_credentials(
         self, *, scopes: frozenset[str], deadline_seconds: float = DEADLINE_SECONDS
@@ -132,9 +133,12 @@ class TokenEndpoint:
         form = {"grant_type": "client_credentials"}
         if self.oauth.sends_scope and scopes:
             form["scope"] = " ".join(sorted(scopes))
-        return self._ask(form, deadline_seconds)
+        return self._ask(form, deadline_seconds, reuse=True)
 
-    def _ask(self, form: dict[str, str], deadline_seconds: float) -> TokenAnswer:
+    def _ask(
+        self, form: dict[str, str], deadline_seconds: float, *, reuse: bool = False
+    ) -> TokenAnswer:
+        """What is asked again with the same parent when its answer is lost may `reuse` a line."""
         headers = {
             "accept": "application/json",
             "content-type": "application/x-www-form-urlencoded",
@@ -151,6 +155,7 @@ class TokenEndpoint:
             origin=self.origin,
             limits=self.limits,
             deadline_seconds=deadline_seconds,
+            reuse=reuse,
         )
         return read(response, self.oauth)
 

@@ -8,8 +8,8 @@ import threading
 from connections.origins import Origin
 from connections.wire import Line
 
-MOST_IDLE = 64
-MOST_IDLE_PER_PLACE = 16
+MOST_IDLE = 128
+MOST_IDLE_PER_PLACE = 64
 
 Key = tuple[int, str, Origin]
 
@@ -24,10 +24,11 @@ def key_for(origin: Origin, lane: str) -> Key:
 
 
 class Pool:
-    """Last in, first out, bounded; the oldest idle line makes room. Safe between threads."""
+    """Last in, first out, bounded; an old idle line makes room. Safe between threads."""
 
     def __init__(self) -> None:
-        self._idle: list[tuple[Key, Line]] = []
+        self._idle: dict[Key, list[Line]] = {}
+        self._count = 0
         self._lock = threading.Lock()
 
     def take(self, key: Key) -> Line | None:
@@ -45,25 +46,40 @@ class Pool:
             return
         line.used = True
         with self._lock:
-            crowded = sum(k == key for k, _ in self._idle) >= MOST_IDLE_PER_PLACE
-            if not crowded:
-                self._idle.append((key, line))
-            surplus = line if crowded else self._oldest_surplus()
+            place = self._idle.setdefault(key, [])
+            surplus: Line | None = line
+            if len(place) < MOST_IDLE_PER_PLACE:
+                place.append(line)
+                self._count += 1
+                surplus = self._surplus()
         if surplus:
             surplus.close()
 
     def close(self) -> None:
         with self._lock:
-            idle, self._idle = self._idle, []
-        for _, line in idle:
-            line.close()
+            idle, self._idle, self._count = self._idle, {}, 0
+        for lines in idle.values():
+            for line in lines:
+                line.close()
 
     def _pop(self, key: Key) -> Line | None:
         with self._lock:
-            for index in range(len(self._idle) - 1, -1, -1):
-                if self._idle[index][0] == key:
-                    return self._idle.pop(index)[1]
-        return None
+            lines = self._idle.get(key)
+            if not lines:
+                return None
+            self._count -= 1
+            line = lines.pop()
+            if not lines:
+                del self._idle[key]
+            return line
 
-    def _oldest_surplus(self) -> Line | None:
-        return self._idle.pop(0)[1] if len(self._idle) > MOST_IDLE else None
+    def _surplus(self) -> Line | None:
+        """The oldest line of the place that has been there longest, when there are too many."""
+        if self._count <= MOST_IDLE:
+            return None
+        self._count -= 1
+        key, lines = next(iter(self._idle.items()))
+        line = lines.pop(0)
+        if not lines:
+            del self._idle[key]
+        return line

@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -16,6 +17,7 @@ from connections import addresses
 
 CONNECT_SECONDS = 5.0
 HEAD_BYTES = 64 * 1024
+HELD_BYTES = 16 * 1024
 IDLE_SECONDS = 15.0
 
 
@@ -42,6 +44,7 @@ class Wire(httpcore2.NetworkStream):
         """A new exchange: it ends at `until`, and no single wait is longer than `silence`."""
         self._until, self._silence = until, silence
         self._allowance = 2 * HEAD_BYTES
+        self._held = b""
         self.sent = self.received = 0
         self.ended = False
 
@@ -50,6 +53,9 @@ class Wire(httpcore2.NetworkStream):
         self._allowance += more
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._held:
+            with suppress(httpcore2.WriteError):  # an answer that came before may still be read
+                self._flush()
         if self.received > self._allowance:
             raise httpcore2.RemoteProtocolError
         try:
@@ -64,7 +70,13 @@ class Wire(httpcore2.NetworkStream):
         return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        rest = memoryview(buffer)
+        """Held until an answer is waited for, so that a head and a small body are one packet."""
+        self._held += buffer
+        if len(self._held) > HELD_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        rest, self._held = memoryview(self._held), b""
         try:
             while rest:
                 self._sock.settimeout(self._left())

@@ -101,6 +101,7 @@ class PlainDoor:
         origin: object = None,
         limits: object = None,
         deadline_seconds: float = 10,
+        reuse: bool = False,
     ) -> PlainResponse:
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -214,6 +214,33 @@ def test_a_request_that_may_not_be_repeated_gets_a_line_of_its_own() -> None:
     assert [v.number for v in server.visits] == [1, 1, 1, 2]
 
 
+def test_a_caller_that_can_bear_the_loss_of_an_answer_reuses_a_line() -> None:
+    with serving(saying(answer())) as server:
+        door, base = sandboxed(server)
+        for _ in range(3):
+            door.send("POST", f"{base}/x", origin=base.origin, body=b"a", reuse=True)
+
+    assert server.accepted == 1
+
+
+def test_a_line_that_dies_under_a_reused_post_loses_its_answer() -> None:
+    """It may have been acted on, so it is not sent again."""
+
+    def second_time_dead(visit: Visit) -> object:
+        if visit.number > 1:
+            return CLOSE
+        visit.say(answer())
+        return None
+
+    with serving(second_time_dead) as server:
+        door, base = sandboxed(server)
+        door.send("POST", f"{base}/x", origin=base.origin, body=b"a", reuse=True)
+        with pytest.raises(AnswerLost):
+            door.send("POST", f"{base}/x", origin=base.origin, body=b"a", reuse=True)
+
+    assert len(server.visits) == 2
+
+
 def test_a_line_that_the_server_closed_is_replaced_unnoticed() -> None:
     with serving(saying(answer(), close=True)) as server:
         door, base = sandboxed(server)
