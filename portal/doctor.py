@@ -222,6 +222,10 @@ def production() -> Iterator[Problem]:
             not settings.PORTAL_URL.startswith("https://"),
             "Put a TLS proxy in front and set PORTAL_URL to its address.",
         ),
+        "API_URL is not https.": (
+            settings.PROCESS == "api" and not settings.API_URL.startswith("https://"),
+            "Put a TLS proxy in front of the api process and set API_URL to its address.",
+        ),
         "Valkey is reached without TLS.": (
             url.scheme not in {"rediss", "unix"} and url.hostname not in {"localhost", "127.0.0.1"},
             "Use rediss:// in REDIS_URL.",

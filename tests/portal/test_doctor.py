@@ -133,6 +133,8 @@ def test_c13_what_eases_development_is_wrong_in_production(healthy, settings):
     found = [problem.what for problem in doctor.production()]
 
     assert len(found) == 6
+    settings.PROCESS, settings.API_URL = "api", "http://api.example"
+    assert "API_URL is not https." in {problem.what for problem in doctor.production()}
     settings.MODE = "development"
     assert list(doctor.production()) == []
 
