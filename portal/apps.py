@@ -23,6 +23,7 @@ class PortalConfig(AppConfig):
         import_module("portal.mailing")
         import_module("portal.posting")
         import_module("portal.notice_upkeep")
+        import_module("portal.failed_jobs")
         hints.send_with(celery.send_hint)
         for module in ("portal.upkeep", "portal.work_checks"):
             import_module(module)

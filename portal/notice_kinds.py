@@ -72,10 +72,11 @@ register(
     ),
     Kind(
         "job_failed",
-        label="A job was given up",
-        title="A job was given up: {subject}",
-        sentence="All its attempts failed. Nobody tries it again until somebody looks at it.",
+        label="Jobs were given up",
+        title="Jobs were given up: {subject}",
+        sentence="All attempts failed. Nobody tries again until somebody looks.",
         button="Look at it",
+        email=True,
         to_operators=True,
     ),
 )

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.core import mail
 
-from portal import clock, notice_upkeep, notices, people, roles
+from portal import clock, failed_jobs, notice_upkeep, notices, people, roles
 from portal.models import Job, NoticeSettings, Team, TeamMembership
 from tests.telling import KIND, WELL, Bells, bells
 
@@ -269,6 +269,27 @@ class TestChoices:
         bells.wait(minutes=24 * 60 + 2)
         mine = [letter for letter in mail.outbox if "alice@acme.example" in letter.to]
         assert [letter.subject for letter in mine] == ["2 notices · Acme"]
+
+
+class TestJobsThatWereGivenUp:
+    def test_operators_are_told_of_each_kind_once_until_a_day_is_quiet(self, bells: Bells) -> None:
+        with bells.works():
+            for kind in ("verify_connection", "verify_connection", "sync_connection"):
+                Job.objects.create(kind=kind, done_at=clock.now(), failed_at=clock.now())
+        with roles.using_role("worker"):
+            failed_jobs.tell_operators()
+            failed_jobs.tell_operators()
+        bells.wait()
+
+        assert sorted((m.to[0], m.subject) for m in mail.outbox) == [
+            ("olga@portal.example", "Jobs were given up: sync_connection · Platform"),
+            ("olga@portal.example", "Jobs were given up: verify_connection · Platform"),
+        ]
+        assert "2 jobs of this kind" in "".join(m.body for m in mail.outbox)
+        clock.shift(failed_jobs.REMEMBERED)
+        with roles.using_role("worker"):
+            failed_jobs.tell_operators()
+        assert {one.resolved_at is None for one in bells.platforms("job_failed")} == {False}
 
 
 class TestUpkeep:
