@@ -22,7 +22,7 @@ USUAL_PORT = 8000
 SANDBOX_PORTS = (8801, 8802)
 WEB_THREADS = 4
 API_THREADS = 8  # some wait for a worker to renew a token
-WORKER_THREADS = 4  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
+WORKER_THREADS = 8  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
 
 
 @dataclass(frozen=True, slots=True)
