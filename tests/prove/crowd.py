@@ -24,13 +24,13 @@ TOKEN_LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """One connection of a crowd and the vendor's name of its grant."""
+    """One connection of a crowd, the vendor's name of its grant, and whose it is."""
 
     organization_id: UUID
     connection_id: UUID
     credential_id: UUID
     grant: str
-    account_id: str
+    nickname: str
 
 
 def gather(
@@ -88,8 +88,10 @@ def keep(
         ]
     )
     return [
-        Linked(organization.id, connection.id, credential.id, grant["grant"], connection.account_id)
-        for connection, credential, grant in zip(connections, credentials, grants, strict=True)
+        Linked(organization.id, connection.id, credential.id, grant["grant"], person["nickname"])
+        for connection, credential, grant, person in zip(
+            connections, credentials, grants, people, strict=True
+        )
     ]
 
 

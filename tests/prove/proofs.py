@@ -7,4 +7,5 @@ PROOFS: dict[str, str] = {
     "storm": "tests.prove.storm",
     "work": "tests.prove.work",
     "restore": "tests.prove.restore",
+    "revocation": "tests.prove.revocation",
 }
