@@ -13,7 +13,9 @@ from connections.views import (
     departures,
     linking,
     listing,
+    reference,
     restores,
+    service_keys,
     support,
 )
 
@@ -50,6 +52,16 @@ CONNECTION: list[URLPattern | URLResolver] = [
     path("revoke", deeds.revoke, name="connection_revoke"),
 ]
 
+SERVICE_KEYS: list[URLPattern | URLResolver] = [
+    path("", service_keys.keys, name="service_keys"),
+    path("new", service_keys.new, name="service_key_new"),
+    path("<uuid:key_id>/", service_keys.key, name="service_key"),
+    path("<uuid:key_id>/edit", service_keys.edit, name="service_key_edit"),
+    path("<uuid:key_id>/freeze", service_keys.freeze, name="service_key_freeze"),
+    path("<uuid:key_id>/thaw", service_keys.thaw, name="service_key_thaw"),
+    path("<uuid:key_id>/revoke", service_keys.revoke, name="service_key_revoke"),
+]
+
 ORGANIZATION: list[URLPattern | URLResolver] = [
     path("", catalogue.overview, name="overview"),
     path("catalogue/", catalogue.catalogue, name="catalogue"),
@@ -61,12 +73,14 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("connections/restored/", restores.own, name="restores"),
     path("connections/verify", listing.verify_many, name="connections_verify"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
+    path("keys/", include(SERVICE_KEYS)),
     path("settings/consumers/", consumers.own, name="consumers"),
     path("settings/consumers/<uuid:consumer_id>/", consumers.own_one, name="consumer"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:organization_slug>/", include(ORGANIZATION)),
+    path("api/", reference.reference, name="api_reference"),
     path("oauth/<slug:connector>/callback", arriving.callback, name="oauth_callback"),
     path("platform/restores/", restores.platform, name="platform_restores"),
     path("platform/connectors/", consumers.platform, name="platform_connectors"),

@@ -87,7 +87,12 @@ class CleanInputMiddleware:
     The fields of `REPEATABLE` are lists and may repeat.
     """
 
-    REPEATABLE = frozenset({"capabilities", "workspaces", "labels", "selected", "state", "teams"})
+    REPEATABLE = frozenset(
+        {
+            *("capabilities", "workspaces", "labels", "selected", "state", "teams"),
+            *("scopes", "connectors"),
+        }
+    )
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -9,19 +9,22 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import HttpResponse
 from django.test import Client, override_settings
 
+from connections import places
 from connections.api import pace
 from connections.flows import service_keys
 from connections.flows.service_keys import Limits
-from connections.models import Connection, Lease, ServiceKey
-from portal import roles
-from portal.models import Organization
+from connections.models import Connection, Credential, Lease, ServiceKey
+from portal import clock, roles, vault
+from portal.models import Organization, Team
 from portal.policy import Actor
+from portal.secret import Secret
 from tests.works import Works
 
 MIDDLEWARE = [
@@ -107,9 +110,33 @@ def service(works: Works, *, by: Actor | None = None, **limits: Any) -> Service:
     return Service(works, made.key, made.whole.reveal())
 
 
+def with_token(
+    works: Works, name: str = "Acme code", *, hours: float = 2, text: str = "", **facts: Any
+) -> Connection:
+    """A connection whose access token is sealed and lives so long; no vendor knows of it."""
+    with works.inside():
+        connection = linked(works.acme, name, **facts)
+        credential = Credential(
+            organization_id=works.acme.id,
+            connection=connection,
+            kind="access_token",
+            vocabulary="oauth",
+            scopes=["account", "repository"],
+            expires_at=clock.now() + timedelta(hours=hours),
+            refreshed_at=clock.now() - timedelta(hours=2 - hours),
+            refreshable=True,
+        )
+        credential.save(force_insert=True)
+    with roles.using_role("worker"), works.inside():
+        place = places.of_credential(credential, places.ACCESS)
+        vault.keep(place, Secret(text or f"token-of-{connection.id}"))
+    return connection
+
+
 def linked(organization: Organization, name: str, **facts: Any) -> Connection:
-    """A row of a connection, for tests that need many and no vendor."""
+    """A row of a connection of a team of its own, for tests that need many and no vendor."""
     values = {
+        "team": Team.objects.create(name=name),
         "connector": "bitbucket-cloud",
         "method": "oauth",
         "name": name,
@@ -122,3 +149,11 @@ def linked(organization: Organization, name: str, **facts: Any) -> Connection:
     }
     made: Connection = Connection.objects.create(organization_id=organization.id, **values)
     return made
+
+
+def code_of(response: HttpResponse) -> tuple[int, str]:
+    """Status and code of a refusal, which is problem details."""
+    assert response["Content-Type"] == "application/problem+json", response.content
+    body = response.json()
+    assert body["status"] == response.status_code and body["request_id"]
+    return response.status_code, body.get("code", "")

@@ -41,6 +41,7 @@ OPERATOR, SUPPORT = "operator", "support"
 ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(("health_alive", "health_ready", "invitation", "invitation_link"), OPEN),
     "api_elsewhere": OPEN,  # 421 for everybody: the API has an address of its own
+    "api_reference": OPEN,  # it says what the code says, and nothing of anybody
     "oauth_callback": OPEN,  # it asks itself whether somebody is signed in
     **dict.fromkeys(
         ("home", "organizations", "organization_create", "invitation_accept"), SIGNED_IN
@@ -93,6 +94,14 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys((f"platform_{name}" for name in TOLD), OPERATOR),
     **dict.fromkeys((f"chat_channel{end}" for end in CHAT), P.ORGANIZATION_EDIT),
     **dict.fromkeys(("consumers", "consumer"), P.CONSUMER_EDIT),
+    **dict.fromkeys(("service_keys", "service_key"), P.SERVICE_KEY_VIEW),
+    **dict.fromkeys(
+        (
+            *("service_key_new", "service_key_edit", "service_key_freeze", "service_key_thaw"),
+            "service_key_revoke",
+        ),
+        P.SERVICE_KEY_EDIT,
+    ),
     **dict.fromkeys(
         (
             *("platform", "platform_organizations", "platform_keys", "platform_workers"),

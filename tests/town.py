@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 
-from connections.models import Connection, Consumer, PendingLink, SyncRun, Verification, Workspace
+from connections.models import (
+    Connection,
+    Consumer,
+    KeyUse,
+    Lease,
+    PendingLink,
+    ServiceKey,
+    SyncRun,
+    Verification,
+    Workspace,
+)
 from portal import roles
 from portal.models import (
     Invitation,
@@ -100,6 +110,7 @@ class Town:
                 failed_at=now,
             )
             receipt = Receipt.objects.create(notice=notice, user=who, created_at=timezone.now())
+        made["key_id"] = self._keyed(organization, made["connection_id"], word)
         return made | {
             "receipt_id": receipt.id,
             "job_id": job.id,
@@ -107,6 +118,23 @@ class Town:
             "invitation_id": invited.id,
             "team_id": team.id,
         }
+
+    def _keyed(self, organization: Organization, connection_id: UUID, word: str) -> UUID:
+        """A service key that leased the connection's token a moment ago."""
+        with self.works.inside(organization):
+            key = ServiceKey.objects.create(
+                name=f"{word} key", prefix="ptl_0000000000", hash=uuid4().bytes * 2,
+                scopes=["tokens:read"], connectors=["bitbucket-cloud"], created_by_name=word,
+            )  # fmt: skip
+        with roles.using_role("api"), self.works.inside(organization):
+            KeyUse.objects.create(
+                service_key=key, connection_id=connection_id, last_at=timezone.now()
+            )
+            Lease.objects.create(
+                service_key_id=key.id, connection_id=connection_id, asked=connection_id,
+                reason=f"{word} reason", min_ttl_seconds=300, outcome="granted",
+            )  # fmt: skip
+        return UUID(str(key.id))
 
     def _linked(self, who: User, word: str) -> dict[str, Any]:
         consumer = Consumer.objects.create(

@@ -16,23 +16,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from connections import places
-from connections.models import Connection, Credential, Lease
-from portal import clock, roles, vault
-from portal.secret import Secret
+from connections.models import Connection, Lease
 from tests.api_process import ApiProcess
 from tests.bench import rounds
 from tests.bench.memory import family
 from tests.bench.rounds import Line
 from tests.bench.stage import database_name
 from tests.conftest import installed
-from tests.leasing import Service, linked, service
+from tests.leasing import Service, service, with_token
 from tests.servers import Servers
-from tests.works import Works
 
 CLIENTS = 8
 SECONDS = 2.0
@@ -131,7 +126,7 @@ def over(one: list[Round], other: list[Round], what: str) -> list[float]:
 @contextmanager
 def scene(servers: Servers, **settings: str) -> Iterator[Scene]:
     with TemporaryDirectory() as folder, installed(Path(folder)) as works:
-        connection = with_token(works)
+        connection = with_token(works, text="t" * TOKEN_LETTERS)
         asking = service(works)
         wide = {"API_PER_MINUTE": "100000000", "API_THREADS": str(CLIENTS)} | settings
         process = ApiProcess(works, application="tests.bench.api_site:application", **wide)
@@ -139,26 +134,6 @@ def scene(servers: Servers, **settings: str) -> Iterator[Scene]:
             yield Scene(servers, process, asking, connection)
         finally:
             process.stop()
-
-
-def with_token(works: Works) -> Connection:
-    """A connection that holds an access token of a usual length."""
-    with works.inside():
-        connection = linked(works.acme, "Benchmark")
-        credential = Credential(
-            organization_id=works.acme.id,
-            connection=connection,
-            kind="access_token",
-            vocabulary="oauth",
-            scopes=["account", "repository"],
-            expires_at=clock.now() + timedelta(hours=2),
-            refreshable=True,
-        )
-        credential.save(force_insert=True)
-    with roles.using_role("worker"), works.inside():
-        place = places.of_credential(credential, places.ACCESS)
-        vault.keep(place, Secret("t" * TOKEN_LETTERS))
-    return connection
 
 
 # ── What is measured ──────────────────────────────────────────────────────────────────────────
