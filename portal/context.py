@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -68,11 +69,16 @@ ORGANIZATION_ITEMS = (
     ("Overview", "overview", "layout-dashboard"),
     ("Connections", "connections", "plug-connected"),
     ("Catalogue", "catalogue", "layout-grid"),
+    ("Service keys", "service_keys", "key"),
     ("Members", "members", "users"),
     ("Audit", "audit", "history"),
     ("Settings", "organization_settings", "settings"),
 )
-NEEDS = {"members": Permission.MEMBER_VIEW, "audit": Permission.AUDIT_VIEW}
+NEEDS = {
+    "service_keys": Permission.SERVICE_KEY_VIEW,
+    "members": Permission.MEMBER_VIEW,
+    "audit": Permission.AUDIT_VIEW,
+}
 PLATFORM_ITEMS = (
     ("Overview", "platform", "layout-dashboard"),
     ("Organizations", "platform_organizations", "building"),
@@ -119,14 +125,20 @@ def bell(request: HttpRequest, area: str, organization: Any) -> Bell | None:
     user: Any = getattr(request, "user", None)
     if area == "organization" and tenancy.is_inside():
         names = [address(name, organization.slug) for name in ("notices", "notices_bell")]
-        return Bell(inbox.unread(user.id), *names)
-    if area != "platform" or not getattr(user, "is_operator", False):
+        return Bell(_unread(request, organization.id), *names)
+    if not request.path_info.startswith("/platform/") or not getattr(user, "is_operator", False):
         return None
     names = [address(f"platform_{name}") for name in ("notices", "notices_bell")]
     if tenancy.is_inside():
         return Bell(inbox.unread(user.id), *names)
     with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
         return Bell(inbox.unread(user.id), *names)
+
+
+def _unread(request: HttpRequest, organization_id: UUID) -> int:
+    """As the request found it with the person's memberships."""
+    here: Iterable[Any] = getattr(request, "memberships", None) or ()
+    return next((one.unread for one in here if one.organization.id == organization_id), 0)
 
 
 def places(request: HttpRequest, organization: Any) -> list[Place]:
