@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import cache
 from uuid import UUID
 
 import django
@@ -15,13 +17,23 @@ from connections.models import Connection  # noqa: E402
 from portal import keyring, roles, tenancy  # noqa: E402
 from tests.prove.calling import Order, serve  # noqa: E402
 
+one_at_a_time = threading.Lock()
+
+
+@cache
+def found(connection_id: str) -> Connection:
+    """The connection, read once for all callers of this process."""
+    with tenancy.transaction():
+        read: Connection = Connection.objects.get(id=connection_id)
+        return read
+
 
 def ask(order: Order) -> None:
     """A usable token within the caller's deadline, or an error."""
     try:
         with roles.using_role("worker"), tenancy.acting_for(UUID(order["organization"])):
-            with tenancy.transaction():
-                connection = Connection.objects.get(id=order["connection"])
+            with one_at_a_time:
+                connection = found(order["connection"])
             refresh.fresh(connection, wait_seconds=order["deadline"])
     finally:
         connections.close_all()

@@ -37,14 +37,17 @@ DATABASE = "portal_recipe"
 
 @dataclass(frozen=True, slots=True)
 class Size:
+    """`crowd` is how many processes and callers of each ask us alone, at the end."""
+
     processes: int
     callers: int
     latencies: tuple[float, ...]
     providers: tuple[str, ...]
+    crowd: tuple[int, int]
 
 
-FULL = Size(4, 8, (0.05, 2.0, 12.0, 25.0), tuple(PROVIDERS))
-SHORT = Size(2, 6, (0.05, 1.0), ("grace", "strict"))
+FULL = Size(4, 8, (0.05, 2.0, 12.0, 25.0), tuple(PROVIDERS), (5, 200))
+SHORT = Size(2, 6, (0.05, 1.0), ("grace", "strict"), (2, 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,16 @@ class Seen:
 def prove(stage: Stage, *, short: bool) -> Told:
     size = SHORT if short else FULL
     connection = stage.works.connection(link_by_consent(stage.works, stage.vendor))
-    with asking(stage, size) as ours, recipe(stage, size) as theirs:
+    with asking(stage, size.processes) as ours, recipe(stage, size) as theirs:
         seen = [
             one
             for provider in size.providers
             for latency in size.latencies
             for one in a_round(stage, connection, ours, theirs, provider, latency, size.callers)
         ]
+    processes, callers = size.crowd
+    with asking(stage, processes) as ours:
+        seen.append(crowd(stage, connection, ours, callers))
     mine = [one for one in seen if one.side == "ours"]
     slow = max(seconds for one in mine for seconds, _ in one.outcomes)
     claims = [
@@ -94,15 +100,18 @@ def prove(stage: Stage, *, short: bool) -> Told:
         Claim("every caller is served within its deadline", slow <= DEADLINE_SECONDS, f"{slow} s"),
         Claim("health is right each time", all(one.health_is_right for one in mine)),
     ]
-    tried = f"{size.processes} processes × {size.callers} callers want one token that has ended"
+    tried = (
+        f"{size.processes} processes × {size.callers} callers want one token that has ended, and"
+        f" {processes} × {callers} in the last line"
+    )
     return Told(tried, COLUMNS, [one.row() for one in seen], claims, [asdict(one) for one in seen])
 
 
 @contextmanager
-def asking(stage: Stage, size: Size) -> Iterator[Callers]:
+def asking(stage: Stage, processes: int) -> Iterator[Callers]:
     environment = stage.environment("worker")
     log = stage.folder / "asking.log"
-    with Callers("tests.prove.asking", size.processes, environment, log) as callers:
+    with Callers("tests.prove.asking", processes, environment, log) as callers:
         yield callers
 
 
@@ -144,13 +153,7 @@ def a_round(
     grant = grant_of(stage, connection)
     before = calls(stage)
     vendor.order("/latency", ms=latency * 1000, match=TOKEN)
-    organization = str(connection.organization_id)
-    ours.begin(
-        callers=callers,
-        organization=organization,
-        connection=str(connection.id),
-        deadline=DEADLINE_SECONDS,
-    )
+    begin(ours, connection, callers)
     theirs.begin(callers=callers)
     found = {"ours": ours.outcomes(), "allauth recipe": theirs.outcomes()}
     vendor.order("/latency", ms=0, match=TOKEN)
@@ -170,6 +173,37 @@ def a_round(
         )
         for side, outcomes in found.items()
     ]
+
+
+def crowd(stage: Stage, connection: Connection, ours: Callers, callers: int) -> Seen:
+    """A thousand callers of ours at a strict vendor that takes its time."""
+    provider, latency = "strict", 2.0
+    stage.vendor.order("/switches", refresh_reuse=PROVIDERS[provider])
+    expire(stage)
+    grant, before = grant_of(stage, connection), calls(stage)
+    stage.vendor.order("/latency", ms=latency * 1000, match=TOKEN)
+    begin(ours, connection, callers)
+    outcomes = ours.outcomes()
+    stage.vendor.order("/latency", ms=0, match=TOKEN)
+    return Seen(
+        provider=provider,
+        latency=latency,
+        side="ours",
+        calls=(calls(stage) - before)[grant],
+        outcomes=outcomes,
+        told=told("ours", outcomes),
+        works=all(looked_at(stage.vendor, *stored(stage).values())),
+        state=state(stage, connection),
+    )
+
+
+def begin(ours: Callers, connection: Connection, callers: int) -> None:
+    ours.begin(
+        callers=callers,
+        organization=str(connection.organization_id),
+        connection=str(connection.id),
+        deadline=DEADLINE_SECONDS,
+    )
 
 
 def told(side: str, outcomes: Outcomes) -> int:
