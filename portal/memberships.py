@@ -27,11 +27,15 @@ class FoundOrganization:
 
 @dataclass(frozen=True, slots=True)
 class FoundMembership:
-    """One membership of the person who asks; `teams` are those they belong to."""
+    """One membership of the person who asks; `teams` are those they belong to.
+
+    `unread` notices wait for them there, counted up to a hundred.
+    """
 
     organization: FoundOrganization
     role: Role
     teams: tuple[UUID, ...]
+    unread: int = 0
 
     @property
     def slug(self) -> str:
@@ -46,12 +50,12 @@ def memberships_of(user_id: UUID) -> list[FoundMembership]:
     """The person's memberships by organization name."""
     with roles.connection().cursor() as cursor:
         cursor.execute(
-            "SELECT organization_id, slug, name, role, teams FROM portal_memberships_of(%s)",
+            "SELECT role, teams, unread, organization_id, slug, name FROM portal_places_of(%s)",
             [user_id],
         )
         return [
-            FoundMembership(FoundOrganization(row[0], row[1], row[2]), Role(row[3]), tuple(row[4]))
-            for row in cursor.fetchall()
+            FoundMembership(FoundOrganization(*found), Role(role), tuple(teams), unread)
+            for role, teams, unread, *found in cursor.fetchall()
         ]
 
 
