@@ -16,6 +16,7 @@ class ConnectionsConfig(AppConfig):
             "chat",
             "flows.told_kinds",
             "flows.expiry",
+            "flows.holding",
             "grant_checks",
         ):
             import_module(f"connections.{module}")

@@ -56,9 +56,8 @@ def notices(request: OrganizationRequest) -> HttpResponse:
 
 @require_GET
 def bell(request: OrganizationRequest) -> HttpResponse:
-    """The bell alone, for the page to look again."""
-    count = inbox.unread(request.user.id)
-    return render(request, "portal/_bell.html", {"count": count} | _frame(request))
+    """What the bell says, for the page to look again."""
+    return render(request, "portal/_bell_count.html", {"count": inbox.unread(request.user.id)})
 
 
 @require_POST

@@ -204,6 +204,35 @@ class TestWhatWasFound:
 
 
 class TestAVendorInTrouble:
+    def test_nobody_is_mailed_about_one_connection_while_the_breaker_is_open(
+        self, works: Works
+    ) -> None:
+        connection = make(works)
+        with (
+            roles.using_role("worker"),
+            tenancy.acting_for(tenancy.PLATFORM),
+            tenancy.transaction(),
+        ):
+            breaker = Breaker.objects.create(
+                connector="bitbucket-cloud", host="bitbucket.org", rate=1, normal_rate=1,
+                state="open", opened_at=clock.now(),
+            )  # fmt: skip
+        with works.inside():
+            telling.needs_link(connection)
+        wait(works)
+        wait(works, minutes=30)
+        assert mail.outbox == []
+        assert [one.is_open for one in told(works, told_kinds.NEEDS_LINK)] == [True]
+
+        with (
+            roles.using_role("worker"),
+            tenancy.acting_for(tenancy.PLATFORM),
+            tenancy.transaction(),
+        ):
+            Breaker.objects.filter(id=breaker.id).update(state="closed")
+        wait(works, minutes=2)
+        assert len(mail.outbox) == 2
+
     def test_operators_are_told_on_the_platform_and_by_mail(self, works: Works) -> None:
         User.objects.create_user("olga@portal.example", None, name="Olga", is_operator=True)
         with (
