@@ -20,6 +20,8 @@ from portal.phrases import plural
 
 LISTED = 25
 LONGEST_SUBJECT = 200
+AT_ONCE = "They came within a short time, so this is one mail."
+DAILY = "This is what came since your last mail."
 _ORDER = Severity.values
 _MESSAGE_ID = re.compile(r"<notice\.([0-9a-f]{32})\.([0-9a-f]{32})@")
 
@@ -35,6 +37,8 @@ def compose(row: Dispatch, notices: list[Notice]) -> EmailMultiAlternatives:
         "heading": _heading(row.kind, listed),
         "notices": [(one, whole(one.url)) for one in listed[:LISTED]],
         "is_digest": len(listed) > 1,
+        "why": AT_ONCE if row.kind else DAILY,
+        "shared": listed[0].body if len({one.body for one in listed}) == 1 else "",
         "more": len(listed) - LISTED,
         "inbox": whole(page("notices")),
         "preferences": preferences,
