@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
 
 from django.db import connections
 
-from portal import clock, roles, work
+from portal import clock, roles, schedules, work
 from tests.prove.stage import Stage
+
+log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
 PAUSE_SECONDS = 0.05
@@ -25,16 +28,12 @@ class Faster:
     def __init__(self, stage: Stage, *, hands: int = 4) -> None:
         self._stage = stage
         self._over = threading.Event()
-        names = ["ticker", *(f"hand-{number}" for number in range(hands))]
-        self._threads = [
-            threading.Thread(target=self._tick if name == "ticker" else self._work, name=name)
-            for name in names
-        ]
+        deeds = [self._tick, self._repeat(keep_time), *[self._repeat(work.drain)] * hands]
+        self._threads = [threading.Thread(target=deed, daemon=True) for deed in deeds]
         self.factor = 1.0
 
     def __enter__(self) -> Faster:
         for thread in self._threads:
-            thread.daemon = True
             thread.start()
         return self
 
@@ -64,11 +63,22 @@ class Faster:
             clock.shift(timedelta(seconds=more))
             self._stage.vendor.order("/clock", advance=more)
 
-    def _work(self) -> None:
-        with roles.using_role("worker"):
-            while not self._over.wait(PAUSE_SECONDS):
-                try:
-                    work.sweep()
-                except Exception:  # a worker's outermost loop: it sweeps again
-                    logging.getLogger(__name__).exception("sweep.raised")
-        connections.close_all()
+    def _repeat(self, deed: Callable[[], object]) -> Callable[[], None]:
+        """A thread of a worker, which does this again and again."""
+
+        def repeat() -> None:
+            with roles.using_role("worker"):
+                while not self._over.wait(PAUSE_SECONDS):
+                    try:
+                        deed()
+                    except Exception:  # its outermost loop: whatever happens, it goes on
+                        log.exception("deed.raised")
+            connections.close_all()
+
+        return repeat
+
+
+def keep_time() -> None:
+    """What every worker does beside its jobs."""
+    work.start_due()
+    schedules.run_due()

@@ -30,7 +30,7 @@ WITHIN_MINUTES = 20
 MAY_EXCEED = 1.1
 HALF_AN_HOUR = 1800
 LOOK_SECONDS, CALM_SECONDS = 15, 900
-WINDOW_SECONDS = 10
+WINDOW_SECONDS = 60
 
 _SPREAD = """
 UPDATE connections_credential c
@@ -62,7 +62,7 @@ class Size:
     hours: float
 
 
-FULL = Size(100_000, 50, 30.0, 3.0, 100.0)
+FULL = Size(100_000, 50, 30.0, 2.5, 100.0)
 SHORT = Size(300, 3, 240.0, 60.0, 4000.0)
 
 
@@ -99,7 +99,7 @@ def prove(stage: Stage, *, short: bool) -> Told:
             f"{minutes:.1f} minutes",
         ),
         Claim(
-            f"the vendor never sees more than {MAY_EXCEED} × {PER_SECOND} a second",
+            f"in no minute does the vendor see more than {MAY_EXCEED} × {PER_SECOND} a second",
             busiest <= MAY_EXCEED * PER_SECOND,
             f"{busiest:.0f} at most",
         ),
@@ -206,7 +206,7 @@ def states(stage: Stage) -> dict[str, int]:
 
 
 def most_calls(stage: Stage) -> float:
-    """The most calls a second that the vendor saw, over any window of ten of its seconds."""
+    """The most calls a second that the vendor saw, over any minute of its clock."""
     per_second = stage.vendor.ask("/calls")["per_second"]
     found = {int(second): count for second, count in per_second.items()}
     return max(
