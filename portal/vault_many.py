@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from portal import roles, tenancy, vault
 from portal.keys import Cipher, SealBroken
-from portal.models import SealedValue
+from portal.models import DataKey, SealedValue
 from portal.secret import Secret
 from portal.vault import Place
 
@@ -38,7 +38,7 @@ def keep_many(secrets: Sequence[tuple[Place, Secret]]) -> None:
     """Each secret is stored in its place, replacing what was there; raises SealBroken."""
     if not secrets:
         return
-    active = {place.domain: vault.active_data_key(place) for place in _one_each(secrets)}
+    active = _active_data_keys({place.domain: place for place, _ in secrets})
     values = [
         {
             "t": at.table,
@@ -54,9 +54,18 @@ def keep_many(secrets: Sequence[tuple[Place, Secret]]) -> None:
         cursor.execute(_KEEP, [here, now, now, json.dumps(values)])
 
 
-def _one_each(secrets: Sequence[tuple[Place, Secret]]) -> Iterable[Place]:
-    """One place of each domain."""
-    return {place.domain: place for place, _ in secrets}.values()
+def _active_data_keys(places: dict[str, Place]) -> dict[str, tuple[int, Cipher]]:
+    """The key that seals now in each of these domains, one statement for all that are there."""
+    rows = DataKey.objects.filter(domain__in=list(places), state=DataKey.State.ACTIVE)
+    found = {
+        row.domain: (
+            row.version,
+            vault.unwrapped(bytes(row.wrapped), places[row.domain], row.version),
+        )
+        for row in rows
+    }
+    missing = places.keys() - found.keys()
+    return found | {domain: vault.active_data_key(places[domain]) for domain in missing}
 
 
 def open_many(places: Iterable[Place]) -> dict[Place, Secret | None]:

@@ -19,14 +19,8 @@ from django.conf import settings
 
 from connections import access, lineage, places, registry
 from connections.contracts import MethodKind
-from connections.errors import (
-    AnswerLost,
-    Misconfigured,
-    ReauthorizationRequired,
-    Unavailable,
-    UnexpectedResponse,
-    VendorError,
-)
+from connections.errors import AnswerLost, ReauthorizationRequired, Unavailable, VendorError
+from connections.flows import answers
 from connections.lineage import AnswerClass
 from connections.models import Consumer
 from connections.oauth_answers import TokenAnswer
@@ -44,41 +38,49 @@ MOST_AT_ONCE: Final = 100
 _CLAIM = """
 WITH taken AS MATERIALIZED (
     SELECT c.id, c.intent_version IS NOT NULL AS doubted
-      FROM connections_credential c JOIN connections_connection k ON k.id = c.connection_id
+      FROM connections_credential c
      WHERE c.organization_id = %(organization)s AND --which--
        AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
        AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
-       AND k.state <> 'revoked'
      ORDER BY c.refresh_due_at LIMIT %(limit)s
        FOR NO KEY UPDATE OF c SKIP LOCKED
+), changed AS (
+    UPDATE connections_credential c
+       SET lease_owner = %(owner)s, lease_until = %(until)s, intent_version = c.version,
+           intent_at = CASE WHEN c.intent_version IS NULL THEN %(now)s ELSE c.intent_at END,
+           refresh_attempts = c.refresh_attempts + 1,
+           refresh_due_at = least(c.refresh_due_at, %(now)s)
+     WHERE c.id = ANY (ARRAY(SELECT id FROM taken))
+ RETURNING c.*
 )
-UPDATE connections_credential c
-   SET lease_owner = %(owner)s, lease_until = %(until)s, intent_version = c.version,
-       intent_at = CASE WHEN taken.doubted THEN c.intent_at ELSE %(now)s END,
-       refresh_attempts = c.refresh_attempts + 1,
-       refresh_due_at = least(c.refresh_due_at, %(now)s)
-  FROM taken, connections_connection k
- WHERE c.id = taken.id AND k.id = c.connection_id
-RETURNING c.id, c.connection_id, c.version, taken.doubted, c.refresh_attempts, c.scopes,
-          k.connector, k.method, k.consumer_id, k.paused_at IS NOT NULL,
-          k.suspect_since IS NOT NULL OR c.refresh_attempts > 1 AND k.last_error <> '',
-          EXISTS (SELECT FROM connections_candidate s
-                   WHERE s.organization_id = c.organization_id AND s.credential_id = c.id),
-          k.name,
-          to_char(k.linked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'
+SELECT c.id, c.connection_id, c.version, taken.doubted, c.refresh_attempts, c.scopes,
+       k.connector, k.method, k.consumer_id, k.paused_at IS NOT NULL,
+       k.suspect_since IS NOT NULL OR c.refresh_attempts > 1 AND k.last_error <> '',
+       EXISTS (SELECT FROM connections_candidate s
+                WHERE s.organization_id = c.organization_id AND s.credential_id = c.id),
+       k.name,
+       to_char(k.linked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'
+  FROM changed c JOIN taken ON taken.id = c.id CROSS JOIN LATERAL (
+       SELECT * FROM connections_connection k WHERE k.id = c.connection_id OFFSET 0) k
 """
-_DUE = _CLAIM.replace("--which--", "c.refresh_due_at <= %(now)s AND k.connector = %(connector)s")
-_WANTED = _CLAIM.replace("--which--", "c.id = %(credential)s AND c.version = %(version)s")
+# Of each row in turn, in the order of the index: as a join, or as an equality of which the planner
+# expects little, all connections of an organization would be read to find the first due ones.
+_LIVE = """(SELECT k.state <> 'revoked' AND k.connector = coalesce(%(connector)s, k.connector)
+              FROM connections_connection k WHERE k.id = c.connection_id)"""
+_DUE = _CLAIM.replace("--which--", f"c.refresh_due_at <= %(now)s AND {_LIVE}")
+_WANTED = _CLAIM.replace(
+    "--which--", f"c.id = %(credential)s AND c.version = %(version)s AND {_LIVE}"
+)
 _WAITING = """
 SELECT connector, count(*) FROM (
-    SELECT k.connector
-      FROM connections_credential c JOIN connections_connection k ON k.id = c.connection_id
+    SELECT (SELECT k.connector FROM connections_connection k
+             WHERE k.id = c.connection_id AND k.state <> 'revoked') AS connector
+      FROM connections_credential c
      WHERE c.organization_id = %(organization)s AND c.refresh_due_at <= %(now)s
        AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
        AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
-       AND k.state <> 'revoked'
      ORDER BY c.refresh_due_at LIMIT %(limit)s) due
- GROUP BY connector
+ WHERE connector IS NOT NULL GROUP BY connector
 """
 
 
@@ -160,7 +162,8 @@ def claim_due(connector: str, limit: int = MOST_AT_ONCE) -> list[Claimed]:
 
 def claim_one(credential_id: UUID, version: int, caller: str) -> Claimed | None:
     """This grant, due or not; None when somebody holds it or it moved on from this version."""
-    found = _claim(_WANTED, caller, credential=credential_id, version=version, limit=1)
+    which = {"credential": credential_id, "version": version, "connector": None}
+    found = _claim(_WANTED, caller, **which, limit=1)
     return found[0] if found else None
 
 
@@ -247,7 +250,7 @@ def ask(claimed: Claimed, endpoints: EndpointBook) -> Outcome:
     endpoint = endpoints[claimed.row.connector, claimed.row.consumer_id]
     trouble = claimed.trouble or (endpoint if isinstance(endpoint, VendorError) else None)
     if trouble is not None:
-        return Outcome(claimed, _unsent(trouble), clock.now(), error=trouble)
+        return Outcome(claimed, answers.unsent(trouble), clock.now(), error=trouble)
     assert not isinstance(endpoint, VendorError)
     deadline = deadline_seconds()
     began = time.monotonic()
@@ -258,7 +261,7 @@ def ask(claimed: Claimed, endpoints: EndpointBook) -> Outcome:
     try:
         tokens = _spend(claimed, endpoint, deadline)
     except VendorError as error:
-        return Outcome(claimed, answer_class(error), clock.now(), None, error, _since(began))
+        return Outcome(claimed, answers.sent(error), clock.now(), None, error, _since(began))
     except Exception:  # whatever it was, the token may be spent
         log.exception("refresh.raised")
         lost = AnswerLost("The answer could not be read.")
@@ -277,24 +280,3 @@ def _spend(claimed: Claimed, endpoint: TokenEndpoint, deadline: float) -> TokenA
 
 def _since(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
-
-
-def _unsent(trouble: VendorError) -> AnswerClass:
-    """What trouble before sending means: the parent is not spent."""
-    if isinstance(trouble, Misconfigured):
-        return AnswerClass.CONNECTOR_FAULT
-    is_dead = isinstance(trouble, ReauthorizationRequired)
-    return AnswerClass.REFUSED if is_dead else AnswerClass.TEMPORARY
-
-
-def answer_class(error: VendorError) -> AnswerClass:
-    """What an error of the token endpoint says about the refresh token that was sent."""
-    if isinstance(error, ReauthorizationRequired):
-        return AnswerClass.REFUSED
-    if isinstance(error, Misconfigured):
-        return AnswerClass.CONNECTOR_FAULT
-    status = error.status or 0
-    is_unreadable = isinstance(error, UnexpectedResponse) and (status < 300 or status >= 500)
-    if isinstance(error, AnswerLost) or status >= 500 or is_unreadable:
-        return AnswerClass.IN_DOUBT
-    return AnswerClass.TEMPORARY

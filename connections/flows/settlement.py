@@ -43,7 +43,7 @@ UPDATE connections_credential c
   FROM json_to_recordset(%s::json)
        AS a(id uuid, parent int, owner uuid, received_at timestamptz, expires_at timestamptz,
             due_at timestamptz, last_four text, fingerprint text, scopes text)
- WHERE c.id = a.id AND c.version = a.parent
+ WHERE c.id = ANY (%s::uuid[]) AND c.id = a.id AND c.version = a.parent
    AND (c.lease_owner IS NULL OR c.lease_owner = a.owner) AND c.replaced_at IS NULL
 RETURNING c.id
 """
@@ -105,7 +105,8 @@ def _swap(kept: Sequence[Outcome]) -> set[UUID]:
     if not kept:
         return set()
     with roles.connection().cursor() as cursor:
-        cursor.execute(_SWAP, [json.dumps([_arrived(one) for one in kept])])
+        ids = [one.claimed.row.credential_id for one in kept]
+        cursor.execute(_SWAP, [json.dumps([_arrived(one) for one in kept]), ids])
         return {row[0] for row in cursor.fetchall()}
 
 

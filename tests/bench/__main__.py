@@ -6,6 +6,7 @@ Each benchmark names its module; those that need Django are loaded once the serv
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ INSIDE = {
     "sync": "tests.bench.reading",
     "list": "tests.bench.listing",
     "lease": "tests.bench.leasing",
+    "refresh": "tests.bench.refreshing",
 }
 # Through bin/run, as a person starts it.
 OUTSIDE = {"memory": "tests.bench.memory", "start": "tests.bench.start"}
@@ -28,6 +30,7 @@ HELP = """usage: bin/bench [name …]
   sync    reading 50 pages, against the vendor's latency and against atlassian-python-api
   list    the page of connections at 100,000 rows, against the bare SQL in the same base template
   lease   a token for another service, against a Django view that reads one row
+  refresh a sweep of 20,000 due grants, against a bare loop and one by one; --grants=100000 for more
   memory  everything that bin/run starts, idle
   start   bin/run from nothing and again, and a person's way to the first repositories
 
@@ -36,7 +39,10 @@ promised bound is missed.
 """
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    names = [name for name in arguments if not name.startswith("--grants=")]
+    for wish in set(arguments) - set(names):
+        os.environ["BENCH_GRANTS"] = wish.partition("=")[2]
     if unknown := set(names) - {*INSIDE, *OUTSIDE}:
         print(HELP)
         return 0 if unknown <= {"--help", "-h"} else 2
