@@ -11,7 +11,7 @@ from connections.contracts import Manifest, Method
 from connections.explain import Button
 from connections.flows.rights import may_mend
 from connections.models import Connection, Credential, SyncRun, Verification
-from connections.queries import products
+from connections.queries import products, service_keys
 from connections.queries.health import Health, health_of, incidents
 from portal.policy import Actor, Permission, allows, present
 
@@ -39,7 +39,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage:
-    """What every tab shows above its own part."""
+    """What every tab shows above its own part; `is_used`: a service would notice a pause."""
 
     connection: Connection
     product: str
@@ -51,6 +51,7 @@ class ConnectionPage:
     health: Health
     rights: Rights
     tabs: list[Tab]
+    is_used: bool
 
     @property
     def is_revoked(self) -> bool:
@@ -115,6 +116,7 @@ def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str
         run=latest_run(connection.id),
         health=health,
         rights=rights,
+        is_used=rights.manage and service_keys.is_used(connection.id),
         tabs=[
             Tab(label, reverse(name, args=[slug, connection.id]), name == tab)
             for label, name, is_detail in TABS

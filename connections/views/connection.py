@@ -18,9 +18,10 @@ from connections.queries.connection import ConnectionPage
 from connections.queries.record import connection_record, time_line
 from connections.queries.repositories import RepositoryWish, repository_list, workspaces_of
 from connections.queries.runs import sync_tab
+from connections.queries.service_keys import blast_of, used_by
 from connections.queries.verification import verification_tab
 from connections.views.doors import requires, status_of, tab_of
-from portal.policy import Permission
+from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
 
 TIME_LINE = 12
@@ -40,6 +41,8 @@ def overview(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
         "workspaces": [w for w in workspaces_of(connection_id) if w.selected],
         "description": markdown.render(page.connection.description),
         "capabilities": _capabilities(page),
+        "used_by": used_by(connection_id) if page.rights.details else [],
+        "sees_keys": allows(request.actor, Permission.SERVICE_KEY_VIEW),
     }
     return render(request, "connections/connection/overview.html", context)
 
@@ -150,6 +153,7 @@ def settings_page(
         "form": form,
         "preview": preview,
         "losses": preview_revoke(page.connection) if alive and page.rights.manage else None,
+        "blast": blast_of(page.connection) if alive and page.rights.manage else None,
     }
     name = "connections/connection/settings.html"
     return render(request, name, context, status=status_of(form))

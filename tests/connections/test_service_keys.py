@@ -1,0 +1,179 @@
+"""The pages of service keys: shown once, limited, stopped; and who uses a connection."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from connections.api import key
+from connections.models import Connection, ServiceKey
+from portal.audit import Action
+from portal.models import AuditEvent, User
+from portal.policy import Role
+from tests.leasing import code_of, service, with_token
+from tests.works import Works
+
+FORM = {
+    "name": "Reports",
+    "scopes": ["tokens:read"],
+    "connectors": ["bitbucket-cloud"],
+    "connections": "",
+    "networks": "",
+    "distinct_per_hour": "20",
+    "life": "90",
+}
+
+
+@pytest.fixture
+def ada(works: Works) -> Client:
+    """An admin who has just signed in."""
+    return browser(works, works.admin.id)
+
+
+def browser(works: Works, user_id: Any, *, proven: bool = True) -> Client:
+    """Somebody who, if so, gave their password a moment ago."""
+    client = Client()
+    client.force_login(User.objects.get(id=user_id))
+    if proven:
+        client.post("/accounts/reauthenticate/", {"password": "a long enough password"})
+    return client
+
+
+def make(client: Client, **instead: Any) -> Any:
+    return client.post("/o/acme/keys/new", FORM | {"once": str(uuid4())} | instead)
+
+
+def keys(works: Works) -> list[ServiceKey]:
+    with works.inside():
+        return list(ServiceKey.objects.order_by("created_at"))
+
+
+class TestANewKey:
+    def test_its_text_is_shown_once_and_kept_nowhere(self, works: Works, ada: Client) -> None:
+        shown = make(ada)
+
+        (whole,) = set(key.keys_in(shown.content.decode()))
+        (made,) = keys(works)
+        assert shown["Cache-Control"] == "no-store"
+        assert bytes(made.hash) == key.hash_of(whole)
+        assert made.prefix == whole[:14]
+        for page in ("/o/acme/keys/", f"/o/acme/keys/{made.id}/"):
+            assert whole.encode() not in ada.get(page).content
+        with works.inside():
+            event = AuditEvent.objects.get(action=Action.SERVICE_KEY_CREATED.value)
+        assert whole not in str(event.details) and event.details["scopes"] == ["tokens:read"]
+
+    def test_the_same_form_twice_makes_one(self, works: Works, ada: Client) -> None:
+        once = str(uuid4())
+        first, second = make(ada, once=once), make(ada, once=once)
+        assert key.keys_in(first.content.decode())
+        assert second.status_code == 303
+        assert len(keys(works)) == 1
+
+    @pytest.mark.parametrize(
+        ("instead", "field"),
+        [
+            ({"name": " "}, "name"),
+            ({"scopes": []}, "scopes"),
+            ({"scopes": ["everything"]}, "scopes"),
+            ({"connectors": ["another"]}, "connectors"),
+            ({"connections": "Nobody's code"}, "connections"),
+            ({"networks": "10.0.0.1/8"}, "networks"),
+            ({"networks": "example.org"}, "networks"),
+            ({"distinct_per_hour": "0"}, "distinct_per_hour"),
+            ({"life": "99999"}, "life"),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_is_said_beside_the_field(
+        self, instead: dict[str, Any], field: str, works: Works, ada: Client
+    ) -> None:
+        shown = make(ada, **instead)
+        assert shown.status_code == 400
+        assert f'id="id_{field}' in shown.content.decode()
+        assert re.search(rf"#id_{field}", shown.content.decode())
+        assert keys(works) == []
+
+    def test_it_asks_again_who_one_is(self, works: Works) -> None:
+        shown = make(browser(works, works.admin.id, proven=False))
+        assert shown.status_code == 302 and "reauthenticate" in shown["Location"]
+        assert keys(works) == []
+
+    def test_a_manager_sees_keys_and_makes_none(self, works: Works) -> None:
+        alice = browser(works, works.alice.id)
+        assert alice.get("/o/acme/keys/").status_code == 200
+        assert make(alice).status_code == 403
+
+    def test_a_member_sees_none(self, works: Works) -> None:
+        bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
+        client = browser(works, bob.id)
+        assert client.get("/o/acme/keys/").status_code == 403
+        assert b"/o/acme/keys/" not in client.get("/o/acme/").content
+
+
+class TestOneKey:
+    def test_its_page_says_who_leased_what_when_and_why(self, works: Works, ada: Client) -> None:
+        code = with_token(works)
+        reports = service(works)
+        reports.ask(code, reason="Nightly <b>report</b>")
+
+        page = ada.get(f"/o/acme/keys/{reports.key.id}/").content.decode()
+
+        assert "Nightly &lt;b&gt;report&lt;/b&gt;" in page
+        assert "Acme code" in page and "Token handed out" in page
+        nothing = ada.get(f"/o/acme/keys/{reports.key.id}/?outcome=paused").content.decode()
+        assert "No lease fits these filters" in nothing
+        assert ada.get(f"/o/acme/keys/{reports.key.id}/?outcome=x").status_code == 400
+
+    def test_new_limits_hold_from_the_next_request(self, works: Works, ada: Client) -> None:
+        code = with_token(works)
+        reports = service(works)
+        limits = FORM | {"networks": "192.0.2.0/24", "life": "kept"}
+        limits.pop("name")
+        answer = ada.post(f"/o/acme/keys/{reports.key.id}/edit", limits)
+        assert answer.status_code == 303, answer.content
+        assert code_of(reports.ask(code)) == (403, "network")
+        assert reports.reloaded().expires_at is None
+
+    def test_freeze_go_on_and_revoke(self, works: Works, ada: Client) -> None:
+        code = with_token(works)
+        reports = service(works, name="Reports")
+        place = f"/o/acme/keys/{reports.key.id}/"
+        ada.post(f"{place}freeze")
+        assert code_of(reports.ask(code)) == (403, "key_frozen")
+        assert b"Frozen" in ada.get("/o/acme/keys/?state=frozen").content
+        ada.post(f"{place}thaw")
+        assert reports.ask(code).status_code == 200
+        ada.post(f"{place}revoke", {"confirm_name": "reports"})
+        assert reports.ask(code).status_code == 200, "the name was not typed exactly"
+        ada.post(f"{place}revoke", {"confirm_name": "Reports"})
+        assert code_of(reports.ask(code)) == (401, "key_revoked")
+        assert b"Revoked" in ada.get(place).content
+
+
+class TestWhoUsesAConnection:
+    def test_its_page_and_the_page_before_a_pause_say_so(self, works: Works, ada: Client) -> None:
+        code = with_token(works)
+        empty = ada.get(f"/o/acme/connections/{code.id}/").content.decode()
+        assert "No service." in empty
+        reports = service(works, name="Reports")
+        for _ in range(3):
+            assert reports.ask(code).status_code == 200
+
+        page = ada.get(f"/o/acme/connections/{code.id}/").content.decode()
+        settings = ada.get(f"/o/acme/connections/{code.id}/settings").content.decode()
+
+        assert "3 tokens, last asked" in page
+        assert settings.count("1 service would notice") == 2, "before a pause and a revocation"
+        assert f"/connections/{code.id}/settings#pause" in page
+
+    def test_a_paused_connection_is_refused(self, works: Works, ada: Client) -> None:
+        code = with_token(works)
+        reports = service(works)
+        ada.post(f"/o/acme/connections/{code.id}/pause")
+        assert code_of(reports.ask(code)) == (409, "paused")
+        assert Connection  # the row stays
