@@ -128,7 +128,10 @@ def _usual_headers(scheme: str) -> tuple[tuple[str, str], ...]:
     handler: Any = nothing
     for name in reversed(settings.MIDDLEWARE):
         handler = import_string(name)(handler)
-    environ = {"REQUEST_METHOD": "POST", "SERVER_NAME": settings.ALLOWED_HOSTS[0].lstrip(".")}
+    environ: Environ = {
+        "REQUEST_METHOD": "POST",
+        "SERVER_NAME": settings.ALLOWED_HOSTS[0].lstrip("."),
+    }
     environ |= {"SERVER_PORT": "80", "wsgi.url_scheme": scheme, "wsgi.input": BytesIO()}
     if scheme == "https" and settings.SECURE_PROXY_SSL_HEADER:
         environ |= [settings.SECURE_PROXY_SSL_HEADER]

@@ -131,7 +131,7 @@ def not_granted(no: NotGranted) -> Refusal:
     """Why there is no token, with the way on where there is one."""
     kind, answer = kinds.OF_OUTCOME[no.code], no.answer
     headers: dict[str, str] = dict(asking.BAD_KEY) if kind.status == 401 else {}
-    members: dict[str, object] = {}
+    members: dict[str, Any] = {}
     if answer is not None and no.code == LeaseOutcome.NEEDS_LINK:
         with tenancy.acting_for(answer.organization_id), tenancy.transaction():
             members["relink_url"] = f"{home_url()}connections/{answer.connection_id}/"

@@ -184,7 +184,7 @@ def key_page(request: HttpRequest, key: ServiceKey) -> KeyPage:
         cursor=request.GET.get("cursor", ""),
     )
     touched = touched_by(key)
-    names = {each.id: each.name for each in touched}
+    names: dict[Any, str] = {each.id: each.name for each in touched}
     names |= _names({lease.connection_id for lease in page.rows} - names.keys())
     return KeyPage(
         key=key,
@@ -216,7 +216,7 @@ def _leases(key: ServiceKey, outcome: str, connection: str) -> QuerySet[Lease]:
     return found
 
 
-def _line(lease: Lease, names: Mapping[UUID | None, str]) -> LeaseLine:
+def _line(lease: Lease, names: Mapping[Any, str]) -> LeaseLine:
     granted = lease.outcome == LeaseOutcome.GRANTED
     name = names.get(lease.connection_id) or f"Unknown: {lease.asked}"
     return LeaseLine(lease, name, lease.get_outcome_display(), "good" if granted else "warning")
