@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import listing, memory, reading, rounds
+from tests.bench import listing, memory, reading, refreshing, rounds
 from tests.bench.rounds import Line
 from tests.servers import Servers
 
@@ -50,6 +50,15 @@ def test_the_list_is_measured(servers: Servers, db: None) -> None:
         assert listing.cost(at, "/o/acme/connections/", requests=1) > 0
         assert listing.cost(at, "/o/acme/bare", requests=1) > 0
         assert listing.queries(at, at.far) <= listing.MOST_QUERIES
+
+
+def test_both_sweeps_refresh_every_grant(
+    servers: Servers, db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refreshing, "ORGANIZATIONS", 2)  # the scene, not what it measures
+    with refreshing.scene(servers, tmp_path, 60) as at:
+        assert refreshing.ours(at) > 0
+        assert refreshing.bare(at, 2, 4) > 0
 
 
 def test_memory_is_told_by_program() -> None:
