@@ -58,7 +58,7 @@ class Size:
 
 
 FULL = Size(1.0, 60.0, 20.0, 45, 20.0, 60.0)
-SHORT = Size(4.0, 120.0, 300.0, 12, 200.0, 120.0)
+SHORT = Size(6.0, 200.0, 500.0, 12, 250.0, 120.0)
 
 
 @dataclass(slots=True)
@@ -302,7 +302,7 @@ def outage(
     while (passed := (clock.now() - began).total_seconds()) < HOUR:
         if passed > HOUR / 2:
             stage.vendor.order("/outage", kind="unavailable")
-        for one in living(stage, linked):
+        for one in living(stage, linked, size):
             asked += 1
             given += consumer.lease(one.connection_id, wait=0.5) is not None
         time_passes.let_pass(size.ask_every)
@@ -322,9 +322,9 @@ def spread(stage: Stage, linked: list[Linked]) -> None:
             )
 
 
-def living(stage: Stage, linked: list[Linked]) -> list[Linked]:
-    """Those whose token lives long enough to be leased, with a moment for the asking."""
-    enough = clock.now() + timedelta(seconds=PROMISED_LIFE + 30)
+def living(stage: Stage, linked: list[Linked], size: Size) -> list[Linked]:
+    """Those whose token lives long enough to be leased, with a moment for asking them all."""
+    enough = clock.now() + timedelta(seconds=PROMISED_LIFE + size.outage)
     with stage.works.inside():
         found = Credential.objects.filter(expires_at__gte=enough).values_list("id", flat=True)
         alive = set(found)
