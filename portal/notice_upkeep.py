@@ -8,7 +8,7 @@ from django.db import connections
 from django.db.models import Q
 
 from portal import clock, gathering, tenancy, work
-from portal.models import Dispatch, Notice, Receipt
+from portal.models import Dispatch, Notice, Receipt, Severity
 
 KEPT_FOR = timedelta(days=90)
 OPEN_FOR = timedelta(days=365)
@@ -44,11 +44,15 @@ def look_again() -> None:
 
 
 def purge_some() -> int:
-    """Delete some of what was over a quarter ago, or open for a year; returns how many."""
+    """Delete some of what was over or news a quarter ago, or open for a year; returns how many."""
     now = clock.now()
     before = now - KEPT_FOR
     with tenancy.transaction():
-        old = Notice.objects.filter(Q(resolved_at__lt=before) | Q(opened_at__lt=now - OPEN_FOR))
+        old = Notice.objects.filter(
+            Q(resolved_at__lt=before)
+            | Q(severity=Severity.NEWS, opened_at__lt=before)
+            | Q(opened_at__lt=now - OPEN_FOR)
+        )
         ids = list(old.order_by("opened_at").values_list("id", flat=True)[:AT_ONCE])
         Notice.objects.filter(answers_id__in=ids).update(answers=None)
         Notice.objects.filter(id__in=ids).delete()
