@@ -61,7 +61,7 @@ def server(role: str) -> Server:
 
 def dump(at: Server, target: Path) -> None:
     """The whole database is in this file, readable by its owner only."""
-    database = settings.DATABASES["owner"]["NAME"]
+    database = str(settings.DATABASES["owner"]["NAME"])
     before = os.umask(0o077)
     try:
         at.run("pg_dump", "--format=custom", "--file", str(target), database)
