@@ -33,7 +33,7 @@ VERIFY = ("verify.identified",)
 SYNC = ("sync.page_kept",)
 
 
-def test_every_step_in_the_code_is_killed_somewhere() -> None:
+def test_every_step_in_the_code_is_killed_here() -> None:
     """A new step without a test of its name fails here."""
     found = set()
     for folder in ("portal", "connections"):
