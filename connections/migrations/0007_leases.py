@@ -406,7 +406,7 @@ class Migration(migrations.Migration):
                     "outcome",
                     models.CharField(
                         choices=[
-                            ("granted", "Token handed out"),
+                            ("granted", "Handed out"),
                             ("late", "No fresh token in time"),
                             ("not_found", "No such connection"),
                             ("not_entitled", "Not this key's connection"),

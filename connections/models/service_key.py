@@ -107,7 +107,7 @@ class KeyUse(TenantModel):
 class LeaseOutcome(models.TextChoices):
     """What came of an ask; only `granted` handed out a token."""
 
-    GRANTED = "granted", "Token handed out"
+    GRANTED = "granted", "Handed out"
     LATE = "late", "No fresh token in time"
     NOT_FOUND = "not_found", "No such connection"
     NOT_ENTITLED = "not_entitled", "Not this key's connection"

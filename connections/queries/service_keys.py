@@ -34,6 +34,11 @@ RECENT: Final = timedelta(days=30)
 COUNT_UP_TO: Final = 2000
 STATES: Final = {"": "Live keys", "frozen": "Frozen", "ended": "Expired or revoked", "all": "All"}
 SCOPES: Final = {scope.value: scope.label for scope in KeyScope}
+BRIEFLY: Final = {
+    KeyScope.READ.value: "facts",
+    KeyScope.LEASE.value: "reading tokens",
+    KeyScope.LEASE_WRITE.value: "writing tokens",
+}
 STOPS: Final = {
     "too_many": "It asked for more different connections in an hour than it may.",
     "by_hand": "Somebody here froze it.",
@@ -76,7 +81,7 @@ def state_of(key: ServiceKey) -> State:
 class KeyLine:
     key: ServiceKey
     how: State
-    may: list[str]
+    may: str
     reach: str
 
 
@@ -101,7 +106,7 @@ def key_list(request: HttpRequest) -> KeyList:
         found = found.filter(Q(name__icontains=search) | Q(prefix__startswith=search))
     page = cursors.page(found, by=("-created_at", "id"), cursor=request.GET.get("cursor", ""))
     return KeyList(
-        lines=[KeyLine(key, state_of(key), may(key), reach(key)) for key in page.rows],
+        lines=[KeyLine(key, state_of(key), may_briefly(key), reach(key)) for key in page.rows],
         previous=cursors.link(request, page.previous),
         next=cursors.link(request, page.next),
         state=state,
@@ -124,6 +129,12 @@ def _in_state(state: str) -> Q:
 def may(key: ServiceKey) -> list[str]:
     """What it may ask for, in words."""
     return [SCOPES.get(scope, scope) for scope in key.scopes]
+
+
+def may_briefly(key: ServiceKey) -> str:
+    """The same for a list."""
+    words = ", ".join(BRIEFLY[scope] for scope in key.scopes if scope in BRIEFLY)
+    return words[:1].upper() + words[1:]
 
 
 def reach(key: ServiceKey) -> str:

@@ -124,7 +124,7 @@ class TestOneKey:
         page = ada.get(f"/o/acme/keys/{reports.key.id}/").content.decode()
 
         assert "Nightly &lt;b&gt;report&lt;/b&gt;" in page
-        assert "Acme code" in page and "Token handed out" in page
+        assert "Acme code" in page and "Handed out" in page
         nothing = ada.get(f"/o/acme/keys/{reports.key.id}/?outcome=paused").content.decode()
         assert "No lease fits these filters" in nothing
         assert ada.get(f"/o/acme/keys/{reports.key.id}/?outcome=x").status_code == 400
