@@ -11,7 +11,7 @@ from connections.contracts import Manifest, Method
 from connections.explain import Button
 from connections.flows.rights import may_mend
 from connections.models import Connection, Credential, SyncRun, Verification
-from connections.queries import products, service_keys
+from connections.queries import key_uses, products
 from connections.queries.health import Health, health_of, incidents
 from portal.policy import Actor, Permission, allows, present
 
@@ -116,7 +116,7 @@ def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str
         run=latest_run(connection.id),
         health=health,
         rights=rights,
-        is_used=rights.manage and service_keys.is_used(connection.id),
+        is_used=rights.manage and key_uses.is_used(connection.id),
         tabs=[
             Tab(label, reverse(name, args=[slug, connection.id]), name == tab)
             for label, name, is_detail in TABS

@@ -1,9 +1,8 @@
-"""Service keys as their pages show them: the list, one key with its leases, and who uses what."""
+"""Service keys as their pages show them: the list, and one key with what it leased."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,15 +22,13 @@ from connections.models import (
     Lease,
     LeaseOutcome,
     ServiceKey,
-    SyncRun,
 )
 from connections.queries import products
+from connections.queries.key_uses import RECENT, counted
 from portal import cursor as cursors
 from portal.phrases import plural
 from portal.templatetags.portal import when
 
-RECENT: Final = timedelta(days=30)
-COUNT_UP_TO: Final = 2000
 STATES: Final = {"": "Live keys", "frozen": "Frozen", "ended": "Expired or revoked", "all": "All"}
 SCOPES: Final = {scope.value: scope.label for scope in KeyScope}
 BRIEFLY: Final = {
@@ -242,71 +239,7 @@ def touched_by(key: ServiceKey, within: timedelta = RECENT) -> list[Touched]:
     uses = KeyUse.objects.filter(service_key_id=key.id, last_at__gte=timezone.now() - within)
     found = list(uses.order_by("-last_at").values_list("connection_id", "last_at"))
     names = _names({connection_id for connection_id, _ in found})
-    counts = _counted(Lease.objects.filter(service_key_id=key.id), "connection_id", within)
+    counts = counted(Lease.objects.filter(service_key_id=key.id), "connection_id", within)
     return [
         Touched(each, names.get(each, ""), last_at, counts.told(each)) for each, last_at in found
     ]
-
-
-# ── Who uses a connection ─────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Using:
-    """A service that leased a connection's token lately."""
-
-    key_id: UUID
-    name: str
-    last_at: datetime
-    count: str
-
-
-@dataclass(frozen=True, slots=True)
-class Blast:
-    """Who would notice if this connection stopped now."""
-
-    services: list[Using]
-    last_sync_at: datetime | None
-
-
-def used_by(connection_id: UUID, within: timedelta = RECENT) -> list[Using]:
-    """The services that asked for its token lately, the last one first."""
-    since = timezone.now() - within
-    uses = KeyUse.objects.filter(connection_id=connection_id, last_at__gte=since)
-    found = uses.order_by("-last_at").values_list("service_key_id", "service_key__name", "last_at")
-    counts = _counted(Lease.objects.filter(connection_id=connection_id), "service_key_id", within)
-    return [Using(key, name, last_at, counts.told(key)) for key, name, last_at in found]
-
-
-def is_used(connection_id: UUID) -> bool:
-    """Whether a service would notice."""
-    since = timezone.now() - RECENT
-    return KeyUse.objects.filter(connection_id=connection_id, last_at__gte=since).exists()
-
-
-def blast_of(connection: Connection) -> Blast:
-    """What a pause or a revocation takes from others."""
-    synced = SyncRun.objects.filter(connection_id=connection.id, finished_at__isnull=False)
-    last = synced.order_by("-finished_at").values_list("finished_at", flat=True).first()
-    return Blast(used_by(connection.id), last)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many tokens each got, of the latest so many; more are not counted."""
-
-    of: Counter[UUID]
-    is_cut: bool
-
-    def told(self, who: UUID) -> str:
-        """The count in words."""
-        words = plural(self.of[who], "token")
-        return f"{words} of the last {COUNT_UP_TO:,}" if self.is_cut else words
-
-
-def _counted(leases: QuerySet[Lease], by: str, within: timedelta) -> Counts:
-    granted = leases.filter(outcome=LeaseOutcome.GRANTED, at__gte=timezone.now() - within)
-    found: Sequence[UUID] = list(
-        granted.order_by("-at").values_list(by, flat=True)[: COUNT_UP_TO + 1]
-    )
-    return Counts(Counter(found[:COUNT_UP_TO]), len(found) > COUNT_UP_TO)
