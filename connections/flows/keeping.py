@@ -12,14 +12,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 
 from connections.flows import breaker, settlement, spool
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Outcome
 from connections.lineage import AnswerClass
 from portal import roles, tenancy
-from portal.keys import SealBroken
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ _good_news: dict[tuple[UUID, str], float] = {}
 
 
 def keep(outcomes: Sequence[Outcome]) -> list[Settled]:
-    """What was decided about each; raises DatabaseError after what was received is on disk.
+    """What was decided about each; whatever it raises, what was received is on disk by then.
 
     One that cannot be settled does not keep the others from it: it is spooled, logged, left out.
     """
@@ -40,7 +39,7 @@ def keep(outcomes: Sequence[Outcome]) -> list[Settled]:
     except UNREACHED:
         spool.put(outcomes)
         raise
-    except (DatabaseError, SealBroken):
+    except Exception:  # whatever it was, it may be about one of them alone
         if len(outcomes) == 1:
             spool.put(outcomes)
             raise
@@ -76,12 +75,13 @@ def _is_news(connector: str) -> bool:
 
 def _one_by_one(outcomes: Sequence[Outcome]) -> list[Settled]:
     settled: list[Settled] = []
-    for one in outcomes:
+    for at, one in enumerate(outcomes):
         try:
             settled += keep([one])
         except UNREACHED:
+            spool.put(outcomes[at + 1 :])
             raise
-        except (DatabaseError, SealBroken):
+        except Exception:
             where = {"credential_id": str(one.claimed.row.credential_id)}
             log.exception("refresh.unsettled", extra=where)
     return settled

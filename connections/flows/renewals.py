@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections as databases
+from django.db import connections as databases
 
 from connections.errors import VendorError
 from connections.flows import breaker, keeping, refresh, refreshing, spares, spool
@@ -98,7 +98,7 @@ def perform(claim: work.Claim, *, hand: str = "0") -> None:
     sweep = Sweep(claim)
     try:
         sweep.run()
-    except (InterfaceError, OperationalError):
+    except Exception:
         sweep.rescue()
         raise
     finally:
@@ -153,10 +153,19 @@ class Sweep:
     def run(self) -> None:
         while self._claim_more() or self.out:
             if found := self._arrivals():
-                keeping.keep(found)
+                self._keep(found)
+
+    def _keep(self, found: list[Outcome]) -> None:
+        """What cannot be settled is spooled and logged, and keeps no other grant from its turn."""
+        try:
+            keeping.keep(found)
+        except keeping.UNREACHED:
+            raise
+        except Exception:
+            log.exception("refresh.unsettled")
 
     def rescue(self) -> None:
-        """The database is away: what still comes back is spooled."""
+        """The turn ends early: what still comes back is spooled."""
         while self.out:
             spool.put(self._arrivals())
 
@@ -189,7 +198,7 @@ class Sweep:
         self.endpoints.learn(claimed)
         for one in claimed:
             _threads().submit(self._ask, one)
-        self.out += len(claimed)
+            self.out += 1
         if waiting and not claimed:
             self._wait_for_budget()
 

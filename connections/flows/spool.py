@@ -52,7 +52,7 @@ def put(outcomes: Sequence[Outcome]) -> None:
         facts = {"credential_id": str(one.claimed.row.credential_id)}
         try:
             _write(one.claimed.attempt_id, _record(one))
-        except OSError:
+        except Exception:  # the others are still to be written
             log.exception("refresh.answer_lost", extra=facts)
         else:
             log.error("refresh.spooled", extra=facts)
