@@ -11,7 +11,7 @@ from connections.errors import Who
 from connections.explanation import Button, Explanation
 
 SUSPECTED, INCIDENT = "suspected", "vendor_incident"
-LOST, RESTORED = "grant_lost", "restored"
+LOST, RESTORED, ORPHANED = "grant_lost", "restored", "orphaned"
 
 # Why a connection needs a new link, when that was not withdrawn at the vendor.
 GONE_OTHERWISE: Final = frozenset({LOST, RESTORED, "subject_changed"})
@@ -40,6 +40,15 @@ GRANT = (
         Who.MEMBER,
         Button.LINK_AGAIN,
         state="broken",
+    ),
+    Explanation(
+        ORPHANED,
+        "Who granted this connection is gone",
+        "They left the organization, or lost access to its workspaces at {product}. The grant is "
+        "theirs, so {product} may end it at any time.",
+        "Link it again in the name of somebody who stays. It keeps its id, name and history.",
+        Who.MEMBER,
+        Button.LINK_AGAIN,
     ),
     Explanation(
         RESTORED,

@@ -24,7 +24,14 @@ USUAL: Final = 50
 FIELDS: Final = frozenset({"connector", "state", "label", "ids", "limit", "cursor"})
 COLUMNS: Final = (
     *("id", "name", "connector", "method", "labels", "capabilities", "state", "paused_at"),
-    *("suspect_since", "last_error", "last_error_at", "last_success_at", "linked_at"),
+    *(
+        "suspect_since",
+        "orphaned_at",
+        "last_error",
+        "last_error_at",
+        "last_success_at",
+        "linked_at",
+    ),
     *("account_id", "account_name", "account_kind", "organization_id"),
 )
 

@@ -62,6 +62,7 @@ class Migration(migrations.Migration):
                 "CREATE POLICY lookup ON connections_heldback FOR SELECT TO portal_lookup"
                 " USING (true)",
                 f"GRANT SELECT ({', '.join(COLUMNS)}) ON connections_heldback TO portal_lookup",
+                "GRANT SELECT (orphaned_at) ON connections_connection TO portal_api",
                 "GRANT SELECT (id, linked_at) ON connections_connection TO portal_lookup",
             ],
             RunSQL.noop,

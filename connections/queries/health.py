@@ -14,7 +14,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from connections.explain import BROKEN, Explanation, explain
-from connections.grant_explanations import GONE_OTHERWISE, INCIDENT, LOST, SUSPECTED
+from connections.grant_explanations import (
+    GONE_OTHERWISE,
+    INCIDENT,
+    LOST,
+    ORPHANED,
+    SUSPECTED,
+)
 from connections.models import Breaker, Connection, Credential, Outcome, Verification
 from portal import tenancy
 from portal.templatetags.portal import when
@@ -28,7 +34,7 @@ _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN)
 _REFUSED = "reauthorization_required"
 # Trouble that an incident at the vendor explains better than anything at the connection.
 _BY_INCIDENT = frozenset({"", _REFUSED, "misconfigured", "unavailable", "answer_lost"})
-_ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="")
+_ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="") | Q(orphaned_at__isnull=False)
 
 # Every connection is verified at least once a week, so an older outcome says nothing of today.
 _TOLD_WITHIN = timedelta(days=8)
@@ -89,7 +95,7 @@ def condition(word: str) -> Q:
 
 
 def word_of(row: Any, *, lacks: bool = False) -> str:
-    """One of five, from a row with `state`, `paused_at`, `suspect_since` and `last_error`.
+    """One of five, from a row with the columns of a connection that say how it is.
 
     `lacks`: its last verification found that something is not possible.
     """
@@ -97,7 +103,7 @@ def word_of(row: Any, *, lacks: bool = False) -> str:
         return "paused"
     if row.state == State.NEEDS_REAUTHORIZATION or row.last_error in BROKEN:
         return "broken"
-    if row.suspect_since is not None or row.last_error or lacks:
+    if row.suspect_since is not None or row.last_error or row.orphaned_at is not None or lacks:
         return "attention"
     return "unverified" if row.state == State.UNVERIFIED else "working"
 
@@ -166,6 +172,8 @@ def trouble_code(
         return SUSPECTED
     if error:
         return error
+    if connection.orphaned_at is not None:
+        return ORPHANED
     if verification and verification.outcome == Outcome.PARTLY:
         return "scope_missing"
     return ""

@@ -29,6 +29,10 @@ from portal.policy import Actor, Permission, allows
 SQUARES = 300
 NEEDS = 8
 EXPIRING = 8
+_SQUARE = (
+    *("id", "name", "connector"),
+    *("state", "paused_at", "suspect_since", "orphaned_at", "last_error"),
+)
 SILENCE = timedelta(hours=6)
 
 
@@ -111,7 +115,9 @@ def _troubled(slug: str, actor: Actor) -> list[Need]:
     """Broken ones first, then the oldest trouble; what cures itself is told after six hours."""
     rows = _present().annotate(word=health.in_sql())
     broken = rows.filter(word="broken").order_by("last_error_at")[: NEEDS * 2]
-    attention = rows.filter(word="attention").exclude(last_error="", suspect_since=None)
+    attention = rows.filter(word="attention").exclude(
+        last_error="", suspect_since=None, orphaned_at=None
+    )
     quiet = Q(last_error__in=sorted(CURES_ITSELF), last_error_at__gte=timezone.now() - SILENCE)
     attention = attention.exclude(quiet).order_by("last_error_at")[: NEEDS * 2]
     incidents = health.incidents()
@@ -169,7 +175,8 @@ def _held_back(slug: str) -> list[Need]:
 
 def _lacking(slug: str, may_manage: bool) -> list[Need]:
     """Verified lately, and not everything that was asked for is possible."""
-    rows = _present().filter(id__in=health.lacking(), last_error="", suspect_since=None)
+    quiet = {"last_error": "", "suspect_since": None, "orphaned_at": None}
+    rows = _present().filter(id__in=health.lacking(), **quiet)
     rows = rows.filter(paused_at=None).exclude(state=ConnectionState.NEEDS_REAUTHORIZATION)
     return [
         Need(
@@ -218,9 +225,8 @@ def _squares(slug: str) -> list[Square]:
 
 
 def _of_state(word: str) -> QuerySet[Any, Any]:
-    columns = ("id", "name", "connector", "state", "paused_at", "suspect_since", "last_error")
     rows = _present().filter(health.condition(word)).order_by("name")
-    return rows.values_list(*columns, named=True)
+    return rows.values_list(*_SQUARE, named=True)
 
 
 def _square(row: Any, state: str, slug: str) -> Square:
