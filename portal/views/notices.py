@@ -49,6 +49,7 @@ def notices(request: OrganizationRequest) -> HttpResponse:
         "kinds": [("", "Any kind"), *((key, kind_of(key).label) for key in _kinds(request))],
         "subjects": [("", "Anything"), *_subjects(request)],
         "unread": inbox.unread(request.user.id),
+        "all_read": "Mark these as read" if wanted.kind or wanted.about else "Mark all as read",
         "query": _query(request),
     }
     return render(request, "portal/notices.html", context | _frame(request))

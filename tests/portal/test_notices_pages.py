@@ -88,6 +88,8 @@ class TestTheInbox:
 
         assert answer["Location"] == f"{INBOX}?kind={KIND}"
         assert titles(get(client, INBOX + "?show=unread")) == ["two is odd"]
+        client.post(f"{INBOX}read/?show=unread")
+        assert "You have read everything" in get(client, INBOX + "?show=unread")
 
     @pytest.mark.parametrize(
         "query", ["show=x", "kind=password", "about=x", "cursor=x", "kind=a&kind=b"]
