@@ -176,7 +176,8 @@ class TestABreaker:
             wait(0.25)
             granted += breaker.take(SLUG, 1000)
         seconds = (clock.now() - began).total_seconds()
-        assert 20 * (seconds - 1) <= granted <= 20 * (seconds + 1) + 1  # a second's worth had gathered
+        # A second's worth had gathered before.
+        assert 20 * (seconds - 1) <= granted <= 20 * (seconds + 1) + 1
 
     def test_of_another_vendor_stays_closed(self, acme: Works) -> None:
         refused(25)
