@@ -54,7 +54,7 @@ class Front:
             return self.application(environ, start_response)
         payload = lent.body.encode()
         headers = [
-            *_usual_headers(environ["wsgi.url_scheme"]),
+            *usual_headers("https" if _is_secure(environ) else "http"),
             *lent.headers.items(),
             ("X-Request-Id", environ[GIVEN_ID]),
             ("Content-Length", str(len(payload))),
@@ -117,8 +117,11 @@ def _lent(environ: Environ, body: bytes, connection_id: str) -> Lent | None:
 
 
 @cache
-def _usual_headers(scheme: str) -> tuple[tuple[str, str], ...]:
-    """What the middleware adds to every answer of this scheme, asked of it once."""
+def usual_headers(scheme: str) -> tuple[tuple[str, str], ...]:
+    """What the middleware adds to every answer of this scheme, asked of it once.
+
+    Behind a proxy that ends TLS the scheme is the one that the proxy tells of.
+    """
 
     def nothing(request: HttpRequest) -> HttpResponse:
         answer = HttpResponse(content_type="application/json")
@@ -136,5 +139,6 @@ def _usual_headers(scheme: str) -> tuple[tuple[str, str], ...]:
     if scheme == "https" and settings.SECURE_PROXY_SSL_HEADER:
         environ |= [settings.SECURE_PROXY_SSL_HEADER]
     found = handler(WSGIRequest(environ | {"PATH_INFO": "/api/v1/"}))
+    assert found.status_code == 200, "a refusal's headers belong to no token"
     own = {"X-Request-Id", "Content-Length"}
     return tuple((name, value) for name, value in found.items() if name not in own)

@@ -15,10 +15,10 @@ from connections.forms import SettingsForm
 from connections.models import ConnectionState
 from connections.queries import credential as credentials
 from connections.queries.connection import ConnectionPage
+from connections.queries.key_uses import blast_of, used_by
 from connections.queries.record import connection_record, time_line
 from connections.queries.repositories import RepositoryWish, repository_list, workspaces_of
 from connections.queries.runs import sync_tab
-from connections.queries.key_uses import blast_of, used_by
 from connections.queries.verification import verification_tab
 from connections.views.doors import requires, status_of, tab_of
 from portal.policy import Permission, allows
