@@ -72,15 +72,17 @@ _WANTED = _CLAIM.replace(
     "--which--", f"c.id = %(credential)s AND c.version = %(version)s AND {_LIVE}"
 )
 _WAITING = """
-SELECT connector, count(*) FROM (
-    SELECT (SELECT k.connector FROM connections_connection k
-             WHERE k.id = c.connection_id AND k.state <> 'revoked') AS connector
-      FROM connections_credential c
-     WHERE c.organization_id = %(organization)s AND c.refresh_due_at <= %(now)s
-       AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
-       AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
-     ORDER BY c.refresh_due_at LIMIT %(limit)s) due
- WHERE connector IS NOT NULL GROUP BY connector
+SELECT wanted.connector, due.count
+  FROM unnest(%(connectors)s::text[]) AS wanted (connector) CROSS JOIN LATERAL (
+       SELECT count(*) FROM (
+           SELECT FROM connections_credential c
+            WHERE c.organization_id = %(organization)s AND c.refresh_due_at <= %(now)s
+              AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
+              AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
+              AND (SELECT k.state <> 'revoked' AND k.connector = wanted.connector
+                     FROM connections_connection k WHERE k.id = c.connection_id)
+            ORDER BY c.refresh_due_at LIMIT %(limit)s) first) due
+ WHERE due.count > 0
 """
 
 
@@ -147,9 +149,13 @@ class Outcome:
 
 
 def waiting(limit: int = MOST_AT_ONCE) -> dict[str, int]:
-    """How many of the acting organization's grants are due now, by connector, up to `limit`."""
-    here = tenancy.organization_id()
-    asked: dict[str, Any] = {"organization": here, "now": clock.now(), "limit": limit}
+    """How many of the acting organization's grants are due now, up to `limit` of each connector."""
+    asked: dict[str, Any] = {
+        "organization": tenancy.organization_id(),
+        "connectors": list(registry.connectors()),
+        "now": clock.now(),
+        "limit": limit,
+    }
     with tenancy.transaction(), roles.connection().cursor() as cursor:
         cursor.execute(_WAITING, asked)
         return {connector: int(count) for connector, count in cursor.fetchall()}

@@ -47,7 +47,10 @@ SELECT o.id, due.count
               AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
               AND c.quarantined_at IS NULL
             ORDER BY c.refresh_due_at LIMIT %(most)s) first) due
- WHERE due.count > 0 ORDER BY due.since LIMIT %(organizations)s
+ WHERE due.count > 0
+   AND NOT EXISTS (SELECT FROM portal_job j WHERE j.organization_id = o.id
+                      AND j.kind = 'refresh_due' AND j.done_at IS NULL)
+ ORDER BY due.since LIMIT %(organizations)s
 """
 
 # One join: what Django makes of it nests the credentials once more, seconds for two hundred.
@@ -66,7 +69,7 @@ UPDATE connections_credential c SET refresh_due_at = NULL
 def start_due() -> None:
     """Organizations with due grants have a job, large ones several. Twice does no harm.
 
-    No more of them than the budgets let refresh until the next time, by how long they wait.
+    No more begin than the budgets let refresh until the next time, by how long they wait.
     """
     budget = settings.REFRESH_PER_SECOND * settings.SWEEP_SECONDS * 2
     asked: dict[str, Any] = {
@@ -191,8 +194,9 @@ class Sweep:
             return
         waiting = refreshing.waiting(most)
         claimed: list[Claimed] = []
-        for connector, count in waiting.items():
-            if granted := breaker.take(connector, count):
+        for connector in random.sample(list(waiting), len(waiting)):  # no vendor is always first
+            wanted = min(waiting[connector], most - len(claimed))
+            if granted := breaker.take(connector, wanted):
                 claimed += refreshing.claim_due(connector, granted)
         self.is_dry = not waiting
         self.endpoints.learn(claimed)

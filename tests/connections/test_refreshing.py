@@ -104,6 +104,19 @@ class TestASweep:
             waits.id
         ].refresh_due_at is None
 
+    def test_is_held_up_by_no_vendor_that_is_not_asked(
+        self, works: Works, vendor: Vendor, consumer: Consumer
+    ) -> None:
+        """Grants of a connector that was taken away stay, and so may those of an open breaker."""
+        plant(works.acme, consumer, consented(vendor, 3), due_at=clock.now() - LEASE_IS_OVER)
+        with works.inside():
+            Connection.objects.update(connector="taken-away")
+        plant(works.acme, consumer, consented(vendor, 2))
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            assert refreshing.waiting(2) == {"bitbucket-cloud": 2}
+        sweep(works)
+        assert decisions(works) == {"became_current": 2}
+
     def test_of_a_paused_connection_keeps_the_grant_alive(
         self, works: Works, vendor: Vendor, consumer: Consumer
     ) -> None:
@@ -274,6 +287,18 @@ class TestTheJobs:
         for _ in range(2):
             renewals.start_due()
         assert refresh_jobs(works) == [{"hand": "0"}, {"hand": "1"}, {"hand": "2"}]
+
+    def test_one_that_has_its_job_takes_nobody_elses_place(
+        self, works: Works, vendor: Vendor, consumer: Consumer, settings: LazySettings
+    ) -> None:
+        settings.REFRESH_PER_SECOND, settings.SWEEP_SECONDS = 1, 0.5
+        later, globex = clock.now(), works.organization("globex")
+        plant(works.acme, consumer, consented(vendor, 1), due_at=later - LEASE_IS_OVER)
+        plant(globex, consumer, consented(vendor, 1), due_at=later)
+        for _ in range(2):
+            renewals.start_due()
+        with works.inside(globex):
+            assert Job.objects.filter(kind="refresh_due").count() == 1
 
     def test_who_waits_for_one_grant_gets_it_refreshed(
         self, works: Works, vendor: Vendor, consumer: Consumer
