@@ -16,6 +16,7 @@ from django.conf import settings
 
 from connections.api import asking, kinds, pace
 from connections.api.asking import Refusal
+from connections.api.pace import Pace
 from connections.flows import key_stops, leases
 from connections.flows.leases import Ask, Granted, NotGranted
 from connections.models import LeaseOutcome
@@ -57,16 +58,27 @@ def admitted(asked: Asked) -> tuple[bytes, dict[str, str]]:
 
     A key in the address ends itself, whatever else was asked.
     """
-    exposed = asking.exposed_keys(asked.path, asked.query)
-    for each in exposed:
-        key_stops.exposed(each)
-    if exposed:
-        raise Refusal(kinds.KEY_IN_ADDRESS, headers=asking.BAD_KEY)
+    end_exposed(asked.path, asked.query)
     key_hash = asking.key_hash(asked.authorization)
-    paced = pace.count(key_hash)
+    _unhurried(pace.count_stranger(key_hash, address()))
+    paced = _unhurried(pace.count(key_hash))
+    return key_hash, paced.headers()
+
+
+def end_exposed(path: str, query: str) -> None:
+    """No key stands in this address; one that does is revoked, and Refusal is raised."""
+    found = asking.exposed_keys(path, query)
+    for each in found:
+        _unhurried(pace.count_stranger(each, address()))
+        key_stops.exposed(each)
+    if found:
+        raise Refusal(kinds.KEY_IN_ADDRESS, headers=asking.BAD_KEY)
+
+
+def _unhurried(paced: Pace) -> Pace:
     if paced.wait_seconds:
         raise Refusal(kinds.TOO_MANY, headers=paced.headers())
-    return key_hash, paced.headers()
+    return paced
 
 
 def lend(asked: Asked, connection_id: str) -> Lent:
@@ -76,10 +88,18 @@ def lend(asked: Asked, connection_id: str) -> Lent:
         key_hash, headers = admitted(asked)
         granted = leases.take(_ask(asked, key_hash, connection_id))
     except NotGranted as no:
+        if no.code != leases.UNKNOWN_KEY:
+            pace.know(key_hash)
         return Lent(refusal=not_granted(no), headers=headers)
     except Refusal as refusal:
         return Lent(refusal=refusal, headers=headers)
+    pace.know(key_hash)
     return Lent(body=json.dumps(_told(granted)), headers=headers)
+
+
+def address() -> str:
+    """Where this request comes from, as PostgreSQL reads it."""
+    return asking.network_address(context_vars.address.get())
 
 
 def _ask(asked: Asked, key_hash: bytes, connection_id: str) -> Ask:
@@ -92,7 +112,7 @@ def _ask(asked: Asked, key_hash: bytes, connection_id: str) -> Ask:
         min_ttl_seconds=wanted.min_ttl_seconds,
         wait_seconds=wanted.wait_seconds,
         refused=wanted.refused,
-        address=asking.network_address(context_vars.address.get()),
+        address=address(),
         request_id=context_vars.request_id.get(),
     )
 

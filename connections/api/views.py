@@ -12,14 +12,13 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from connections.api import asking, description, facts, kinds, lending
+from connections.api import asking, description, facts, kinds, lending, pace
 from connections.api.asking import Refusal
 from connections.api.front import LENT
 from connections.api.lending import Asked
 from connections.flows import key_stops
 from connections.flows.leases import NotGranted
 from connections.models import KeyScope
-from portal import context_vars
 from portal.problem_details import respond
 
 View = Callable[..., HttpResponse]
@@ -80,7 +79,8 @@ def token(request: HttpRequest, connection_id: str) -> HttpResponse:
 def connections(request: HttpRequest) -> HttpResponse:
     """The connections this key is for, a page at a time."""
     key_hash, headers = lending.admitted(_asked(request))
-    with key_stops.entered(key_hash, KeyScope.READ, _address()) as key:
+    with key_stops.entered(key_hash, KeyScope.READ, lending.address()) as key:
+        pace.know(key_hash)
         found = facts.page(key, facts.Wish.read(request.GET))
     return JsonResponse(found, headers=headers)
 
@@ -89,7 +89,8 @@ def connections(request: HttpRequest) -> HttpResponse:
 def connection(request: HttpRequest, connection_id: str) -> HttpResponse:
     """One connection: its facts, its health, its scopes."""
     key_hash, headers = lending.admitted(_asked(request))
-    with key_stops.entered(key_hash, KeyScope.READ, _address()) as key:
+    with key_stops.entered(key_hash, KeyScope.READ, lending.address()) as key:
+        pace.know(key_hash)
         found = facts.one(key, asking.canonical(connection_id))
     return JsonResponse(found, headers=headers)
 
@@ -110,7 +111,3 @@ def _asked(request: HttpRequest) -> Asked:
         prefer=request.headers.get("Prefer", ""),
         body=request.body if takes_body else b"",
     )
-
-
-def _address() -> str:
-    return asking.network_address(context_vars.address.get())

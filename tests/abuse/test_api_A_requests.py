@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID, uuid1, uuid4
 
 import pytest
+from django.db import connections as databases
+from django.test.utils import CaptureQueriesContext
 
-from connections.api import pace
+from connections.api import key, pace
 from connections.models import Connection
 from tests.leasing import Service, code_of, service, with_token
 from tests.works import Works
@@ -183,3 +185,28 @@ def test_too_many_requests_say_when_to_come_back(
     assert code_of(answers[3]) == (429, "too_many_requests")
     assert 1 <= int(answers[3]["Retry-After"]) <= 60
     assert reports.get("connections").status_code == 429
+
+
+def test_keys_that_anybody_makes_up_are_counted_by_where_they_come_from(
+    reports: Service, code: Connection, settings: Any
+) -> None:
+    settings.API_PER_MINUTE = 5
+    pace.forget()
+    assert reports.ask(code).status_code == 200
+    known, seen = reports.whole, []
+    for _ in range(6):
+        reports.whole = key.mint().whole.reveal()
+        seen.append(code_of(reports.ask(code))[0])
+    assert seen == [401, 401, 401, 401, 429, 429]
+    reports.whole = known
+    assert reports.ask(code).status_code == 200, "one that was seen to work is not among them"
+
+
+def test_of_many_keys_in_an_address_a_few_are_looked_up(reports: Service) -> None:
+    made_up = "&".join(f"k={key.mint().whole.reveal()}" for _ in range(20))
+    twice = f"{reports.whole},{reports.whole}"
+    with CaptureQueriesContext(databases["api"]) as asked:
+        response = reports.get(f"connections?k={twice}&{made_up}")
+    assert code_of(response) == (401, "key_in_address")
+    assert reports.reloaded().revoked_because == "exposed"
+    assert sum("by_hash" in one["sql"] for one in asked) == 3
