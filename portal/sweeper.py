@@ -104,7 +104,12 @@ def _tried(name: str, step: Callable[[], object]) -> None:
 
 @signals.worker_init.connect
 def begin(**_: Any) -> None:
-    begin_work()
+    """The worker may take jobs, or exits: Celery would log an exception and go on without this."""
+    try:
+        begin_work()
+    except Exception:
+        log.exception("worker.not_begun")
+        raise SystemExit(keyring.EXIT_CONFIG) from None
 
 
 @signals.worker_ready.connect

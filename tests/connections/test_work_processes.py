@@ -34,21 +34,24 @@ def a_worker(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A Celery worker process on this test's database; it has beaten when this begins."""
     plant_keys(works)
-    environment = works.environment(vendor) | {
-        "SWEEP_SECONDS": str(sweep_seconds),
-        "LEASE_SECONDS": "30",
-    }
-    command = [sys.executable, "-m", "celery", "-A", "portal", "worker"]
-    options = ["-P", "threads", "-c", "2", "--without-gossip", "--without-mingle", "-l", "warning"]
-    process = subprocess.Popen(
-        [*command, *options], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-    )
+    process = started(works.environment(vendor) | {"SWEEP_SECONDS": str(sweep_seconds)})
     try:
         until(lambda: Heartbeat.objects.filter(kind="worker").exists(), process)
         yield process
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(20)
+
+
+def started(environment: dict[str, str]) -> Process:
+    command = [sys.executable, "-m", "celery", "-A", "portal", "worker"]
+    options = ["-P", "threads", "-c", "2", "--without-gossip", "--without-mingle", "-l", "warning"]
+    return subprocess.Popen(
+        [*command, *options],
+        cwd=ROOT,
+        env=environment | {"LEASE_SECONDS": "30"},
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def plant_keys(works: Works) -> None:
@@ -162,3 +165,13 @@ def test_a_worker_beats_while_a_long_job_runs(works: Works, vendor: Vendor) -> N
         beat = Heartbeat.objects.get(kind="worker").seen_at
         assert timezone.now() - beat < timedelta(seconds=2.5)
         until(lambda: is_done(works, verification), worker)
+
+
+def test_a_worker_that_cannot_begin_takes_no_job(works: Works, vendor: Vendor) -> None:
+    """What a restore brought back must be compared first, and that needs the database."""
+    away = {"DATABASE_URL": "postgresql://portal_owner@/x?host=/nonexistent"}
+    process = started(works.environment(vendor) | away)
+    try:
+        assert process.wait(PATIENCE) == keyring.EXIT_CONFIG
+    finally:
+        process.kill()
