@@ -75,6 +75,7 @@ if not FOR_PEOPLE:
         "portal.middleware.RequestIdMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "portal.middleware.SecurityHeadersMiddleware",
+        "connections.api.exposure.ExposedKeyMiddleware",
         "portal.problem_details.ProblemMiddleware",
         "django.middleware.common.CommonMiddleware",
     ]

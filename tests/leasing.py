@@ -31,6 +31,7 @@ MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.SecurityHeadersMiddleware",
+    "connections.api.exposure.ExposedKeyMiddleware",
     "portal.problem_details.ProblemMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]

@@ -22,7 +22,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
 from connections.api import lending
-from connections.api.asking import LONGEST_BODY
+from connections.api.asking import LONGEST_BODY, exposed_keys
 from connections.api.lending import Asked, Lent
 from portal import context_vars
 from portal.middleware import GIVEN_ID, client_address
@@ -64,7 +64,7 @@ class Front:
 
 
 def _is_plain(environ: Environ) -> bool:
-    """Whether nothing about it is for Django to judge: its host, its transport, its size."""
+    """Whether nothing about it is for Django to judge: its host, transport, size, or a key in it."""
     length = environ.get("CONTENT_LENGTH") or ""
     return (
         environ["REQUEST_METHOD"] == "POST"
@@ -74,6 +74,7 @@ def _is_plain(environ: Environ) -> bool:
         and int(length) <= LONGEST_BODY
         and "HTTP_TRANSFER_ENCODING" not in environ
         and "HTTP_X_FORWARDED_HOST" not in environ
+        and not exposed_keys(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
         and _is_ours(environ.get("HTTP_HOST", ""))
         and (not settings.TLS_ONLY or _is_secure(environ))
     )
@@ -97,8 +98,6 @@ def _is_secure(environ: Environ) -> bool:
 def _lent(environ: Environ, body: bytes, connection_id: str) -> Lent | None:
     """The answer; None when it failed in a way that Django shall try again, and tell."""
     asked = Asked(
-        path=environ["PATH_INFO"],
-        query=environ.get("QUERY_STRING", ""),
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
         content_type=environ.get("CONTENT_TYPE", ""),
         prefer=environ.get("HTTP_PREFER", ""),

@@ -36,8 +36,6 @@ RETRY_SECONDS: Final = {
 class Asked:
     """What is read of a request; the rest of it makes no difference."""
 
-    path: str
-    query: str
     authorization: str = field(repr=False)
     content_type: str = ""
     prefer: str = ""
@@ -54,11 +52,7 @@ class Lent:
 
 
 def admitted(asked: Asked) -> tuple[bytes, dict[str, str]]:
-    """The hash of the key that asks, and what its pace is told by; raises Refusal.
-
-    A key in the address ends itself, whatever else was asked.
-    """
-    end_exposed(asked.path, asked.query)
+    """The hash of the key that asks, and what its pace is told by; raises Refusal."""
     key_hash = asking.key_hash(asked.authorization)
     _unhurried(pace.count_stranger(key_hash, address()))
     paced = _unhurried(pace.count(key_hash))

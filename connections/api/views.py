@@ -104,8 +104,6 @@ def openapi(request: HttpRequest) -> HttpResponse:
 def _asked(request: HttpRequest) -> Asked:
     takes_body = request.method == "POST"
     return Asked(
-        path=request.path,
-        query=request.META.get("QUERY_STRING", ""),
         authorization=request.headers.get("Authorization", ""),
         content_type=request.headers.get("Content-Type", ""),
         prefer=request.headers.get("Prefer", ""),

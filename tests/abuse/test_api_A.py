@@ -67,6 +67,23 @@ class TestA01NoKeyWhereItBelongs:
         expected = 200 if scheme.strip() == "bearer" else 401
         assert reports.ask(code, headers={"Authorization": header}).status_code == expected
 
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "connections/00000000-0000-0000-0000-000000000001/token"),
+            ("DELETE", "connections"),
+            ("GET", "openapi.json"),
+            ("GET", ""),
+            ("GET", "conections"),
+        ],
+    )
+    def test_A01_in_any_address_with_any_method_it_is_revoked(
+        self, method: str, path: str, reports: Service
+    ) -> None:
+        response = reports.request(method, f"/api/v1/{path}?key={reports.whole}")
+        assert code_of(response) == (401, "key_in_address")
+        assert reports.reloaded().revoked_because == "exposed"
+
     @pytest.mark.parametrize("where", ["?key={}", "?x=1&token=%70{}", "/{}"])
     def test_A01_in_the_address_it_is_revoked_and_people_are_told(
         self, where: str, reports: Service, works: Works

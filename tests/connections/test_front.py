@@ -74,3 +74,15 @@ def test_behind_a_proxy_that_ends_tls_its_headers_are_those_of_an_answer(
     assert {k: v for k, v in ours[1].items() if k not in told} == {
         k: v for k, v in djangos[1].items() if k not in told
     }
+
+
+def test_a_key_in_the_address_is_left_to_django_which_revokes_it(works: Works) -> None:
+    reports, code = service(works), with_token(works)
+
+    query = {"QUERY_STRING": f"key={reports.whole}"}
+    with pytest.raises(AssertionError, match="left it to Django"):
+        ask(reports, code, **query)
+    status, _, _ = ask(reports, code, by_django=True, **query)
+
+    assert status == "401 Unauthorized"
+    assert reports.reloaded().revoked_because == "exposed"
