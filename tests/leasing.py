@@ -58,13 +58,14 @@ class Service:
         """Ask for a token; a reason is given unless the test gives one."""
         name = connection.id if isinstance(connection, Connection) else connection
         body.setdefault("reason", "a nightly report")
-        headers = body.pop("headers", {})
+        headers, address = body.pop("headers", {}), body.pop("address", "127.0.0.1")
         return self.request(
             "POST",
             f"/api/v1/connections/{name}/token",
             data=json.dumps(body),
             content_type="application/json",
             headers=headers,
+            REMOTE_ADDR=address,
         )
 
     def get(self, path: str, **options: Any) -> HttpResponse:

@@ -91,11 +91,15 @@ def canonical(text: str) -> UUID:
 
 @lru_cache(maxsize=1024)
 def network_address(text: str) -> str:
-    """The address as PostgreSQL reads it; "" for what is none."""
+    """The address as PostgreSQL reads it; "" for what is none.
+
+    A socket that serves both families tells an IPv4 address as an IPv6 one (RFC 4291 §2.5.5.2).
+    """
     try:
-        return str(ip_address(text.partition("%")[0]))
+        found = ip_address(text.partition("%")[0])
     except ValueError:
         return ""
+    return str((found.version == 6 and found.ipv4_mapped) or found)
 
 
 # ── The body ──────────────────────────────────────────────────────────────────────────────────

@@ -64,7 +64,7 @@ class Front:
 
 
 def _is_plain(environ: Environ) -> bool:
-    """Whether nothing about it is for Django to judge: its host, transport, size, or a key in it."""
+    """Whether nothing about it is for Django to judge: host, transport, size, a key in it."""
     length = environ.get("CONTENT_LENGTH") or ""
     return (
         environ["REQUEST_METHOD"] == "POST"

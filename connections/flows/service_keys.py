@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 from uuid import UUID
 
@@ -218,13 +218,21 @@ def _networks(texts: Sequence[str]) -> list[str]:
     if len(wanted) > MOST_NETWORKS:
         raise FlowProblem("networks", "networks", f"List at most {MOST_NETWORKS} networks.")
     try:
-        return sorted({str(ip_network(text)) for text in wanted})
+        return sorted({str(_plain(ip_network(text))) for text in wanted})
     except ValueError:
         raise FlowProblem(
             "networks",
             "networks",
             "Write an address or a network on each line, such as 192.0.2.7 or 2001:db8::/48.",
         ) from None
+
+
+def _plain(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """The network as addresses are compared with it: IPv4 that is written as IPv6 is IPv4."""
+    mapped = network.version == 6 and network.network_address.ipv4_mapped
+    if not mapped or network.prefixlen < 96:
+        return network
+    return ip_network((mapped, network.prefixlen - 96))
 
 
 def _told(key: ServiceKey) -> dict[str, object]:

@@ -206,6 +206,9 @@ class TestA05NotForThisKey:
         assert code_of(reports.get("connections")) == (403, "network")
         here = service(works, networks=["192.0.2.0/24", "127.0.0.0/8"])
         assert here.ask(code).status_code == 200
+        mapped = service(works, networks=["::ffff:127.0.0.0/104"])
+        assert mapped.ask(code, address="::ffff:127.0.0.1").status_code == 200
+        assert here.ask(code, address="::ffff:127.0.0.1").status_code == 200
         assert here.get("connections").status_code == 200
 
 
