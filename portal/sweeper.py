@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -22,8 +23,8 @@ from portal.startup import begin_work
 
 log = logging.getLogger(__name__)
 MOST_HANDS = 4  # one long job must not keep a person waiting while the broker is away
+LAST_SECONDS = 45.0  # of a stopping worker: longer than any call to a vendor
 
-_stop = threading.Event()
 _hands = threading.BoundedSemaphore(MOST_HANDS)
 
 
@@ -45,24 +46,24 @@ def beat(kind: str, process_id: Any, *, hands: int = 0) -> None:
 def keep_beating(hands: int) -> None:
     """Beat until the worker stops, however long its jobs take."""
     process_id = uuid4()
-    while not _stop.is_set():
+    while not work.stopping.is_set():
         _tried("beat.raised", lambda: beat("worker", process_id, hands=hands))
-        _stop.wait(settings.SWEEP_SECONDS)
+        work.stopping.wait(settings.SWEEP_SECONDS)
     _tried("beat.raised", lambda: Heartbeat.objects.filter(id=process_id).update(hands=0))
 
 
 def keep_sweeping() -> None:
     """Sweep until the worker stops; an unreachable database is logged and tried again."""
-    while not _stop.is_set():
+    while not work.stopping.is_set():
         _tried("sweep.raised", sweep)
-        _stop.wait(settings.SWEEP_SECONDS * random.uniform(0.7, 1.3))
+        work.stopping.wait(settings.SWEEP_SECONDS * random.uniform(0.7, 1.3))
 
 
 def keep_schedules() -> None:
     """Do what is scheduled until the worker stops; a thread of its own, for no sweep may wait."""
-    while not _stop.is_set():
+    while not work.stopping.is_set():
         _tried("schedules.raised", keep_time)
-        _stop.wait(settings.SWEEP_SECONDS * random.uniform(0.2, 0.3))
+        work.stopping.wait(settings.SWEEP_SECONDS * random.uniform(0.2, 0.3))
 
 
 def keep_time() -> None:
@@ -82,7 +83,11 @@ def lend_hands() -> None:
     for _ in range(work.due(MOST_HANDS)):
         if not _hands.acquire(blocking=False):
             break
-        threading.Thread(target=_drain, name="sweeper-drain", daemon=True).start()
+        try:
+            threading.Thread(target=_drain, name="sweeper-drain", daemon=True).start()
+        except BaseException:
+            _hands.release()
+            raise
 
 
 def _drain() -> None:
@@ -121,4 +126,14 @@ def start(sender: Any, **_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def stop(**_: Any) -> None:
-    _stop.set()
+    work.stopping.set()
+
+
+@signals.worker_shutdown.connect
+def end(**_: Any) -> None:
+    """What our own threads have in hand is done, as Celery's is; or their time is over."""
+    until = time.monotonic() + LAST_SECONDS
+    for _hand in range(MOST_HANDS):
+        if not _hands.acquire(timeout=max(0.0, until - time.monotonic())):
+            log.warning("worker.cut_off")
+            return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 __all__ = ["FULL", "HOUSEKEEPING", "INCREMENTAL", "NORMAL", "REFRESH", "WAITING"]
 
 every = schedules.every
+stopping = threading.Event()  # this process takes no more work, and ends what it has in hand
 
 _DUE = """
 SELECT count(*) FROM (SELECT 1 FROM portal_job
@@ -158,9 +160,9 @@ def claim(limit: int = 1) -> list[Claim]:
 
 
 def drain(*, limit: int = 1000) -> int:
-    """Do due jobs until none is left or `limit` is reached; returns how many were tried."""
+    """Do due jobs until none is left, `limit` tried, or the process stops; how many were tried."""
     tried = 0
-    while tried < limit and (claims := claim()):
+    while tried < limit and not stopping.is_set() and (claims := claim()):
         _shielded(claims[0])
         tried += 1
     return tried

@@ -14,7 +14,7 @@ from launcher.layout import Layout
 
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_AFTER_SECONDS = 60.0
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 50.0  # a worker that has asked a vendor waits 45 for its answer
 LARGEST_LOG = 10_000_000
 
 

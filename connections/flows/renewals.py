@@ -138,8 +138,9 @@ def _threads() -> ThreadPoolExecutor:
 class Sweep:
     """One turn: claims go out to the threads, outcomes come back and are settled together.
 
-    It ends when nothing is left to claim (`is_dry`), its time is over, the budget grants nothing
-    and another sweep of this process waits for that already (`is_denied`), or the job was lost.
+    It ends when nothing is left to claim (`is_dry`), its time is over or the process stops, the
+    budget grants nothing and another sweep here waits for that already (`is_denied`), or the job
+    was lost.
     """
 
     claim: work.Claim
@@ -178,13 +179,16 @@ class Sweep:
 
     def _claim_more(self) -> bool:
         """Claim what there is room for; whether more may be claimed later on."""
-        if self.is_dry or self.is_denied or self.is_lost or time.monotonic() > self.until:
+        if self.is_dry or self.is_denied or self.is_lost or self._is_over():
             return False
         depth = DEPTH if self.seconds < SLOW_SECONDS else 1
         room = settings.REFRESH_CONCURRENCY * depth - self.out
         if room >= min(refreshing.MOST_AT_ONCE, settings.REFRESH_CONCURRENCY):
             self._claim(min(room, refreshing.MOST_AT_ONCE))
         return True
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self.until or work.stopping.is_set()
 
     def _claim(self, most: int) -> None:
         try:

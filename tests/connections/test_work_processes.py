@@ -16,9 +16,10 @@ from django.utils import timezone
 from launcher import children
 
 from connections.flows import verify
-from connections.models import Connection, Verification
+from connections.models import Connection, Credential, Verification
 from portal import hints, keyfile, keyring, roles
 from portal.models import Heartbeat
+from tests.grants import consented, plant
 from tests.servers import Servers
 from tests.vendor import ROOT, Vendor
 from tests.works import Works
@@ -30,11 +31,12 @@ Process = subprocess.Popen[bytes]
 
 @contextmanager
 def a_worker(
-    works: Works, vendor: Vendor, *, sweep_seconds: int
+    works: Works, vendor: Vendor, *, sweep_seconds: int, **settings: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A Celery worker process on this test's database; it has beaten when this begins."""
     plant_keys(works)
-    process = started(works.environment(vendor) | {"SWEEP_SECONDS": str(sweep_seconds)})
+    settings["SWEEP_SECONDS"] = str(sweep_seconds)
+    process = started(works.environment(vendor) | settings)
     try:
         until(lambda: Heartbeat.objects.filter(kind="worker").exists(), process)
         yield process
@@ -175,3 +177,22 @@ def test_a_worker_that_cannot_begin_takes_no_job(works: Works, vendor: Vendor) -
         assert process.wait(PATIENCE) == keyring.EXIT_CONFIG
     finally:
         process.kill()
+
+
+def test_a_worker_that_stops_settles_what_it_asked_and_asks_no_more(
+    works: Works, vendor: Vendor
+) -> None:
+    plant(works.acme, works.register(vendor.consumer("acme-portal")), consented(vendor, 80))
+    vendor.order("/latency", ms=2000)
+    brisk = {"REFRESH_LEASE_SECONDS": "120", "REFRESH_PER_SECOND": "1000"}
+    with a_worker(works, vendor, sweep_seconds=1, **brisk) as worker:
+        until(lambda: _grants(works, intent_version=1) > 0, worker)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(PATIENCE) == 0
+    assert _grants(works, intent_version=1) == 0
+    assert 0 < _grants(works, version=2) < 80
+
+
+def _grants(works: Works, **which: int) -> int:
+    with works.inside():
+        return int(Credential.objects.filter(**which).count())
