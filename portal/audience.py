@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable
 from uuid import UUID
 
 from portal import tenancy
@@ -34,16 +34,21 @@ def operators() -> set[UUID]:
     return set(User.objects.filter(is_operator=True, is_active=True).values_list("id", flat=True))
 
 
-def still(users: Collection[UUID], notice: Notice) -> set[UUID]:
-    """Those who may still see it: members now, and of its team where it has one."""
-    if notice.organization_id == tenancy.PLATFORM:
-        return operators() & set(users)
-    _, belongs = _places()
-    return {
-        user_id
-        for user_id, role in _members()
-        if user_id in users and _sees(role, notice.team_id, belongs[user_id])
-    }
+def seer(user_id: UUID) -> Callable[[Notice], bool]:
+    """Whether this person may still see a notice: a member now, and of its team where it has one.
+
+    Read once for as many notices as there are.
+    """
+    if tenancy.organization_id() == tenancy.PLATFORM:
+        is_operator = user_id in operators()
+        return lambda notice: is_operator
+    own = Membership.objects.filter(user_id=user_id, user__is_active=True)
+    found = own.values_list("role", flat=True).first()
+    if found is None:
+        return lambda notice: False
+    role = Role(found)
+    teams = set(TeamMembership.objects.filter(user_id=user_id).values_list("team_id", flat=True))
+    return lambda notice: _sees(role, notice.team_id, teams)
 
 
 def _members() -> list[tuple[UUID, Role]]:

@@ -60,6 +60,7 @@ def send(claim: work.Claim, *, dispatch_id: str) -> None:
     with tenancy.transaction():
         claim.hold()
         message = _intended(dispatch_id)
+        claim.hold()
     if message is None:
         return
     step("notice.intended")
@@ -113,11 +114,9 @@ def _still_needed(row: Dispatch) -> list[Notice]:
     found = Notice.objects.select_for_update(no_key=True).filter(
         id__in=_unsaid(row).values("notice_id"), resolved_at=None
     )
-    return [
-        notice
-        for notice in found.order_by("id")
-        if row.user_id in audience.still([row.user_id], notice)  # type: ignore[list-item]
-    ]
+    assert row.user_id is not None
+    may_see = audience.seer(row.user_id)
+    return [notice for notice in found.order_by("id") if may_see(notice)]
 
 
 def _handed_over(message: EmailMultiAlternatives) -> Answer:

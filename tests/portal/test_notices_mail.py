@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from portal import clock, mailing, notices, roles
 from portal.models import Bounce, Dispatch, Job, Notice, NoticeSettings, Receipt
@@ -85,6 +86,18 @@ class TestWhatAMailSays:
         bells.wait()
 
         assert "{{ 7*7 }} {subject.__class__} {% debug %} is broken" in body(mailboxes.taken[0])
+
+    def test_who_may_see_them_is_read_once_for_many(
+        self, bells: Bells, mailboxes: Mailboxes
+    ) -> None:
+        with bells.cast.inside():
+            for number in range(20):
+                bells.tell(f"code-{number}", audience={bells.cast["ada"].id})
+        with CaptureQueriesContext(connections["worker"]) as asked:
+            bells.wait()
+
+        assert len(mailboxes.taken) == 1
+        assert sum('FROM "portal_membership"' in one["sql"] for one in asked) == 1
 
 
 class TestTheServerSaysNo:
