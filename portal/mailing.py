@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from portal import audience, bounces, clock, letters, tenancy, work
 from portal.models import Dispatch, Notice, Receipt
@@ -105,7 +105,9 @@ def _locked(dispatch_id: str) -> Dispatch:
 def _unsaid(row: Dispatch) -> QuerySet[Receipt]:
     """The message's copies that nobody has read and that no other message has told."""
     known = Q(told_at=None) | Q(told_at=row.intent_at)
-    found: QuerySet[Receipt] = Receipt.objects.filter(known, dispatch_id=row.id)
+    by_itself = Q(read_at=F("notice__resolved_at"))  # what is over counts as read
+    unread = Q(read_at=None) | by_itself
+    found: QuerySet[Receipt] = Receipt.objects.filter(known, unread, dispatch_id=row.id)
     return found
 
 

@@ -206,6 +206,17 @@ class TestTheServerSaysNo:
         assert len({message["Message-ID"] for message in mailboxes.taken}) == 1
         assert outcomes(bells) == [Outcome.IN_DOUBT]
 
+    def test_what_was_read_meanwhile_is_not_repeated(
+        self, bells: Bells, mailboxes: Mailboxes
+    ) -> None:
+        mailboxes.on_message = lambda message: DROP
+        only_ada(bells)
+        bells.wait()
+        bells.read("ada")
+        bells.wait(minutes=16)
+
+        assert len(mailboxes.taken) == 1
+
 
 @pytest.mark.parametrize(("step", "most"), [("notice.intended", 1), ("notice.answered", 2)])
 def test_a_worker_that_dies_repeats_one_mail_at_most(
