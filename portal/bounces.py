@@ -19,7 +19,7 @@ from django.template.loader import render_to_string
 from portal import clock, gathering, roles, tenancy
 from portal.dsn import Report
 from portal.limits import Limit
-from portal.models import Bounce, Dispatch, User
+from portal.models import Bounce, Dispatch, Receipt, User
 from portal.phrases import span
 from portal.refused import Impossible
 
@@ -73,7 +73,16 @@ def record(report: Report) -> str:
         Dispatch.objects.filter(id=row.id).update(
             outcome=Dispatch.Outcome.REFUSED, code=report.status
         )
+        _wait_again(row.id, row.user.id)
     return f"Noted: an address answers {report.status}."
+
+
+def _wait_again(dispatch_id: UUID, user_id: UUID) -> None:
+    """What the message told and nobody has read waits for an address that works."""
+    untold = Receipt.objects.filter(dispatch_id=dispatch_id, read_at=None)
+    untold.update(told_at=None, dispatch=None)
+    if not is_open(user_id):
+        gathering.again(user_id)
 
 
 def send_code(user: User) -> None:

@@ -1,0 +1,72 @@
+"""Addresses that work again: what came back is sent again, in every organization."""
+
+from __future__ import annotations
+
+import re
+
+from django.core import mail
+
+from portal import bounces, roles
+from portal.dsn import Report
+from portal.models import Dispatch, User
+from tests.telling import Bells, bells
+
+__all__ = ["bells"]
+CONFIRM = "/o/acme/notices/settings/address/"
+
+
+def returned(bells: Bells) -> str:
+    """Ada's latest mail comes back."""
+    with bells.cast.inside():
+        row = Dispatch.objects.filter(user=bells.cast["ada"]).latest("created_at")
+    with roles.using_role("worker"):
+        return bounces.record(
+            Report(bells.cast.acme.id, row.id, address=row.address, status="5.1.1")
+        )
+
+
+def confirmed(bells: Bells) -> None:
+    """Ada asks for a code and types it."""
+    client = bells.cast.client("ada")
+    client.post(CONFIRM)
+    code = re.search(r"\b(\d{8})\b", str(mail.outbox.pop().body))
+    assert code
+    client.post(CONFIRM + "confirm/", {"code": code[1]})
+
+
+def subjects() -> list[str]:
+    return sorted(letter.subject for letter in mail.outbox if "ada@acme.example" in letter.to)
+
+
+def test_a_mail_that_came_back_is_sent_again_once_the_address_is_confirmed(bells: Bells) -> None:
+    bells.trouble(audience={bells.cast["ada"].id})
+    bells.wait()
+    assert returned(bells).startswith("Noted")
+    bells.wait()
+    assert len(subjects()) == 1
+
+    confirmed(bells)
+    bells.wait()
+
+    assert subjects() == ["Code is broken · Acme"] * 2
+
+
+def test_what_was_read_before_its_mail_came_back_is_not_sent_again(bells: Bells) -> None:
+    bells.trouble(audience={bells.cast["ada"].id})
+    bells.wait()
+    bells.read("ada")
+    returned(bells)
+    confirmed(bells)
+    bells.wait()
+
+    assert len(subjects()) == 1
+
+
+def test_a_mail_that_came_back_from_an_older_address_goes_to_the_new_one(bells: Bells) -> None:
+    bells.trouble(audience={bells.cast["ada"].id})
+    bells.wait()
+    User.objects.filter(id=bells.cast["ada"].id).update(email="ada@new.example")
+    returned(bells)
+    bells.wait()
+
+    assert mail.outbox[-1].to == ["ada@new.example"]
