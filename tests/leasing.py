@@ -6,6 +6,7 @@ Requests go through the process's own addresses and middleware, as its own datab
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,10 +84,36 @@ class Service:
             return found
 
 
+class _Api:
+    """The settings of the api process: the first thread in sets them, the last one out undoes it.
+
+    Each thread for itself would restore what another one had set, and for good.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+        self.settings = override_settings(**API)
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.settings.enable()
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.settings.disable()
+
+
+_api = _Api()
+
+
 @contextmanager
 def at_the_api() -> Iterator[None]:
     """Inside, requests meet what the api process is made of."""
-    with override_settings(**API), roles.using_role("api"):
+    with _api, roles.using_role("api"):
         yield
 
 
