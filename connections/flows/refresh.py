@@ -26,6 +26,7 @@ from portal.secret import Secret
 
 LEFT_SECONDS = 300  # renew when less than five minutes of life are left
 SHARE_LEFT = 0.3  # or a third of a short life
+SPARED_SECONDS = 60  # of a whole life nobody is promised the last minute
 WAIT_SECONDS = 15.0
 BETWEEN_LOOKS_SECONDS = 0.1
 USED_AGAIN = timedelta(seconds=30)  # how exactly is known when a token was last used
@@ -47,7 +48,8 @@ def fresh(
     answer means.
     """
     tenancy.forbid_inside_transaction()
-    wanted = (tenancy.organization_id(), connection.id, min_ttl_seconds)
+    exactly = caller == Caller.LEASE
+    wanted = (tenancy.organization_id(), connection.id, min_ttl_seconds, exactly)
     return _shared(
         wanted, wait_seconds, lambda: _fresh(connection, min_ttl_seconds, wait_seconds, caller)
     )
@@ -73,17 +75,23 @@ def instead_of(
     return fresh(connection, caller=caller)
 
 
-def left_seconds(credential: Credential, min_ttl_seconds: int = LEFT_SECONDS) -> int:
-    """How much life an access token needs to be handed out: less when it was given little."""
+def left_seconds(
+    credential: Credential, min_ttl_seconds: int = LEFT_SECONDS, *, exactly: bool = False
+) -> int:
+    """How much life an access token needs to be handed out: less when it was given little.
+
+    `exactly` is for a lease, which promises those seconds: as many as a new token can have.
+    """
     if credential.expires_at is None:
         return 0
     life = credential.expires_at - (credential.refreshed_at or credential.created_at)
-    return round(min(min_ttl_seconds, life.total_seconds() * SHARE_LEFT))
+    most = life.total_seconds() - SPARED_SECONDS if exactly else life.total_seconds() * SHARE_LEFT
+    return round(max(0, min(min_ttl_seconds, most)))
 
 
 # ── One wait for all threads ──────────────────────────────────────────────────────────────────
 
-Wanted = tuple[UUID, UUID, int]
+Wanted = tuple[UUID, UUID, int, bool]
 
 _lock = threading.Lock()
 _waits: dict[Wanted, Future[Secret]] = {}
@@ -126,7 +134,7 @@ def _fresh(
 ) -> Secret:
     until = time.monotonic() + wait_seconds
     while True:
-        seen = _look(connection, min_ttl_seconds)
+        seen = _look(connection, min_ttl_seconds, exactly=caller == Caller.LEASE)
         if seen.secret is not None:
             _require_same_account(connection, seen.credential, seen.secret)
             return seen.secret
@@ -139,10 +147,10 @@ def _fresh(
         time.sleep(BETWEEN_LOOKS_SECONDS)
 
 
-def _look(connection: Connection, min_ttl_seconds: int) -> _Seen:
+def _look(connection: Connection, min_ttl_seconds: int, *, exactly: bool) -> _Seen:
     with tenancy.transaction():
         credential = _current(connection)
-        needed = left_seconds(credential, min_ttl_seconds)
+        needed = left_seconds(credential, min_ttl_seconds, exactly=exactly)
         if credential.quarantined_at is not None:  # its refresh token was spent before a restore
             needed = 0
             if not credential.is_fresh(seconds=needed):

@@ -14,6 +14,7 @@ from django.utils import timezone
 from connections import places
 from connections.errors import Misconfigured, ReauthorizationRequired, Unavailable
 from connections.flows import refresh
+from connections.flows.refreshing import Caller
 from connections.models import Connection, Consumer, Credential, RefreshAttempt
 from portal import clock, roles, tenancy, vault
 from tests.connections.ways import again, depart, link_by_consent
@@ -104,6 +105,21 @@ def test_a_short_life_is_used_up_to_its_last_third(
         Credential.objects.update(refreshed_at=now - 3 * left, expires_at=now + left)
     fresh(works, connection)
     assert exchanges(vendor) == before + 1
+
+
+def test_a_lease_gets_the_life_that_it_asks_for(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    """A third of its life left is enough for us, and not for who was promised more."""
+    now = timezone.now()
+    with works.inside():
+        Credential.objects.update(
+            refreshed_at=now - timedelta(minutes=70), expires_at=now + timedelta(minutes=50)
+        )
+    for caller, version in ((Caller.SYNC, 1), (Caller.LEASE, 2), (Caller.LEASE, 2)):
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            refresh.fresh(connection, min_ttl_seconds=3600, caller=caller)
+        assert current(works).version == version
 
 
 @pytest.mark.parametrize("rotation", ["rotate", "same", "absent"])
