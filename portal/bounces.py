@@ -19,6 +19,7 @@ from django.template.loader import render_to_string
 from portal import clock, gathering, roles, tenancy
 from portal.dsn import Report
 from portal.limits import Limit
+from portal.memberships import memberships_of
 from portal.models import Bounce, Dispatch, Receipt, User
 from portal.phrases import span
 from portal.refused import Impossible
@@ -112,6 +113,18 @@ def confirm(user: User, code: str) -> None:
     bounce.cleared_at, bounce.code_hash = clock.now(), None
     bounce.save(update_fields=["cleared_at", "code_hash"])
     gathering.again(user.id)
+    here = tenancy.organization_id()
+    transaction.on_commit(lambda: _wake(user, but=here), using=roles.current(), robust=True)
+
+
+def _wake(user: User, *, but: UUID) -> None:
+    """What waits for this person is looked at in their other organizations too."""
+    places = {each.organization.id for each in memberships_of(user.id)}
+    if user.is_operator:
+        places.add(tenancy.PLATFORM)
+    for place in places - {but}:
+        with tenancy.elsewhere(place), tenancy.transaction():
+            gathering.again(user.id)
 
 
 def _is_right(bounce: Bounce, code: str) -> bool:

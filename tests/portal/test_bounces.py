@@ -9,6 +9,8 @@ from django.core import mail
 from portal import bounces, roles
 from portal.dsn import Report
 from portal.models import Dispatch, User
+from portal.policy import Role
+from tests.factories import make_member
 from tests.telling import Bells, bells
 
 __all__ = ["bells"]
@@ -49,6 +51,23 @@ def test_a_mail_that_came_back_is_sent_again_once_the_address_is_confirmed(bells
     bells.wait()
 
     assert subjects() == ["Code is broken · Acme"] * 2
+
+
+def test_it_is_sent_again_in_every_organization_of_the_person(bells: Bells) -> None:
+    ada, globex = bells.cast["ada"], bells.cast.globex
+    make_member(globex, bells.cast["mallory"], ada, Role.ADMIN)
+    bells.trouble(audience={ada.id})
+    bells.wait()
+    returned(bells)
+    with bells.cast.inside(globex):
+        bells.tell("theirs", audience={ada.id})
+    bells.wait()
+    assert len(subjects()) == 1
+
+    confirmed(bells)
+    bells.drain()
+
+    assert subjects() == ["Code is broken · Acme"] * 2 + ["theirs is broken · Globex"]
 
 
 def test_what_was_read_before_its_mail_came_back_is_not_sent_again(bells: Bells) -> None:
