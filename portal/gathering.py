@@ -44,7 +44,7 @@ def expect(users: Iterable[UUID | None], notice: Notice) -> None:
     """A worker looks at these people's notices once this one has waited."""
     chosen = {row.user_id: row for row in NoticeSettings.objects.filter(user_id__in=users)}
     for user_id in users:
-        run_at = _due(chosen.get(user_id), notice.ready_at)
+        run_at = _due(chosen.get(user_id), max(notice.ready_at, clock.now()))
         work.later(
             "gather_notices",
             run_at=run_at,

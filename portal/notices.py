@@ -179,8 +179,12 @@ def _taken_back(dedupe: str) -> Notice | None:
         return None
     before: Notice = Notice.objects.get(id=answer.answers_id)
     answer.delete()
+    Receipt.objects.filter(notice_id=before.id, read_at=before.resolved_at).update(read_at=None)
     before.resolved_at = None
     before.save(update_fields=["resolved_at"])
+    untold = Receipt.objects.filter(notice_id=before.id, wanted=True, told_at=None)
+    untold.exclude(dispatch__ended_at=None).update(dispatch=None)
+    gathering.expect(list(untold.values_list("user_id", flat=True)), before)
     return before
 
 

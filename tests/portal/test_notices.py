@@ -147,6 +147,23 @@ class TestRecovery:
         assert len(mail.outbox) == 3
         assert bells.notices(WELL) == []
 
+    def test_trouble_that_comes_back_is_unread_again_and_reaches_who_waited_for_it(
+        self, bells: Bells
+    ) -> None:
+        with bells.cast.inside():
+            NoticeSettings.objects.create(user=bells.cast["alice"], digest="daily")
+        bells.trouble()
+        bells.wait()
+        bells.read("ada")
+        bells.recovered()
+        assert bells.unread("owen") == 1, "its end"
+        bells.drain()
+        bells.trouble()
+
+        assert (bells.unread("owen"), bells.unread("alice"), bells.unread("ada")) == (1, 1, 0)
+        bells.wait(minutes=24 * 60 + 2)
+        assert bells.mailed() == {"owen", "ada", "alice"}
+
     def test_trouble_that_comes_back_later_is_told_anew(self, bells: Bells) -> None:
         first = bells.trouble()
         bells.wait()
