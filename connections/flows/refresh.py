@@ -48,11 +48,9 @@ def fresh(
     answer means.
     """
     tenancy.forbid_inside_transaction()
-    exactly = caller == Caller.LEASE
-    wanted = (tenancy.organization_id(), connection.id, min_ttl_seconds, exactly)
-    return _shared(
-        wanted, wait_seconds, lambda: _fresh(connection, min_ttl_seconds, wait_seconds, caller)
-    )
+    wish = _Wish(connection, min_ttl_seconds, caller, time.monotonic() + wait_seconds)
+    wanted = (tenancy.organization_id(), connection.id, min_ttl_seconds, wish.exactly)
+    return _shared(wanted, wait_seconds, lambda: _fresh(wish))
 
 
 def instead_of(
@@ -122,6 +120,20 @@ def _shared(wanted: Wanted, wait_seconds: float, find: Callable[[], Secret]) -> 
 
 
 @dataclass(frozen=True, slots=True)
+class _Wish:
+    """Whose token must live how long, and until when (monotonic seconds) that is waited for."""
+
+    connection: Connection
+    min_ttl_seconds: int
+    caller: str
+    until: float
+
+    @property
+    def exactly(self) -> bool:
+        return self.caller == Caller.LEASE
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     """The credential as it stood, with its secret when that may be used."""
 
@@ -129,39 +141,39 @@ class _Seen:
     secret: Secret | None
 
 
-def _fresh(
-    connection: Connection, min_ttl_seconds: int, wait_seconds: float, caller: str
-) -> Secret:
-    until = time.monotonic() + wait_seconds
+def _fresh(wish: _Wish) -> Secret:
+    """A token that was renewed for this is handed out however short its life is."""
+    renewed: int | None = None
     while True:
-        seen = _look(connection, min_ttl_seconds, exactly=caller == Caller.LEASE)
+        seen = _look(wish, renewed)
         if seen.secret is not None:
-            _require_same_account(connection, seen.credential, seen.secret)
+            _require_same_account(wish.connection, seen.credential, seen.secret)
             return seen.secret
-        claimed = refreshing.claim_one(seen.credential.id, seen.credential.version, caller)
+        claimed = refreshing.claim_one(seen.credential.id, seen.credential.version, wish.caller)
         if claimed is not None:
-            _raise_refusal(_renew(claimed))
-            continue
-        if time.monotonic() > until:
+            renewed = _renew(claimed)
+        if renewed is None and time.monotonic() > wish.until:
             raise Unavailable("Another worker is renewing this token.")
-        time.sleep(BETWEEN_LOOKS_SECONDS)
+        if claimed is None:
+            time.sleep(BETWEEN_LOOKS_SECONDS)
 
 
-def _look(connection: Connection, min_ttl_seconds: int, *, exactly: bool) -> _Seen:
+def _look(wish: _Wish, renewed: int | None) -> _Seen:
     with tenancy.transaction():
-        credential = _current(connection)
-        needed = left_seconds(credential, min_ttl_seconds, exactly=exactly)
+        credential = _current(wish.connection)
+        needed = left_seconds(credential, wish.min_ttl_seconds, exactly=wish.exactly)
         if credential.quarantined_at is not None:  # its refresh token was spent before a restore
             needed = 0
             if not credential.is_fresh(seconds=needed):
                 raise ReauthorizationRequired("The database was restored from before its renewal.")
-        if credential.refreshable and not credential.is_fresh(seconds=needed):
+        is_usable = not credential.refreshable or credential.version == renewed
+        if not is_usable and not credential.is_fresh(seconds=needed):
             return _Seen(credential, None)
         now = clock.now()
         if credential.used_at is None or now - credential.used_at > USED_AGAIN:
             Credential.objects.filter(id=credential.id).update(used_at=now)
         if credential.refreshable and credential.refresh_due_at is None:
-            due.plan(connection)
+            due.plan(wish.connection)
         field = access.secret_field(credential)
         return _Seen(credential, access.opened(places.of_credential(credential, field)))
 
@@ -173,10 +185,13 @@ def _current(connection: Connection) -> Credential:
         raise ReauthorizationRequired("The credential was forgotten.") from None
 
 
-def _renew(claimed: Claimed) -> Settled:
+def _renew(claimed: Claimed) -> int | None:
+    """The version that it became, None when something else did; raises what the answer means."""
     endpoints = EndpointBook()
     endpoints.learn([claimed])
-    return keeping.keep([refreshing.ask(claimed, endpoints)])[0]
+    settled = keeping.keep([refreshing.ask(claimed, endpoints)])[0]
+    _raise_refusal(settled)
+    return settled.version if settled.decision is Decision.BECAME_CURRENT else None
 
 
 def _raise_refusal(settled: Settled) -> None:

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import connections as databases
 
 from connections.errors import VendorError
-from connections.flows import breaker, keeping, refresh, refreshing, spares, spool
+from connections.flows import breaker, keeping, refresh, refreshing, settlement, spares, spool
 from connections.flows.due import WAITS_FOR_A_PERSON
 from connections.flows.refreshing import Caller, Claimed, EndpointBook, Outcome
 from connections.models import Credential
@@ -243,15 +243,18 @@ def renew_one(
 ) -> None:
     """The grant's token lives that long, or its rows say why not; who waits for it reads them.
 
-    After a failure the schedule tries again, and nobody's waiting makes it come sooner.
+    After a failure the schedule tries again, and nobody's waiting makes it come sooner; nor does
+    it bring another one a moment after the last, whose life is all that there is.
     """
     with tenancy.transaction():
         current = Credential.objects.select_related("connection", "connection__consumer")
         credential = current.filter(id=credential_id, replaced_at=None).first()
         if credential is None or not credential.connection.is_live:
             return
-    due_at = credential.refresh_due_at
-    if credential.refresh_attempts and due_at is not None and due_at > clock.now():
+    now, due_at, renewed_at = clock.now(), credential.refresh_due_at, credential.refreshed_at
+    if credential.refresh_attempts and due_at is not None and due_at > now:
+        return
+    if renewed_at is not None and now - renewed_at < settlement.SOONEST:
         return
     try:
         refresh.fresh(

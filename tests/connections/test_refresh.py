@@ -107,6 +107,18 @@ def test_a_short_life_is_used_up_to_its_last_third(
     assert exchanges(vendor) == before + 1
 
 
+def test_a_token_that_has_no_life_is_asked_for_once(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    vendor.order("/switches", access_token_seconds=0)
+    stale(works)
+    before = exchanges(vendor)
+    assert fresh(works, connection)
+    assert exchanges(vendor) == before + 1
+    now = current(works)
+    assert now.expires_at == now.refreshed_at
+
+
 def test_a_lease_gets_the_life_that_it_asks_for(
     works: Works, vendor: Vendor, connection: Connection
 ) -> None:
