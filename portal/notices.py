@@ -75,7 +75,8 @@ def tell(
 def recovered(
     dedupe: str, *, kind: str, title: str = "", body: str = "", url: str = "", button: str = ""
 ) -> Notice | None:
-    """The open notice of this cause is resolved, and who had been told of it is told that too.
+    """The open notice of this cause is resolved, and who had been told of it is told that too: by
+    mail who had mail of it, unless they do not want mail of this kind.
 
     None when nothing was open, or when nobody had been told yet.
     """
@@ -94,7 +95,9 @@ def recovered(
     answer.button = _cut(button or of.button, 40)
     answer.subject_kind, answer.subject_id = before.subject_kind, before.subject_id
     answer.subject_name = before.subject_name
-    return _opened(answer, {one.user_id: one.dispatch_id is not None for one in told})
+    sent = {one.user_id: one.dispatch_id is not None for one in told}
+    wishes = _receivers(of, [user_id for user_id in sent if user_id is not None])
+    return _opened(answer, {who: wish and sent[who] for who, wish in wishes.items() if who in sent})
 
 
 def resolve(dedupe: str) -> None:

@@ -264,6 +264,17 @@ class TestChoices:
         assert bells.mailed() == {"owen", "ada"}
         assert bells.unread("alice") == 1
 
+    def test_a_kind_of_recovery_that_is_off_stands_in_the_inbox_only(self, bells: Bells) -> None:
+        self.choose(bells, email={WELL: False})
+        bells.trouble()
+        bells.wait()
+        bells.recovered()
+        bells.wait()
+
+        well = [letter.to[0] for letter in mail.outbox if "works again" in letter.subject]
+        assert sorted(well) == ["ada@acme.example", "owen@acme.example"]
+        assert bells.unread("alice") == 1
+
     def test_a_quiet_kind_is_mailed_to_those_who_chose_it(self, bells: Bells) -> None:
         self.choose(bells, email={"test_quiet": True})
         bells.trouble(kind="test_quiet")
