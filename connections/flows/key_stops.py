@@ -114,7 +114,10 @@ def exposed(key_hash: bytes) -> None:
 
 
 def stopped(claim: work.Claim, *, key_id: str, because: str) -> None:
-    """The stop is on record and told to who may edit keys, once. Runs in a worker."""
+    """The stop is on record and told to who may edit keys, once. Runs in a worker.
+
+    Nobody is told of a freeze that somebody has lifted or made pointless in the meantime.
+    """
     with tenancy.transaction():
         claim.hold()
         key: ServiceKey = ServiceKey.objects.select_for_update(no_key=True).get(id=key_id)
@@ -126,13 +129,14 @@ def stopped(claim: work.Claim, *, key_id: str, because: str) -> None:
             audit.Action.SERVICE_KEY_REVOKED if was_exposed else audit.Action.SERVICE_KEY_FROZEN
         )
         audit.record(action, actor=SYSTEM, subject=key, because=because)
-        notices.tell(
-            "service_key_exposed" if was_exposed else "service_key_frozen",
-            subject=key,
-            audience=notices.who_may(Permission.SERVICE_KEY_EDIT),
-            dedupe=notice_of(key, because),
-            url=page_of(key),
-        )
+        if was_exposed or (key.frozen_at is not None and not key.is_revoked):
+            notices.tell(
+                "service_key_exposed" if was_exposed else "service_key_frozen",
+                subject=key,
+                audience=notices.who_may(Permission.SERVICE_KEY_EDIT),
+                dedupe=notice_of(key, because),
+                url=page_of(key),
+            )
         claim.done()
 
 

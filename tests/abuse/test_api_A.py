@@ -261,6 +261,19 @@ class TestA13AStolenKey:
             assert not Job.objects.filter(kind="service_key_stopped", done_at=None).exists()
         assert notice.url.endswith(f"/keys/{drained.key.id}/")
 
+    def test_A13_a_freeze_that_was_lifted_before_it_was_told_is_on_record_only(
+        self, works: Works
+    ) -> None:
+        drained = service(works, distinct_per_hour=1)
+        for number in range(2):
+            drained.ask(with_token(works, f"Code {number}"))
+        with works.inside():
+            service_keys.thaw(actor=works.admin, key=drained.reloaded())
+        works.drain()
+        with works.inside():
+            assert not Notice.objects.filter(kind="service_key_frozen").exists()
+            assert AuditEvent.objects.filter(action=Action.SERVICE_KEY_FROZEN.value).count() == 1
+
     def test_A13_the_same_ones_again_are_no_others(self, works: Works) -> None:
         normal = service(works, distinct_per_hour=1)
         target = with_token(works)
