@@ -18,7 +18,7 @@ from connections import lineage, places, registry
 from connections.errors import RateLimited
 from connections.flows import breaker, health, ledger, marks, spares
 from connections.flows.ledger import Settled
-from connections.flows.refreshing import Outcome
+from connections.flows.refreshing import Caller, Outcome
 from connections.grant_explanations import LOST
 from connections.high_water import Mark
 from connections.lineage import AnswerClass, Decision, GrantView
@@ -31,6 +31,7 @@ NEEDS_REAUTHORIZATION = Connection.State.NEEDS_REAUTHORIZATION
 SOONEST = timedelta(seconds=30)  # between two refreshes of a grant, however short its tokens live
 TRIES_UNSAID = 3  # a vendor may stumble twice before its connection says so,
 LIFE_UNSAID = timedelta(minutes=10)  # while the token lives longer than this
+ASKS_THE_API = frozenset({Caller.SYNC, Caller.VERIFY, Caller.PROBE})
 
 # The rule `keep` of lineage.py: not moved on, and nobody else asks with the same parent by now.
 _SWAP = """
@@ -63,6 +64,7 @@ def settle(outcomes: Sequence[Outcome]) -> list[Settled]:
         ]
         _keep_tokens([one.outcome for one in settled])
         _calm(concerned, [one.outcome for one in settled])
+        _forget_spares([one.outcome for one in settled])
         settled += _decide(rest, concerned)
         ledger.write(settled)
         marks.raise_all([_mark(one) for one in settled if one.version is not None])
@@ -159,11 +161,20 @@ def _keep_tokens(current: Iterable[Outcome]) -> None:
 
 
 def _calm(concerned: dict[UUID, Connection], current: Sequence[Outcome]) -> None:
-    """A vendor that answers again ends what it was suspected of."""
+    """A vendor that answers again ends what it was suspected of.
+
+    Who asks its API next says that itself: or a grant that renews, and whose tokens the API
+    refuses all the same, would be suspected for the first time for ever.
+    """
     for one in current:
         connection = concerned.get(one.claimed.row.connection_id)
-        if connection is not None and connection.state != NEEDS_REAUTHORIZATION:
+        if one.claimed.caller in ASKS_THE_API or connection is None:
+            continue
+        if connection.state != NEEDS_REAUTHORIZATION:
             health.worked(connection)
+
+
+def _forget_spares(current: Sequence[Outcome]) -> None:
     spared = [one.claimed.row for one in current if one.claimed.row.has_spares]
     if spared:
         spares.forget_outlived({row.credential_id: row.parent for row in spared})

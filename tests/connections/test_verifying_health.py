@@ -103,6 +103,18 @@ class TestARevocation:
             states = [event.details["state"] for event in changes.order_by("sequence")]
         assert states == ["needs_reauthorization", "active"]
 
+    def test_a_grant_that_renews_is_believed_dead_when_its_tokens_are_refused(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        connection = works.connection(link_by_consent(works, vendor))
+        vendor.order("/faults", match="GET /2.0/user", kind="status", status=401, times=None)
+        ask(works, connection)
+        for wait in ({"seconds": 91}, {"minutes": 13}):
+            pass_time(**wait)
+            looked(works)
+
+        assert again(works, connection).state == Connection.State.NEEDS_REAUTHORIZATION
+
     def test_a_withdrawn_consent_is_suspect_first(self, works: Works, vendor: Vendor) -> None:
         connection = works.connection(link_by_consent(works, vendor))
         vendor.order("/grants/revoke", user="dana")
