@@ -14,7 +14,7 @@ from connections import registry
 from connections.api import kinds
 from connections.api.asking import Refusal, canonical
 from connections.api.lending import home_url, moment
-from connections.flows.leases import missing_scopes
+from connections.lease_scopes import missing_scopes
 from connections.models import Connection, ConnectionState, Credential, Outcome, ServiceKey
 from connections.queries import health, products
 from portal import cursor as cursors

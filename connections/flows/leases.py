@@ -7,15 +7,14 @@ fresh token is there, a worker is asked for one and this process waits; it never
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache, lru_cache, partial
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from connections import places, registry
-from connections.contracts import Manifest
+from connections import lease_scopes, places
 from connections.flows import waits
 from connections.models import Connection, Credential, LeaseOutcome
 from portal import clock, hints, roles, tenancy, vault, work
@@ -123,7 +122,7 @@ def take(ask: Ask) -> Granted:
         hints.wake()
     if answer.verdict != LeaseOutcome.GRANTED:
         raise NotGranted(answer.verdict, answer)
-    lacking = missing_scopes(
+    lacking = lease_scopes.missing_scopes(
         answer.connector, answer.vocabulary, answer.capabilities, answer.scopes
     )
     return Granted(answer, _opened(answer), lacking)
@@ -134,7 +133,7 @@ def _asked(ask: Ask, *, last_word: bool = False) -> Answer:
     is_lease = isinstance(ask.refused, UUID)
     values = [
         *(ask.key_hash, ask.connection_id, ask.min_ttl_seconds, ask.reason, ask.address),
-        *(ask.request_id, clock.now(), _reading(), ask.refused if is_lease else None),
+        *(ask.request_id, clock.now(), lease_scopes.reading(), ask.refused if is_lease else None),
         *(ask.refused is True, last_word),
     ]
     if tenancy.is_inside():
@@ -174,14 +173,10 @@ def _data_key(wrapped: bytes, place: Place, version: int) -> Cipher:
 
 def _after_refresh(ask: Ask, stale: Answer, until: float) -> Answer:
     """The answer once a worker renewed the token, or the last word when time is up."""
-
-    def moved_on() -> bool:
-        return _version(stale) != stale.version or _is_done(stale)
-
     answer = stale
     while answer.verdict == STALE:
         _want_refresh(answer, ask)
-        came = _wait(answer, moved_on, until)
+        came = _wait(answer, partial(_has_moved_on, answer), until)
         answer = _asked(replace(ask, refused=False), last_word=not came)
     return answer
 
@@ -216,9 +211,19 @@ def _after_look(ask: Ask, refused: Answer, until: float) -> Answer:
 def _wait(answer: Answer, is_over: Callable[[], bool], until: float) -> bool:
     """Whether it was over in time; raises NotGranted when too many wait already."""
     try:
-        return waits.until((answer.verdict, answer.credential_id), is_over, deadline=until)
+        return waits.until(
+            (answer.verdict, answer.credential_id),
+            is_over,
+            organization_id=answer.organization_id,
+            deadline=until,
+        )
     except waits.TooMany:
         raise NotGranted(BUSY, answer) from None
+
+
+def _has_moved_on(answer: Answer) -> bool:
+    """Whether there is a newer token than the answer's, or none will come."""
+    return _version(answer) != answer.version or _is_done(answer)
 
 
 def _version(answer: Answer) -> int | None:
@@ -239,58 +244,9 @@ def _is_done(answer: Answer) -> bool:
 
 def _was_seen(answer: Answer, begun: datetime) -> bool:
     """Whether the vendor has said yes or no to this connection since then."""
-    if _version(answer) != answer.version or _is_done(answer):
+    if _has_moved_on(answer):
         return True
     with tenancy.acting_for(answer.organization_id), tenancy.transaction():
         seen = Connection.objects.filter(id=answer.connection_id)
         success, look = seen.values_list("last_success_at", "looked_at")[0]
     return any(moment is not None and moment >= begun for moment in (success, look))
-
-
-# ── Scopes ────────────────────────────────────────────────────────────────────────────────────
-
-
-@cache
-def _reading() -> str:
-    """Each scope that only reads, after its connector, as PostgreSQL writes an array.
-
-    A scope that nobody knows counts as one that can change something.
-    """
-    words = sorted(
-        f"{slug} {scope}"
-        for slug, each in registry.connectors().items()
-        for scope in reading_scopes(each.manifest)
-    )
-    return "{" + ",".join(f'"{word}"' for word in words) + "}"
-
-
-def reading_scopes(manifest: Manifest) -> frozenset[str]:
-    """The scopes that no capability which changes something needs, and others do."""
-    reads = (c for c in manifest.capabilities if not c.writes)
-    words = frozenset(s for c in reads for spoken in c.scopes.values() for s in spoken)
-    changes = (c for c in manifest.capabilities if c.writes)
-    alone = frozenset(s for c in changes for spoken in c.scopes.values() for s in spoken)
-    return manifest.closure(words) - (alone - words)
-
-
-def missing_scopes(
-    connector: str, vocabulary: str, capabilities: Sequence[str], scopes: Sequence[str] | None
-) -> list[str]:
-    """Scopes that the capabilities need and the vendor did not grant; none when it does not say."""
-    if scopes is None:
-        return []
-    return list(_missing(connector, vocabulary, tuple(capabilities), tuple(scopes)))
-
-
-@lru_cache(maxsize=4096)
-def _missing(
-    slug: str, vocabulary: str, capabilities: tuple[str, ...], scopes: tuple[str, ...]
-) -> tuple[str, ...]:
-    connector = registry.connectors().get(slug)
-    if connector is None:
-        return ()
-    manifest = connector.manifest
-    held = manifest.closure(frozenset(scopes))
-    wanted = (c for c in manifest.capabilities if c.key in capabilities)
-    needed = {scope for c in wanted for scope in c.scopes.get(vocabulary, ())}
-    return tuple(sorted(needed - held))

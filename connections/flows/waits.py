@@ -1,13 +1,15 @@
 """Waiting for a worker: one poller for each thing waited for, and never all hands.
 
 A thousand callers of one process that wait for the same token cost one small query every 50 ms.
-At most half of the process's threads wait; the others go on serving what is fresh.
+At most half of the process's threads wait; the others go on serving what is fresh. At most half of
+those wait for one organization, so that its trouble is not everybody's.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,7 +23,7 @@ Name = tuple[str, UUID]
 
 _lock = threading.Lock()
 _watches: dict[Name, Watch] = {}
-_waiting = 0
+_waiting: Counter[UUID] = Counter()  # by organization
 
 
 class TooMany(Exception):
@@ -38,21 +40,23 @@ class Watch:
     is_over: bool = False
 
 
-def until(name: Name, is_over: Callable[[], bool], *, deadline: float) -> bool:
+def until(
+    name: Name, is_over: Callable[[], bool], *, organization_id: UUID, deadline: float
+) -> bool:
     """Whether it was over before the deadline (monotonic seconds); raises TooMany."""
-    watch = _join(name)
+    watch = _join(name, organization_id)
     try:
         return _watched(watch, is_over, deadline)
     finally:
-        _leave(name, watch)
+        _leave(name, organization_id, watch)
 
 
-def _join(name: Name) -> Watch:
-    global _waiting
+def _join(name: Name, organization_id: UUID) -> Watch:
+    places = max(1, settings.API_THREADS // 2)
     with _lock:
-        if _waiting >= max(1, settings.API_THREADS // 2):
+        if _waiting.total() >= places or _waiting[organization_id] >= max(1, places // 2):
             raise TooMany
-        _waiting += 1
+        _waiting[organization_id] += 1
         watch = _watches.get(name)
         if watch is None or watch.is_over:
             watch = _watches[name] = Watch()
@@ -60,10 +64,11 @@ def _join(name: Name) -> Watch:
         return watch
 
 
-def _leave(name: Name, watch: Watch) -> None:
-    global _waiting
+def _leave(name: Name, organization_id: UUID, watch: Watch) -> None:
     with _lock:
-        _waiting -= 1
+        _waiting[organization_id] -= 1
+        if not _waiting[organization_id]:
+            del _waiting[organization_id]
         watch.people -= 1
         if not watch.people and _watches.get(name) is watch:
             del _watches[name]

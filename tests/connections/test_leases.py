@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -201,8 +201,9 @@ class TestAStaleToken:
         assert 1200 <= int(greedy["Retry-After"]) <= 1300
 
     def test_A09_many_callers_cost_the_vendor_one_call(
-        self, reports: Service, code: Connection, works: Works, worker: None
+        self, reports: Service, code: Connection, works: Works, worker: None, settings: object
     ) -> None:
+        settings.API_THREADS = 32  # type: ignore[attr-defined]
         expire(works, code)
         answers: list[str] = []
 
@@ -226,30 +227,41 @@ class TestAStaleToken:
 
 
 class TestWaiting:
-    def test_at_most_half_of_the_threads_wait(self, settings: object) -> None:
-        settings.API_THREADS = 4  # type: ignore[attr-defined]
+    @pytest.mark.parametrize(("organizations", "served"), [(4, 4), (2, 4), (1, 2)])
+    def test_half_of_the_threads_wait_and_of_one_organization_half_of_those(
+        self, organizations: int, served: int, settings: object
+    ) -> None:
+        settings.API_THREADS = 8  # type: ignore[attr-defined]
         release = threading.Event()
         results: list[bool | str] = []
+        names = [uuid4() for _ in range(organizations)]
 
-        def wait() -> None:
+        def wait(organization_id: UUID) -> None:
             try:
-                over = waits.until(("x", uuid4()), release.is_set, deadline=_soon())
+                over = waits.until(
+                    ("x", uuid4()),
+                    release.is_set,
+                    organization_id=organization_id,
+                    deadline=_soon(),
+                )
                 results.append(over)
             except waits.TooMany:
                 results.append("too many")
 
-        waiting = [threading.Thread(target=wait) for _ in range(4)]
+        waiting = [
+            threading.Thread(target=wait, args=(names[n % organizations],)) for n in range(8)
+        ]
         for each in waiting:
             each.start()
-        while results.count("too many") < 2:
-            pass
+        while results.count("too many") < 8 - served:
+            time.sleep(0.01)
         release.set()
         for each in waiting:
             each.join()
-        assert sorted(map(str, results)) == ["True", "True", "too many", "too many"]
+        assert results.count(True) == served
 
     def test_one_looks_for_all_and_another_takes_over(self, settings: object) -> None:
-        settings.API_THREADS = 16  # type: ignore[attr-defined]
+        settings.API_THREADS = 32  # type: ignore[attr-defined]
         name, looks, release = ("x", uuid4()), [], threading.Event()
 
         def look() -> bool:
@@ -259,7 +271,8 @@ class TestWaiting:
         results: list[bool] = []
 
         def wait(seconds: float) -> None:
-            results.append(waits.until(name, look, deadline=_soon(seconds)))
+            over = waits.until(name, look, organization_id=name[1], deadline=_soon(seconds))
+            results.append(over)
 
         short = threading.Thread(target=wait, args=(0.15,))
         short.start()
