@@ -120,7 +120,7 @@ OF_OUTCOME: Final = {
     ),
     leases.BUSY: Kind(503, "busy", "Too many wait", "Ask again in a moment."),
     leases.UNREADABLE: Kind(
-        503, "unreadable", "The token does not open", "Operators were told; it is theirs to mend."
+        503, "unreadable", "The token does not open", "A worker gets a new one. Ask again then."
     ),
 }
 

@@ -29,6 +29,7 @@ STALE: Final = "stale"
 UNKNOWN_KEY: Final = "unknown_key"
 UNREADABLE: Final = "unreadable"
 BUSY: Final = "busy"
+ANOTHER_ONE: Final = 24 * 3600  # longer than a token lives: a new one, whatever is left of this
 
 KEYS_HELD_SECONDS, MOST_KEYS_HELD = 60.0, 1024
 _held: dict[tuple[UUID, bytes], Cipher] = {}
@@ -125,7 +126,11 @@ def take(ask: Ask) -> Granted:
     lacking = lease_scopes.missing_scopes(
         answer.connector, answer.vocabulary, answer.capabilities, answer.scopes
     )
-    return Granted(answer, _opened(answer), lacking)
+    try:
+        return Granted(answer, _opened(answer), lacking)
+    except SealBroken:
+        _want_refresh(answer, ANOTHER_ONE)
+        raise NotGranted(UNREADABLE, answer) from None
 
 
 def _asked(ask: Ask, *, last_word: bool = False) -> Answer:
@@ -147,12 +152,12 @@ def _asked(ask: Ask, *, last_word: bool = False) -> Answer:
 
 
 def _opened(answer: Answer) -> Secret:
-    """The token, from the bytes that came with the answer; the lease is its trace."""
+    """The token, from the bytes that came with the answer; the lease is its trace.
+
+    Raises SealBroken.
+    """
     place = places.of_grant(answer.organization_id, answer.credential_id, places.ACCESS)
-    try:
-        return vault.unseal_under(partial(_data_key, answer.wrapped), answer.blob, place)
-    except SealBroken:
-        raise NotGranted(UNREADABLE, answer) from None
+    return vault.unseal_under(partial(_data_key, answer.wrapped), answer.blob, place)
 
 
 def _data_key(wrapped: bytes, place: Place, version: int) -> Cipher:
@@ -175,13 +180,13 @@ def _after_refresh(ask: Ask, stale: Answer, until: float) -> Answer:
     """The answer once a worker renewed the token, or the last word when time is up."""
     answer = stale
     while answer.verdict == STALE:
-        _want_refresh(answer, ask)
+        _want_refresh(answer, ask.min_ttl_seconds)
         came = _wait(answer, partial(_has_moved_on, answer), until)
         answer = _asked(replace(ask, refused=False), last_word=not came)
     return answer
 
 
-def _want_refresh(answer: Answer, ask: Ask) -> None:
+def _want_refresh(answer: Answer, min_ttl_seconds: int) -> None:
     """A worker renews it; however many ask, it is one job."""
     with tenancy.acting_for(answer.organization_id), tenancy.transaction():
         work.later(
@@ -189,7 +194,7 @@ def _want_refresh(answer: Answer, ask: Ask) -> None:
             priority=work.WAITING,
             dedupe=f"refresh:{answer.credential_id}",
             credential_id=answer.credential_id,
-            min_ttl_seconds=ask.min_ttl_seconds,
+            min_ttl_seconds=min_ttl_seconds,
         )
 
 

@@ -14,6 +14,7 @@ from connections import places
 from connections.flows import waits
 from connections.models import Connection, Credential, Lease, RefreshAttempt
 from portal import clock, roles, vault, work
+from portal.models import SealedValue
 from tests.connections.ways import again, link_by_consent
 from tests.leasing import Service, service
 from tests.vendor import Vendor
@@ -176,6 +177,21 @@ class TestAStaleToken:
 
         assert longer.json()["expires_in"] >= 500
         assert credential_of(works, code).version == before.version + 1
+
+    def test_one_that_does_not_open_is_renewed(
+        self, reports: Service, code: Connection, works: Works
+    ) -> None:
+        credential = expire(works, code, seconds=4000)
+        with roles.using_role("worker"), works.inside():
+            sealed = SealedValue.objects.get(row_id=credential.id, field=places.ACCESS)
+            sealed.blob = bytes(sealed.blob)[:-1] + bytes([bytes(sealed.blob)[-1] ^ 1])
+            sealed.save(update_fields=["blob"])
+        response = reports.ask(code)
+        assert (response.status_code, response.json()["code"]) == (503, "unreadable")
+
+        works.drain()
+
+        assert reports.ask(code).status_code == 200
 
     def test_longer_than_a_token_lives_is_refused_with_the_longest(
         self, reports: Service, code: Connection, works: Works
