@@ -16,7 +16,7 @@ from uuid import UUID
 
 from connections import access, places
 from connections.errors import ReauthorizationRequired, Unavailable, VendorError
-from connections.flows import due, health, keeping, refreshing
+from connections.flows import breaker, due, health, keeping, refreshing
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Caller, Claimed, EndpointBook
 from connections.lineage import AnswerClass, Decision
@@ -31,7 +31,19 @@ WAIT_SECONDS = 15.0
 BETWEEN_LOOKS_SECONDS = 0.1
 USED_AGAIN = timedelta(seconds=30)  # how exactly is known when a token was last used
 
+ELSEWHERE = "Another worker is renewing this token."
+SLOWLY = "The vendor is asked slowly at present."
+
 _REFUSALS = frozenset({Decision.SUSPECT, Decision.NEEDS_REAUTHORIZATION})
+
+_SAYS_NOTHING = {
+    Decision.BREAKER: "The vendor refuses everybody at present.",
+    Decision.RETRY_SAME_PARENT: "The vendor's refusal came too late to be believed.",
+}
+
+
+class NoBudget(Unavailable):
+    """The vendor is well, and may not be asked yet."""
 
 
 def fresh(
@@ -40,37 +52,43 @@ def fresh(
     min_ttl_seconds: int = LEFT_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
     caller: str = Caller.SYNC,
+    is_urgent: bool = False,
 ) -> Secret:
     """The connection's usable secret, renewed first when it is stale. Call it outside transactions.
 
-    Raises ReauthorizationRequired when the vendor refuses the grant or it was forgotten meanwhile,
-    Unavailable when another worker's renewal does not end in time, and what the token endpoint's
-    answer means.
+    The vendor is asked within its budget, unless a person waits for it (`is_urgent`). Raises
+    ReauthorizationRequired when the vendor refuses the grant or it was forgotten meanwhile,
+    Unavailable when there is no budget or another worker's renewal does not end in time, and what
+    the token endpoint's answer means.
     """
     tenancy.forbid_inside_transaction()
-    wish = _Wish(connection, min_ttl_seconds, caller, time.monotonic() + wait_seconds)
+    until = time.monotonic() + wait_seconds
+    wish = _Wish(connection, min_ttl_seconds, caller, until, is_urgent)
     wanted = (tenancy.organization_id(), connection.id, min_ttl_seconds, wish.exactly)
     return _shared(wanted, wait_seconds, lambda: _fresh(wish))
 
 
 def instead_of(
-    refused: Secret, connection: Connection, *, caller: str = Caller.SYNC
+    refused: Secret, connection: Connection, *, caller: str = Caller.SYNC, is_urgent: bool = False
 ) -> Secret | None:
     """A secret that is not the one the vendor just refused: newer, or renewed for this; else None.
 
-    Raises what `fresh` raises.
+    Raises what `fresh` raises, and Unavailable while the vendor's breaker is open: a token that
+    lives is not given up for one that nobody may ask for.
     """
-    found = fresh(connection, caller=caller)
+    found = fresh(connection, caller=caller, is_urgent=is_urgent)
     if found != refused:
         return found
     with tenancy.transaction():
         credential = _current(connection)
         if not credential.refreshable:
             return None
+        if breaker.is_open(connection.connector):
+            raise Unavailable(SLOWLY)
         Credential.objects.filter(id=credential.id, version=credential.version).update(
             expires_at=clock.now()
         )
-    return fresh(connection, caller=caller)
+    return fresh(connection, caller=caller, is_urgent=is_urgent)
 
 
 def left_seconds(
@@ -105,7 +123,7 @@ def _shared(wanted: Wanted, wait_seconds: float, find: Callable[[], Secret]) -> 
         try:
             return running.result(wait_seconds)
         except TimeoutError:
-            raise Unavailable("Another worker is renewing this token.") from None
+            raise Unavailable(ELSEWHERE) from None
     try:
         mine.set_result(find())
     except BaseException as error:
@@ -127,6 +145,7 @@ class _Wish:
     min_ttl_seconds: int
     caller: str
     until: float
+    is_urgent: bool
 
     @property
     def exactly(self) -> bool:
@@ -149,13 +168,34 @@ def _fresh(wish: _Wish) -> Secret:
         if seen.secret is not None:
             _require_same_account(wish.connection, seen.credential, seen.secret)
             return seen.secret
-        claimed = refreshing.claim_one(seen.credential.id, seen.credential.version, wish.caller)
+        trouble = _hindrance(wish, seen.credential)
+        claimed = None if trouble else _claim(wish, seen.credential)
         if claimed is not None:
             renewed = _renew(claimed)
         if renewed is None and time.monotonic() > wish.until:
-            raise Unavailable("Another worker is renewing this token.")
+            raise trouble or Unavailable(ELSEWHERE)
         if claimed is None:
             time.sleep(BETWEEN_LOOKS_SECONDS)
+
+
+def _hindrance(wish: _Wish, credential: Credential) -> Unavailable | None:
+    """Why the vendor may not be asked at this moment; None when it may, and its budget is less.
+
+    Raises Unavailable during an incident, when waiting would take a hand from other work.
+    """
+    if credential.lease_until is not None and credential.lease_until > clock.now():
+        return Unavailable(ELSEWHERE)
+    connector = wish.connection.connector
+    if breaker.take(connector, 1) or wish.is_urgent:
+        return None
+    with tenancy.transaction():
+        if breaker.is_open(connector):
+            raise Unavailable(SLOWLY)
+    return NoBudget(SLOWLY)
+
+
+def _claim(wish: _Wish, credential: Credential) -> Claimed | None:
+    return refreshing.claim_one(credential.id, credential.version, wish.caller)
 
 
 def _look(wish: _Wish, renewed: int | None) -> _Seen:
@@ -198,8 +238,8 @@ def _raise_refusal(settled: Settled) -> None:
     """Raise what the answer means to who waits for it; a new version is there to be read."""
     if settled.decision in _REFUSALS:
         raise ReauthorizationRequired("The vendor no longer accepts this grant.")
-    if settled.decision is Decision.BREAKER and settled.outcome.answer is AnswerClass.REFUSED:
-        raise Unavailable("The vendor refuses everybody at present.")
+    if settled.outcome.answer is AnswerClass.REFUSED and settled.decision in _SAYS_NOTHING:
+        raise Unavailable(_SAYS_NOTHING[settled.decision])
     moved_on = {Decision.IGNORED_MOVED_ON, Decision.CANDIDATE_PROMOTED}
     if settled.outcome.error is not None and settled.decision not in moved_on:
         raise settled.outcome.error

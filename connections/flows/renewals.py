@@ -258,7 +258,12 @@ def renew_one(
         return
     try:
         refresh.fresh(
-            credential.connection, min_ttl_seconds=int(min_ttl_seconds), caller=Caller.LEASE
+            credential.connection,
+            min_ttl_seconds=int(min_ttl_seconds),
+            wait_seconds=0,  # who waits looks by itself, and no hand of ours waits with it
+            caller=Caller.LEASE,
         )
+    except refresh.NoBudget as error:
+        raise work.RetryLater("no_budget", seconds=BUDGET_SECONDS, free=True) from error
     except VendorError as error:
         log.info("refresh.not_fresh", extra={"credential_id": credential_id, "code": error.code})

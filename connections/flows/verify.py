@@ -107,12 +107,15 @@ def perform(claim: work.Claim, *, verification_id: str) -> None:
 
 def _identified(look: Look) -> tuple[VendorApi, Identity]:
     """Who the credential acts as; a refused access token is renewed once before it is believed."""
-    secret = refresh.fresh(look.connection, caller=Caller.VERIFY)
+    is_urgent = bool(look.verification.requested_by)
+    secret = refresh.fresh(look.connection, caller=Caller.VERIFY, is_urgent=is_urgent)
     look.still_here()
     try:
         return _identify(look, secret)
     except ReauthorizationRequired:
-        other = refresh.instead_of(secret, look.connection, caller=Caller.VERIFY)
+        other = refresh.instead_of(
+            secret, look.connection, caller=Caller.VERIFY, is_urgent=is_urgent
+        )
         if other is None:
             raise
         look.still_here()

@@ -6,14 +6,16 @@ import threading
 import time
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.conf import LazySettings
 from django.db import connections
 from django.utils import timezone
 
 from connections import places
 from connections.errors import Misconfigured, ReauthorizationRequired, Unavailable
-from connections.flows import refresh
+from connections.flows import breaker, refresh
 from connections.flows.refreshing import Caller
 from connections.models import Connection, Consumer, Credential, RefreshAttempt
 from portal import clock, roles, tenancy, vault
@@ -249,6 +251,56 @@ def test_a_worker_that_renews_is_waited_for_and_not_for_ever(
     ):
         refresh.fresh(connection, wait_seconds=1)
     assert 1 <= time.monotonic() - began < 5
+
+
+class TestDuringAnIncident:
+    @pytest.fixture(autouse=True)
+    def _refuses_everybody(self, works: Works, connection: Connection) -> None:
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            breaker.note(
+                connection.connector,
+                breaker.token_host(connection.connector),
+                refused=[uuid4() for _ in range(25)],
+            )
+
+    def test_nobody_is_kept_waiting_and_the_vendor_is_left_alone(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
+        stale(works)
+        before, began = exchanges(vendor), time.monotonic()
+        with pytest.raises(Unavailable):
+            fresh(works, connection)
+        assert time.monotonic() - began < 5
+        assert exchanges(vendor) == before
+
+    def test_a_living_token_is_not_given_up(self, works: Works, connection: Connection) -> None:
+        living = current(works).expires_at
+        with (
+            roles.using_role("worker"),
+            tenancy.acting_for(works.acme),
+            pytest.raises(Unavailable),
+        ):
+            refresh.instead_of(refresh.fresh(connection), connection)
+        assert current(works).expires_at == living
+
+    def test_a_person_who_waits_goes_first(self, works: Works, connection: Connection) -> None:
+        stale(works)
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            assert refresh.fresh(connection, is_urgent=True)
+        assert current(works).version == 2
+
+
+def test_without_a_budget_one_waits_for_it(
+    works: Works, vendor: Vendor, connection: Connection, settings: LazySettings
+) -> None:
+    settings.REFRESH_PER_SECOND = 1
+    stale(works)
+    with roles.using_role("worker"), tenancy.acting_for(works.acme):
+        assert breaker.take(connection.connector, 20)
+        with pytest.raises(refresh.NoBudget):
+            refresh.fresh(connection, wait_seconds=0)
+        assert current(works).version == 1
+    assert fresh(works, connection)
 
 
 def test_a_renewed_token_of_somebody_else_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -314,6 +315,19 @@ class TestTheJobs:
         assert calls(vendor) == from_now_on + 1
         with works.inside():
             assert RefreshAttempt.objects.get().caller == "lease"
+
+
+    def test_no_hand_waits_for_a_grant_that_another_worker_holds(
+        self, works: Works, vendor: Vendor, consumer: Consumer
+    ) -> None:
+        plant(works.acme, consumer, consented(vendor, 1))
+        with works.inside():
+            held_until = clock.now() + timedelta(minutes=1)
+            Credential.objects.update(expires_at=clock.now(), lease_until=held_until)
+        began = time.monotonic()
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            renewals.renew_one(None, credential_id=str(credentials(works)[0].id))  # type: ignore[arg-type]
+        assert time.monotonic() - began < 5
 
 
 def refresh_jobs(works: Works) -> list[Any]:
