@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from connections import registry
@@ -28,6 +29,7 @@ MOST_CONNECTIONS: Final = 100
 MOST_NETWORKS: Final = 20
 DISTINCT_PER_HOUR: Final = range(1, 5001)
 NAME_TAKEN: Final = "Choose a name that no other live key has."
+STAYS_LIMITED: Final = "Name at least one: this key is for some connections only."
 BY_HAND: Final = "by_hand"
 
 
@@ -96,12 +98,17 @@ def _inserted(wanted: ServiceKey) -> bool:
 
 
 def edit(*, actor: Actor, key: ServiceKey, limits: Limits) -> None:
-    """The key's limits are as given, from its next request on."""
+    """The key's limits are as given, from its next request on.
+
+    A key for some connections never becomes one for all; those it has may stay, also revoked ones.
+    """
     actor = authorize(actor, Permission.SERVICE_KEY_EDIT)
     _hold(key)
     _require_live(key)
     before = _told(key)
-    changed = _checked(limits)
+    changed = _checked(limits, key.connections)
+    if key.connections and not changed["connections"]:
+        raise FlowProblem("connections", "connections", STAYS_LIMITED)
     for name, value in changed.items():
         setattr(key, name, value)
     key.save(update_fields=list(changed))
@@ -174,7 +181,7 @@ def _name(name: str) -> str:
     return name
 
 
-def _checked(limits: Limits) -> dict[str, object]:
+def _checked(limits: Limits, kept: Sequence[UUID] = ()) -> dict[str, object]:
     """The columns of these limits; raises FlowProblem beside the field that is wrong."""
     scopes = [scope.value for scope in KeyScope if scope.value in limits.scopes]
     if not scopes or len(scopes) != len(set(limits.scopes)):
@@ -189,20 +196,23 @@ def _checked(limits: Limits) -> dict[str, object]:
     return {
         "scopes": scopes,
         "connectors": connectors,
-        "connections": _connections(limits.connections, connectors),
+        "connections": _connections(limits.connections, connectors, kept),
         "networks": _networks(limits.networks),
         "distinct_per_hour": limits.distinct_per_hour,
         "expires_at": limits.expires_at,
     }
 
 
-def _connections(names: Sequence[str], connectors: Sequence[str]) -> list[UUID]:
-    """The ids behind these names, which are unique here and never change."""
+def _connections(
+    names: Sequence[str], connectors: Sequence[str], kept: Sequence[UUID]
+) -> list[UUID]:
+    """The ids behind these names, which are unique here and never change. `kept` may be revoked."""
     wanted = sorted({" ".join(name.split()) for name in names} - {""})
     if len(wanted) > MOST_CONNECTIONS:
         raise FlowProblem("connections", "connections", f"Name at most {MOST_CONNECTIONS}.")
-    able = Connection.objects.filter(name__in=wanted, connector__in=connectors)
-    found = dict(able.exclude(state=Connection.State.REVOKED).values_list("name", "id"))
+    live = Q(connector__in=connectors) & ~Q(state=Connection.State.REVOKED)
+    able = Connection.objects.filter(live | Q(id__in=kept), name__in=wanted)
+    found = dict(able.values_list("name", "id"))
     unknown = [name for name in wanted if name not in found]
     if unknown:
         raise FlowProblem(

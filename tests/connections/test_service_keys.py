@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from connections.api import key
 from connections.models import Connection, ServiceKey
@@ -138,6 +139,23 @@ class TestOneKey:
         assert answer.status_code == 303, answer.content
         assert code_of(reports.ask(code)) == (403, "network")
         assert reports.reloaded().expires_at is None
+
+    def test_one_for_some_connections_never_becomes_one_for_all(
+        self, works: Works, ada: Client
+    ) -> None:
+        code, other = with_token(works), with_token(works, "Other code")
+        reports = service(works, connections=["Acme code", "Other code"])
+        limits = {name: value for name, value in FORM.items() if name != "name"}
+        place = f"/o/acme/keys/{reports.key.id}/edit"
+        empty = ada.post(place, limits | {"life": "kept"})
+        assert empty.status_code == 400 and b"Name at least one" in empty.content
+
+        with works.inside():
+            Connection.objects.filter(id=code.id).update(state="revoked", revoked_at=timezone.now())
+        kept = ada.post(place, limits | {"life": "kept", "connections": "Acme code"})
+        assert kept.status_code == 303, "what was revoked may stay on the list"
+        assert reports.reloaded().connections == [code.id]
+        assert code_of(reports.ask(other)) == (403, "not_entitled")
 
     def test_freeze_go_on_and_revoke(self, works: Works, ada: Client) -> None:
         code = with_token(works)
