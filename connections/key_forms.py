@@ -72,19 +72,18 @@ class LimitsForm(ProblemForm):
         if len(field.choices) == 1:
             field.initial = [field.choices[0][0]]
 
-    def limits(self, key: ServiceKey | None = None) -> Limits:
+    def limits(self) -> Limits:
         """The limits as the flow takes them."""
         given = self.cleaned_data
-        kept = key is not None and given["life"] == KEPT
+        kept = given["life"] == KEPT
         return Limits(
             scopes=given["scopes"],
             connectors=given["connectors"],
             connections=_lines(given["connections"]),
             networks=_lines(given["networks"]),
             distinct_per_hour=given["distinct_per_hour"],
-            expires_at=key.expires_at
-            if key is not None and kept
-            else timezone.now() + timedelta(days=int(given["life"])),
+            expires_at=None if kept else timezone.now() + timedelta(days=int(given["life"])),
+            keeps_its_end=kept,
         )
 
 

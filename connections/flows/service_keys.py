@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
@@ -35,7 +35,10 @@ BY_HAND: Final = "by_hand"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a key may do, from where, and until when. `connections` are names."""
+    """What a key may do, from where, and until when. `connections` are names.
+
+    `keeps_its_end` leaves a key's `expires_at` as it is when it is changed.
+    """
 
     scopes: Sequence[str]
     connectors: Sequence[str]
@@ -43,6 +46,7 @@ class Limits:
     networks: Sequence[str]
     distinct_per_hour: int
     expires_at: datetime | None
+    keeps_its_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ def edit(*, actor: Actor, key: ServiceKey, limits: Limits) -> None:
     _hold(key)
     _require_live(key)
     before = _told(key)
+    if limits.keeps_its_end:
+        limits = replace(limits, expires_at=key.expires_at)
     changed = _checked(limits, key.connections)
     if key.connections and not changed["connections"]:
         raise FlowProblem("connections", "connections", STAYS_LIMITED)

@@ -78,7 +78,7 @@ def edit(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
     form = EditKeyForm(request.POST, actor=request.actor)
     if form.is_valid():
         try:
-            service_keys.edit(actor=request.actor, key=found, limits=form.limits(found))
+            service_keys.edit(actor=request.actor, key=found, limits=form.limits())
         except FlowProblem as problem:
             form.refuse(problem)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +12,13 @@ from django.test import Client
 from django.utils import timezone
 
 from connections.api import key
+from connections.flows import service_keys
+from connections.flows.service_keys import Limits
 from connections.models import Connection, ServiceKey
 from portal.audit import Action
 from portal.models import AuditEvent, User
 from portal.policy import Role
-from tests.leasing import code_of, service, with_token
+from tests.leasing import EVERYTHING, code_of, service, with_token
 from tests.works import Works
 
 FORM = {
@@ -156,6 +159,17 @@ class TestOneKey:
         assert kept.status_code == 303, "what was revoked may stay on the list"
         assert reports.reloaded().connections == [code.id]
         assert code_of(reports.ask(other)) == (403, "not_entitled")
+
+    def test_an_end_that_is_kept_is_the_one_it_has_when_it_is_changed(self, works: Works) -> None:
+        """Two admins change one key: who keeps its end does not take the other's back."""
+        reports = service(works)
+        sooner = timezone.now() + timedelta(days=1)
+        with works.inside():
+            seen = reports.reloaded()
+            ServiceKey.objects.filter(id=seen.id).update(expires_at=sooner)
+            limits = Limits(EVERYTHING, ["bitbucket-cloud"], [], [], 20, None, keeps_its_end=True)
+            service_keys.edit(actor=works.admin, key=seen, limits=limits)
+        assert reports.reloaded().expires_at == sooner
 
     def test_freeze_go_on_and_revoke(self, works: Works, ada: Client) -> None:
         code = with_token(works)
