@@ -51,14 +51,20 @@ def on_departed(step: Callable[[UUID], None]) -> Callable[[UUID], None]:
 
 def departure_preview(membership: Membership) -> list[str]:
     """What breaks when this person leaves, one sentence each; empty when nothing does."""
+    found = places_lost(membership)
+    for preview in _departures:
+        found += preview(membership.user_id)
+    return found
+
+
+def places_lost(membership: Membership) -> list[str]:
+    """What ends here when this person leaves, besides what rests on their consent."""
     teams = TeamMembership.objects.filter(user_id=membership.user_id).count()
     invited = _open_invitations_by(membership.user_id).count()
     found = [
         f"{plural(teams, 'place in a team ends,places in teams end')}." if teams else "",
         f"{plural(invited, 'open invitation is,open invitations are')} revoked." if invited else "",
     ]
-    for preview in _departures:
-        found += preview(membership.user_id)
     return [sentence for sentence in found if sentence]
 
 

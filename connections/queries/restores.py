@@ -8,8 +8,10 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from connections.flows.rights import may_mend
 from connections.models import Connection, HeldBack, HeldBackBecause
 from portal import roles
+from portal.policy import Actor
 
 MOST = 1000
 
@@ -23,11 +25,15 @@ class HeldRow:
     at: datetime
     over_at: datetime | None
     url: str = ""
+    relink_url: str = ""
     organization: str = ""
 
 
-def of_organization(slug: str) -> list[HeldRow]:
-    """The acting organization's, the newest first; what the person may not see is not there."""
+def of_organization(slug: str, actor: Actor) -> list[HeldRow]:
+    """The acting organization's, the newest first; what the person may not see is not there.
+
+    `relink_url` is the way out for those who may link it again.
+    """
     held = list(HeldBack.objects.all()[:MOST])
     found = Connection.objects.in_bulk([row.connection_id for row in held])
     rows = []
@@ -35,10 +41,24 @@ def of_organization(slug: str) -> list[HeldRow]:
         connection = found.get(row.connection_id)
         if connection is None and row.because != HeldBackBecause.MISSING:
             continue  # another team's
-        over_at = connection.linked_at if connection and connection.linked_at > row.at else None
-        url = reverse("connection", args=[slug, connection.id]) if connection else ""
-        rows.append(HeldRow(row.name, row.get_because_display(), row.at, over_at, url))
+        rows.append(_row(row, connection, slug, actor))
     return rows
+
+
+def _row(held: HeldBack, connection: Connection | None, slug: str, actor: Actor) -> HeldRow:
+    because = held.get_because_display()
+    if connection is None:
+        return HeldRow(held.name, because, held.at, None)
+    over_at = connection.linked_at if connection.linked_at > held.at else None
+    mends = over_at is None and may_mend(actor, connection)
+    return HeldRow(
+        name=held.name,
+        because=because,
+        at=held.at,
+        over_at=over_at,
+        url=reverse("connection", args=[slug, connection.id]),
+        relink_url=reverse("connection_relink", args=[slug, connection.id]) if mends else "",
+    )
 
 
 def of_platform(asker: UUID) -> list[HeldRow]:

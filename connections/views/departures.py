@@ -27,8 +27,9 @@ def departure(request: OrganizationRequest, membership_id: UUID) -> HttpResponse
     rows = resting_on(member.user_id, request.organization.slug)
     context = {
         "member": member,
+        "name": str(member.user),
         "rows": rows,
         "services": len({name for row in rows for name in row.services}),
-        "losses": people.departure_preview(member),
+        "losses": people.places_lost(member),
     }
     return render(request, "connections/departure.html", context)

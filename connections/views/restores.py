@@ -19,7 +19,7 @@ from portal.staff import operator_required
 @requires(Permission.AUDIT_VIEW)
 def own(request: OrganizationRequest) -> HttpResponse:
     """The organization's connections that a restore held back."""
-    rows = restores.of_organization(request.organization.slug)
+    rows = restores.of_organization(request.organization.slug, request.actor)
     return render(request, "connections/restores.html", _counted(rows))
 
 
