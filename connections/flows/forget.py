@@ -24,7 +24,13 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
             places.forget_credential(credential)
             marks.raised(connection, credential, revoked=True)
         Credential.objects.filter(connection_id=connection_id, replaced_at=None).update(
-            replaced_at=timezone.now(), refreshable=False
+            replaced_at=timezone.now(),
+            refreshable=False,
+            refresh_due_at=None,
+            intent_version=None,
+            intent_at=None,
+            lease_owner=None,
+            lease_until=None,
         )
     for model in (Repository, Project, Member):
         while _portion(claim, model, connection_id):

@@ -259,6 +259,8 @@ class TestLateAnswers:
             credential = Credential.objects.get()
             for field in (places.ACCESS, places.REFRESH):
                 assert not vault.holds(places.of_credential(credential, field))
+        assert credential.refresh_due_at is None
+        assert (credential.intent_version, credential.lease_until) == (None, None)
 
 
 def answered(one: Outcome) -> TokenAnswer:
@@ -316,7 +318,6 @@ class TestTheJobs:
         with works.inside():
             assert RefreshAttempt.objects.get().caller == "lease"
 
-
     def test_no_hand_waits_for_a_grant_that_another_worker_holds(
         self, works: Works, vendor: Vendor, consumer: Consumer
     ) -> None:
@@ -326,7 +327,8 @@ class TestTheJobs:
             Credential.objects.update(expires_at=clock.now(), lease_until=held_until)
         began = time.monotonic()
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
-            renewals.renew_one(None, credential_id=str(credentials(works)[0].id))  # type: ignore[arg-type]
+            wanted = str(credentials(works)[0].id)
+            renewals.renew_one(None, credential_id=wanted)  # type: ignore[arg-type]
         assert time.monotonic() - began < 5
 
 
