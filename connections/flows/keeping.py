@@ -47,10 +47,14 @@ def keep(outcomes: Sequence[Outcome]) -> list[Settled]:
 
 
 def _note(outcomes: Sequence[Outcome]) -> None:
-    """The vendors' breakers know of these answers before what was refused is believed."""
-    for connector in {one.claimed.row.connector for one in outcomes}:
+    """The vendors' breakers know of these answers before what was refused is believed.
+
+    What was never sent was answered by nobody.
+    """
+    heard = [one for one in outcomes if one.latency_ms is not None]
+    for connector in {one.claimed.row.connector for one in heard}:
         answered: dict[AnswerClass, set[UUID]] = defaultdict(set)
-        for one in outcomes:
+        for one in heard:
             if one.claimed.row.connector == connector:
                 answered[one.answer].add(one.claimed.row.connection_id)
         refused, faults = answered[AnswerClass.REFUSED], answered[AnswerClass.CONNECTOR_FAULT]
