@@ -69,8 +69,10 @@ UPDATE connections_credential c SET refresh_due_at = NULL
 def start_due() -> None:
     """Organizations with due grants have a job, large ones several. Twice does no harm.
 
-    No more begin than the budgets let refresh until the next time, by how long they wait.
+    No more begin than the budgets let refresh until the next time, by how long they wait. What an
+    answer waits for on disk is not in doubt, so that is settled first.
     """
+    replay_spool()
     budget = settings.REFRESH_PER_SECOND * settings.SWEEP_SECONDS * 2
     asked: dict[str, Any] = {
         "now": clock.now(),
@@ -96,6 +98,7 @@ def replay_spool() -> None:
 
 def perform(claim: work.Claim, *, hand: str = "0") -> None:
     """The organization's due grants are refreshed; raises RetryLater when its turn is over."""
+    replay_spool()
     if hand == "0":
         _clear()
     sweep = Sweep(claim)

@@ -19,7 +19,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from connections.flows import settlement
 from connections.flows.refreshing import Caller, Claimed, Outcome, Row
@@ -27,13 +26,13 @@ from connections.lineage import AnswerClass
 from connections.models import RefreshAttempt
 from connections.oauth_answers import TokenAnswer
 from portal import tenancy, vault
-from portal.keys import SealBroken
 from portal.secret import Secret
 from portal.steps import step
 
 log = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".answer"
+UNREADABLE: Final = (ValueError, KeyError, TypeError)  # no file of ours; a missing key is no reason
 
 
 def folder() -> Path:
@@ -113,8 +112,20 @@ def _place(attempt_id: UUID) -> vault.Place:
 
 
 def replay() -> int:
-    """Settle what lies here by the rules that hold for every answer; how many were."""
-    return sum(_replayed(path) for path in sorted(folder().glob(f"*{_SUFFIX}")))
+    """Settle what lies here by the rules that hold for every answer; how many were.
+
+    It may be of any organization, so: outside transactions.
+    """
+    return sum(_tried(path) for path in sorted(folder().glob(f"*{_SUFFIX}")))
+
+
+def _tried(path: Path) -> bool:
+    """Whether this one was settled. What keeps one from it does not keep the others."""
+    try:
+        return _replayed(path)
+    except Exception:  # of any kind: the file stays, and the next sweep tries it again
+        log.exception("spool.waits", extra={"file": path.name})
+        return False
 
 
 def _replayed(path: Path) -> bool:
@@ -123,16 +134,16 @@ def _replayed(path: Path) -> bool:
             return False
         try:
             record = json.loads(text)
-            with tenancy.acting_for(UUID(record["organization"])):
-                if not _is_settled(UUID(record["attempt"])):
-                    settlement.settle([_outcome(record)])
-        except (ValueError, KeyError, SealBroken):
+            organization_id, attempt_id = UUID(record["organization"]), UUID(record["attempt"])
+            with tenancy.elsewhere(organization_id):
+                outcome = None if _is_settled(attempt_id) else _outcome(record)
+        except UNREADABLE:
             log.exception("spool.unreadable", extra={"file": path.name})
             path.rename(path.with_suffix(".unreadable"))
             return False
-        except DatabaseError:
-            log.warning("spool.waits", extra={"file": path.name})
-            return False
+        if outcome is not None:
+            with tenancy.elsewhere(organization_id):
+                settlement.settle([outcome])
         step("refresh.replayed")
         path.unlink()
         return True

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
-from connections.flows import keeping, refreshing
+from connections.errors import Unavailable
+from connections.flows import breaker, keeping, refreshing, renewals, spool
 from connections.flows.refreshing import EndpointBook, Outcome
+from connections.lineage import AnswerClass
 from connections.models import Credential
-from portal import roles, tenancy
+from portal import clock, roles, tenancy
 from tests.grants import consented, plant
 from tests.vendor import Vendor
 from tests.works import Works
 
 GRANTS = 5
+LEASE_IS_OVER = timedelta(seconds=121)
 FOR_EVER = 10**12  # a life that ends after the last day that there is
 
 
@@ -69,3 +75,48 @@ def test_one_alone_is_on_disk_before_its_trouble_is_raised(
     ):
         keeping.keep([bad])
     assert spooled(settings) == [str(bad.claimed.attempt_id)]
+
+
+def test_a_spooled_answer_comes_before_its_parent_is_asked_again(
+    works: Works, vendor: Vendor, outcomes: list[Outcome], settings: LazySettings
+) -> None:
+    with roles.using_role("worker"), tenancy.acting_for(works.acme):
+        spool.put(outcomes)
+    sent = vendor.ask("/calls")["calls"]
+    with clock.shifted(LEASE_IS_OVER):
+        renewals.start_due()
+        works.drain()
+    assert versions(works) == [2] * GRANTS
+    assert vendor.ask("/calls")["calls"] == sent
+    assert not spooled(settings)
+
+
+def test_what_cannot_be_replayed_yet_waits_and_keeps_no_other_from_it(
+    works: Works, outcomes: list[Outcome], settings: LazySettings
+) -> None:
+    """A key may come back, and so may whatever else is missing: the only copy is never put away."""
+    with roles.using_role("worker"), tenancy.acting_for(works.acme):
+        spool.put([poisoned(outcomes[0]), *outcomes[1:]])
+    broken = Path(settings.SPOOL_DIR) / f"{outcomes[1].claimed.attempt_id}.answer"
+    record = json.loads(broken.read_text())
+    sealed = base64.b64decode(record["sealed"])
+    record["sealed"] = base64.b64encode(sealed[:-1] + bytes([sealed[-1] ^ 1])).decode()
+    broken.write_text(json.dumps(record))
+    with roles.using_role("worker"):
+        assert spool.replay() == GRANTS - 2
+    waiting = {str(one.claimed.attempt_id) for one in outcomes[:2]}
+    assert set(spooled(settings)) == waiting
+
+
+def test_what_was_never_sent_says_nothing_of_the_vendor(
+    works: Works, outcomes: list[Outcome]
+) -> None:
+    late = Unavailable("The lease would not outlast the call.")
+    unsent = [
+        replace(one, answer=AnswerClass.CONNECTOR_FAULT, tokens=None, error=late, latency_ms=None)
+        for one in outcomes
+    ]
+    with roles.using_role("worker"), tenancy.acting_for(works.acme):
+        keeping.keep(unsent)
+        with tenancy.transaction():
+            assert not breaker.is_open("bitbucket-cloud")
