@@ -17,6 +17,7 @@ from django.db.models import Count, F, Q, QuerySet
 
 from portal import clock, roles, tenancy, work
 from portal.models import Bounce, Channel, ChatHook, Dispatch, Notice, NoticeSettings, Receipt
+from portal.notice_kinds import kind_of
 
 SINGLES = 5
 WINDOW = timedelta(minutes=10)
@@ -42,6 +43,9 @@ def on_hold(kind: str, check: Check) -> None:
 
 def expect(users: Iterable[UUID | None], notice: Notice) -> None:
     """A worker looks at these people's notices once this one has waited."""
+    if kind_of(notice.kind).urgent:
+        _expect_at_once(users, notice)
+        return
     chosen = {row.user_id: row for row in NoticeSettings.objects.filter(user_id__in=users)}
     for user_id in users:
         run_at = _due(chosen.get(user_id), max(notice.ready_at, clock.now()))
@@ -53,6 +57,18 @@ def expect(users: Iterable[UUID | None], notice: Notice) -> None:
         )
 
 
+def _expect_at_once(users: Iterable[UUID | None], notice: Notice) -> None:
+    """Nothing else of theirs is sent by that: a daily mail stays one."""
+    for user_id in users:
+        work.later(
+            "gather_notices",
+            priority=work.WAITING,
+            dedupe=f"gather:{user_id or Channel.CHAT}:{notice.id}",
+            user_id=user_id or "",
+            urgent=notice.kind,
+        )
+
+
 def told(notice: Notice) -> list[Receipt]:
     """The copies of the notice that were sent, read, or lay in the inbox for long enough."""
     in_the_inbox = Q(wanted=False) if notice.ready_at <= clock.now() else Q(pk__in=[])
@@ -61,13 +77,16 @@ def told(notice: Notice) -> list[Receipt]:
 
 
 @work.job("gather_notices")
-def gather(claim: work.Claim, *, user_id: str) -> None:
-    """What has waited long enough for this person, or for the channel, is a message under way."""
+def gather(claim: work.Claim, *, user_id: str, urgent: str = "") -> None:
+    """What has waited long enough for this person, or for the channel, is a message under way.
+
+    With `urgent`, only what is of that kind.
+    """
     user = UUID(user_id) if user_id else None
     held = _held_back(user)
     with tenancy.transaction():
         claim.hold()
-        wait = _gather(user, held) if _open_to(user) else 0.0
+        wait = _gather(user, held, urgent) if _open_to(user) else 0.0
     if held or wait:
         raise work.RetryLater("notices_wait", seconds=wait or HOLD_SECONDS, free=True)
 
@@ -131,16 +150,17 @@ def _open_to(user: UUID | None) -> bool:
     return NoticeSettings.objects.select_for_update(no_key=True).filter(user_id=user).exists()
 
 
-def _gather(user: UUID | None, held: set[UUID]) -> float:
+def _gather(user: UUID | None, held: set[UUID], urgent: str) -> float:
     """Messages for what waits; how many seconds until the rest may go, 0 when nothing is left."""
-    found = list(waiting(user).exclude(notice_id__in=held).select_related("notice"))
+    wanted = waiting(user).filter(notice__kind=urgent) if urgent else waiting(user)
+    found = list(wanted.exclude(notice_id__in=held).select_related("notice"))
     locked = _locked({one.notice_id for one in found})
     by_kind: dict[str, list[Receipt]] = defaultdict(list)
     for receipt in found:
         if receipt.notice_id in locked:
             by_kind[receipt.notice.kind].append(receipt)
     waits = [BUSY_SECONDS] if len(locked) < len({one.notice_id for one in found}) else []
-    if user is not None and _is_daily(user):
+    if user is not None and not urgent and _is_daily(user):
         _dispatch(user, MIXED, [one for receipts in by_kind.values() for one in receipts])
         return min(waits, default=0)
     for kind, receipts in by_kind.items():

@@ -12,7 +12,8 @@ class Kind:
     """One kind of notice. `title` and `sentence` may name the subject as `{subject}`.
 
     `label` is what the settings call it. `email` and `chat` say whether it is sent there unless
-    somebody chose otherwise; the inbox has everything. `to_operators` kinds are the platform's.
+    somebody chose otherwise; the inbox has everything. `to_operators` kinds are the platform's. An
+    `urgent` one waits for nothing, not even for the one mail a day that somebody chose.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Kind:
     email: bool = False
     chat: bool = True
     to_operators: bool = False
+    urgent: bool = False
 
 
 _kinds: dict[str, Kind] = {}

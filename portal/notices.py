@@ -1,7 +1,8 @@
 """Telling people: a notice once, to those who can act, with the button that mends it.
 
 `tell` and `recovered` belong to the transaction of what happened. A notice is in the inbox at once;
-mail and chat wait half a minute to a minute, so that trouble which passes is sent to nobody.
+mail and chat wait half a minute to a minute, so that trouble which passes is sent to nobody. What
+is urgent waits for nothing.
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ def _notice(
     kind: str, dedupe: str, *, url: str, severity: Severity | str, team_id: UUID | None = None
 ) -> Notice:
     now = clock.now()
+    wait = timedelta() if kind_of(kind).urgent else WAIT
     return Notice(
         id=uuid4(),
         organization_id=tenancy.organization_id(),
@@ -120,7 +122,7 @@ def _notice(
         url=url,
         team_id=team_id,
         opened_at=now,
-        ready_at=now + WAIT,
+        ready_at=now + wait,
     )
 
 

@@ -19,13 +19,17 @@ from portal.notices import Kind, Severity
 from portal.policy import Permission
 from tests.cases import Cast
 
-KIND, QUIET, WELL = "test_broken", "test_quiet", "test_well"
+KIND, QUIET, WELL, URGENT = "test_broken", "test_quiet", "test_well", "test_urgent"
 SPACE = UUID(int=7)
 
 notices.register(
     Kind(
         KIND, "Something is broken", "{subject} is broken", "It is {subject}.", "Mend it",
         severity=Severity.BROKEN, email=True,
+    ),
+    Kind(
+        URGENT, "Something leaks", "{subject} leaks", "", "Stop it",
+        severity=Severity.BROKEN, email=True, urgent=True,
     ),
     Kind(QUIET, "Something is odd", "{subject} is odd", "", "Look at it", chat=False),
     Kind(

@@ -34,6 +34,7 @@ notices.register(
         button="See what it leased",
         severity=Severity.BROKEN,
         email=True,
+        urgent=True,
     ),
     Kind(
         "service_key_exposed",
@@ -44,6 +45,7 @@ notices.register(
         button="See what it leased",
         severity=Severity.BROKEN,
         email=True,
+        urgent=True,
     ),
 )
 

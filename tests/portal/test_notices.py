@@ -11,7 +11,7 @@ from django.core import mail
 
 from portal import clock, failed_jobs, notice_upkeep, notices, people, roles
 from portal.models import Job, NoticeSettings, Team, TeamMembership
-from tests.telling import KIND, WELL, Bells, bells
+from tests.telling import KIND, URGENT, WELL, Bells, bells
 
 __all__ = ["bells"]
 
@@ -297,6 +297,18 @@ class TestChoices:
         bells.wait(minutes=24 * 60 + 2)
         mine = [letter for letter in mail.outbox if "alice@acme.example" in letter.to]
         assert [letter.subject for letter in mine] == ["2 notices · Acme"]
+
+    def test_what_is_urgent_is_mailed_at_once_and_the_rest_stays_one_mail_a_day(
+        self, bells: Bells
+    ) -> None:
+        self.choose(bells, digest="daily")
+        bells.trouble("code-1")
+        bells.wait()
+        bells.trouble("key", kind=URGENT)
+        bells.drain()
+
+        mine = [letter.subject for letter in mail.outbox if "alice@acme.example" in letter.to]
+        assert mine == ["key leaks · Acme"]
 
 
 class TestJobsThatWereGivenUp:
