@@ -120,8 +120,10 @@ def _turn(row: Breaker, window: Window, *, good: bool, failed: bool) -> None:
 
 def _open(row: Breaker, because: str, now: datetime) -> None:
     log.error("breaker.opened", extra=_named(row) | {"because": because})
+    if not row.because:  # else the last incident's end has not been told yet: it goes on
+        row.told_at = None
     row.state, row.because, row.opened_at = State.OPEN, because, now
-    row.probed_at, row.good_probes, row.told_at = now, 0, None
+    row.probed_at, row.good_probes = now, 0
 
 
 def _probed(row: Breaker, *, good: bool, failed: bool, now: datetime) -> None:

@@ -170,6 +170,17 @@ class TestABreaker:
         assert (row().state, row().opened_at) == (Breaker.State.OPEN, first)
         assert breaker.take(SLUG, 5) == 0
 
+    def test_opens_again_before_its_end_was_told_and_forgets_nobody(self, acme: Works) -> None:
+        """Or who was told of the incident would never hear that it is over."""
+        half_opened()
+        told_at = clock.now()
+        with looking():
+            Breaker.objects.update(told_at=told_at)
+        wait(125)
+        breaker.settle_all()
+        refused(25)
+        assert (row().state, row().told_at) == (Breaker.State.OPEN, told_at)
+
     def test_grants_no_more_than_the_budget(self, acme: Works) -> None:
         began, granted = clock.now(), breaker.take(SLUG, 1000)
         for _ in range(40):
