@@ -95,6 +95,8 @@ def start_due() -> None:
                 _start(connection_id, verification=bool(verification), syncing=bool(syncing))
         except IntegrityError:  # somebody asked in the same moment; the next sweep looks again
             log.warning("schedule.refused", extra={"connection_id": str(connection_id)})
+        except Exception:  # the connections behind this one are due as well
+            log.exception("schedule.raised", extra={"connection_id": str(connection_id)})
 
 
 def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:
