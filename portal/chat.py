@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
-from portal import audit, clock, gathering, roles, tenancy, vault, work
+from portal import audit, clock, gathering, letters, notices, roles, tenancy, vault, work
 from portal.audit import Action
 from portal.limits import Limit
 from portal.models import Channel, ChatHook, Dispatch, Receipt
-from portal.policy import Actor, Permission, authorize
+from portal.policy import SYSTEM, Actor, Permission, authorize
 from portal.refused import Impossible
 from portal.secret import Secret
 from portal.vault import Place
@@ -26,6 +26,8 @@ WAITS = timedelta(days=1)  # for a worker; then it has to be pasted again
 KEPT = timedelta(days=7)  # what is posted after the channel was mended
 CHANGES = Limit(most=20, seconds=3600)
 TESTS = Limit(most=10, seconds=600)
+DISABLED: Final = "chat_disabled"
+LATE: Final = "not_sealed"
 TABLE, FIELD = "portal_chathook", "address"
 
 
@@ -106,13 +108,7 @@ def try_again(*, actor: Actor) -> None:
     if hook.disabled_at is None:
         return
     ChatHook.objects.filter(id=hook.id).update(disabled_at=None, failing_since=None, last_code="")
-    missed = Dispatch.objects.filter(
-        channel=Channel.CHAT,
-        outcome__in=(Dispatch.Outcome.FAILED, Dispatch.Outcome.DROPPED),
-        created_at__gt=clock.now() - KEPT,
-    )
-    Receipt.objects.filter(user=None, dispatch__in=missed).update(dispatch=None, told_at=None)
-    gathering.again(None)
+    _catch_up()
     audit.record(Action.CHAT_CHANNEL_RESUMED, actor=actor, subject=hook)
 
 
@@ -131,6 +127,58 @@ def post(hook: ChatHook, payload: dict[str, Any]) -> None:
     _ways[0][1](address, payload)
 
 
+# ── Off and on again ──────────────────────────────────────────────────────────────────────────
+
+
+def switch_off(hook: ChatHook, code: str) -> None:
+    """Nothing is posted there any more, and admins know. One that was removed stays forgotten."""
+    used = ChatHook.objects.filter(id=hook.id, disabled_at=None, removed_at=None)
+    if used.update(disabled_at=clock.now(), last_code=code[:40]):
+        notices.tell(
+            DISABLED,
+            subject=hook,
+            audience=notices.who_may(Permission.ORGANIZATION_EDIT),
+            dedupe=f"{DISABLED}:{hook.id}",
+            url=letters.page("chat_channel"),
+        )
+
+
+def works(hook: ChatHook) -> None:
+    """The channel took a post: it is used, also when it had been given up."""
+    stored = ChatHook.objects.select_for_update(no_key=True).get(id=hook.id)
+    ChatHook.objects.filter(id=hook.id).update(
+        posted_at=clock.now(), failing_since=None, disabled_at=None, last_code=""
+    )
+    notices.resolve(f"{DISABLED}:{hook.id}")
+    if stored.disabled_at is not None and stored.removed_at is None:
+        audit.record(Action.CHAT_CHANNEL_RESUMED, actor=SYSTEM, subject=hook)
+    if stored.disabled_at is not None or stored.posted_at is None:
+        _catch_up()
+
+
+def came_late(hook: ChatHook) -> bool:
+    """Whether no worker sealed the address while it could: it has to be pasted again."""
+    return hook.sealed_at is None and clock.now() - hook.added_at >= WAITS
+
+
+def _catch_up() -> None:
+    """What was missed in a week is posted, and nothing older."""
+    since = clock.now() - KEPT
+    missed = Dispatch.objects.filter(
+        channel=Channel.CHAT,
+        outcome__in=(Dispatch.Outcome.FAILED, Dispatch.Outcome.DROPPED),
+        created_at__gt=since,
+    )
+    copies = Receipt.objects.filter(user=None)
+    copies.filter(dispatch__in=missed).update(dispatch=None, told_at=None)
+    untold = copies.filter(dispatch=None, told_at=None, created_at__lte=since)
+    untold.update(wanted=False)
+    gathering.again(None)
+
+
+# ── The address ───────────────────────────────────────────────────────────────────────────────
+
+
 @work.job("seal_chat_hook")
 def seal(claim: work.Claim, *, hook_id: str) -> None:
     """What was handed in is sealed to stay, and the channel says hello."""
@@ -142,7 +190,9 @@ def seal(claim: work.Claim, *, hook_id: str) -> None:
         try:
             vault.reseal(place_of(hook))
         except LookupError:
-            return  # an earlier run did it
+            if hook.sealed_at is None:  # else an earlier run did it
+                switch_off(hook, LATE)
+            return
         ChatHook.objects.filter(id=hook.id).update(sealed_at=clock.now())
         work.later(
             "test_chat_hook", priority=work.WAITING, dedupe=f"test:{hook.id}", hook_id=hook.id
@@ -169,6 +219,7 @@ def _required() -> ChatHook:
 def _take_away(hook: ChatHook) -> None:
     hook.removed_at = clock.now()
     hook.save(update_fields=["removed_at"])
+    notices.resolve(f"{DISABLED}:{hook.id}")
     work.later("forget_chat_hook", hook_id=hook.id)
 
 

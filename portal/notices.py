@@ -127,14 +127,15 @@ def _notice(
 
 
 def _receivers(kind: Kind, audience: Collection[UUID]) -> dict[UUID | None, bool]:
-    """Who receives it, and whether it is sent out to them; None is the chat channel."""
+    """Who receives it, and whether it is sent out to them; None is the chat channel, also
+    while it is off: it catches up."""
     chosen = dict(
         NoticeSettings.objects.filter(user_id__in=audience).values_list("user_id", "email")
     )
     found: dict[UUID | None, bool] = {
         user_id: bool(chosen.get(user_id, {}).get(kind.key, kind.email)) for user_id in audience
     }
-    if kind.chat and ChatHook.objects.filter(removed_at=None, disabled_at=None).exists():
+    if kind.chat and ChatHook.objects.filter(removed_at=None).exists():
         found[None] = True
     return found
 

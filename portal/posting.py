@@ -11,11 +11,10 @@ import random
 import re
 from typing import Any
 
-from portal import chat, clock, letters, notices, tenancy, work
+from portal import chat, clock, letters, tenancy, work
 from portal.models import ChatHook, Dispatch, Notice, Organization, Receipt
 from portal.notice_kinds import kind_of
 from portal.phrases import plural
-from portal.policy import Permission
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +22,6 @@ HOUR = 3600
 WAITS = (60, 300, 900, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR)
 LISTED = 20
 LONGEST = 3000  # Slack cuts what is longer than 4,000 characters
-DISABLED = "chat_disabled"
 
 Outcome = Dispatch.Outcome
 _MENTION = re.compile(r"@(?=\w)")
@@ -46,7 +44,7 @@ def send(claim: work.Claim, *, dispatch_id: str) -> None:
             raise work.RetryLater(error.code, seconds=wait, free=True) from None
         return
     with tenancy.transaction():
-        _well(hook)
+        chat.works(hook)
         _end(dispatch_id, Outcome.SENT)
 
 
@@ -56,8 +54,10 @@ def test(claim: work.Claim, *, hook_id: str) -> None:
     with tenancy.transaction():
         hook = ChatHook.objects.filter(id=hook_id, removed_at=None).first()
         organization = Organization.objects.get(id=claim.organization_id)
-    if hook is None:
+    if hook is None or chat.came_late(hook):
         return
+    if hook.sealed_at is None:
+        raise work.RetryLater(chat.LATE, seconds=5, free=True)
     code = ""
     try:
         chat.post(hook, worded([f"{escaped(organization.name)}: notices are posted here."]))
@@ -66,7 +66,7 @@ def test(claim: work.Claim, *, hook_id: str) -> None:
     with tenancy.transaction():
         ChatHook.objects.filter(id=hook.id).update(tested_at=clock.now(), last_code=code)
         if not code:
-            _well(hook)
+            chat.works(hook)
 
 
 def escaped(text: str) -> str:
@@ -103,8 +103,12 @@ def _intended(dispatch_id: str) -> tuple[ChatHook | None, dict[str, Any]]:
     if hook is None or hook.disabled_at is not None or not shown:
         _end(dispatch_id, Outcome.DROPPED)
         return None, {}
+    if chat.came_late(hook):
+        chat.switch_off(hook, chat.LATE)
+        _end(dispatch_id, Outcome.FAILED, chat.LATE)
+        return None, {}
     if hook.sealed_at is None:
-        raise work.RetryLater("not_sealed", seconds=5, free=True)
+        raise work.RetryLater(chat.LATE, seconds=5, free=True)
     row.intent_at, row.attempts, row.address = clock.now(), row.attempts + 1, hook.host
     row.save(update_fields=["intent_at", "attempts", "address"])
     Receipt.objects.filter(dispatch_id=row.id, told_at=None).update(told_at=row.intent_at)
@@ -138,29 +142,9 @@ def _failed(hook: ChatHook, dispatch_id: str, error: chat.NotPosted) -> float:
         return 0
     if isinstance(error, chat.Gone) or row.attempts > len(WAITS):
         _end(dispatch_id, Outcome.FAILED, error.code)
-        _disable(hook)
+        chat.switch_off(hook, error.code)
         return 0
-    return error.seconds or WAITS[row.attempts - 1] * random.uniform(0.9, 1.1)
-
-
-def _disable(hook: ChatHook) -> None:
-    """The channel is switched off, and admins know."""
-    switched_off = ChatHook.objects.filter(id=hook.id, disabled_at=None)
-    if switched_off.update(disabled_at=clock.now()):
-        notices.tell(
-            DISABLED,
-            subject=hook,
-            audience=notices.who_may(Permission.ORGANIZATION_EDIT),
-            dedupe=f"{DISABLED}:{hook.id}",
-            url=letters.page("chat_channel"),
-        )
-
-
-def _well(hook: ChatHook) -> None:
-    ChatHook.objects.filter(id=hook.id).update(
-        posted_at=clock.now(), failing_since=None, disabled_at=None, last_code=""
-    )
-    notices.resolve(f"{DISABLED}:{hook.id}")
+    return max(error.seconds or 0.0, WAITS[row.attempts - 1] * random.uniform(0.9, 1.1))
 
 
 def _end(dispatch_id: str, outcome: str, code: str = "") -> None:

@@ -1,4 +1,5 @@
-"""A chat service on loopback: it takes posts, refuses them, is slow or sends elsewhere."""
+"""A chat service on loopback: it takes posts, refuses them, is slow or sends elsewhere; and a
+channel there that Acme's notices are posted to."""
 
 from __future__ import annotations
 
@@ -14,6 +15,12 @@ import pytest
 from django.test import override_settings
 
 from connections import access
+from portal import chat, keyfile, keyring
+from portal.models import ChatHook
+from tests import keys
+from tests.telling import Bells
+
+CHANNEL = "/o/acme/settings/chat/"
 
 
 @dataclass
@@ -68,3 +75,28 @@ def chat_service() -> Iterator[ChatService]:
     access.door.cache_clear()
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def sealing() -> Iterator[None]:
+    """Every process's keys are held."""
+    rings = {process: keyfile.parse(text, process) for process, text in keyring.generate().items()}
+    with keys.holding(keys.everything(rings)):
+        yield
+
+
+@pytest.fixture
+def channel(bells: Bells, sealing: None, chat_service: ChatService) -> Iterator[ChatService]:
+    """Acme's notices go to this service, which has said hello."""
+    bells.cast.client("ada").post(CHANNEL, {"address": chat_service.address})
+    bells.drain()
+    assert len(chat_service.posted) == 1
+    chat_service.posted.clear()
+    yield chat_service
+
+
+def hook(bells: Bells) -> ChatHook:
+    with bells.cast.inside():
+        found = chat.current()
+    assert found is not None
+    return found

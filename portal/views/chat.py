@@ -107,4 +107,6 @@ def _said(code: str) -> str:
     """What the channel did with the last post that it did not take."""
     if code.startswith("http_"):
         return f"answered {code.removeprefix('http_')}"
+    if code == chat.LATE:
+        return "has no address any more: no worker sealed it within a day"
     return "may not be reached from here" if code == "blocked" else "did not answer"

@@ -5,50 +5,22 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
 
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 
 from connections import chat as way
-from portal import chat, keyfile, keyring, posting, vault
+from portal import chat, posting, vault
 from portal.letters import message_id
-from portal.models import Bounce, ChatHook, Dispatch, Intake, Notice, SealedValue
+from portal.models import Bounce, Dispatch, Intake, Notice, SealedValue
 from portal.refused import Impossible
 from portal.secret import Secret
-from tests import keys
 from tests.cases import cast
-from tests.hooks import ChatService, chat_service
+from tests.hooks import CHANNEL, ChatService, channel, chat_service, hook, sealing
 from tests.telling import Bells, bells
 
-__all__ = ["bells", "cast", "chat_service"]
-CHANNEL = "/o/acme/settings/chat/"
-
-
-@pytest.fixture
-def sealing() -> Iterator[None]:
-    """Every process's keys are held."""
-    rings = {process: keyfile.parse(text, process) for process, text in keyring.generate().items()}
-    with keys.holding(keys.everything(rings)):
-        yield
-
-
-@pytest.fixture
-def channel(bells: Bells, sealing: None, chat_service: ChatService) -> Iterator[ChatService]:
-    """Acme's notices go to this service, which has said hello."""
-    bells.cast.client("ada").post(CHANNEL, {"address": chat_service.address})
-    bells.drain()
-    assert len(chat_service.posted) == 1
-    chat_service.posted.clear()
-    yield chat_service
-
-
-def hook(bells: Bells) -> ChatHook:
-    with bells.cast.inside():
-        found = chat.current()
-    assert found is not None
-    return found
+__all__ = ["bells", "cast", "channel", "chat_service", "sealing"]
 
 
 def only_ada(bells: Bells, name: str = "code") -> Notice:
