@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import connections
 from django.db.models import Q
 
-from portal import clock, gathering, tenancy, work
+from portal import clock, everybody, gathering, tenancy, work
 from portal.models import Dispatch, Notice, Receipt, Severity
 
 KEPT_FOR = timedelta(days=90)
@@ -19,15 +18,14 @@ AT_ONCE = 500
 @work.every("notices.upkeep", 24 * 3600)
 def tidy() -> None:
     """Organization by organization, each in transactions of its own."""
-    with connections["sweeper"].cursor() as cursor:
-        cursor.execute("SELECT id FROM portal_organization")
-        organizations = cursor.fetchall()
-    for (organization_id,) in organizations:
-        with tenancy.acting_for(organization_id):
-            with tenancy.transaction():
-                look_again()
-            while purge_some() == AT_ONCE:
-                pass
+    everybody.for_each(everybody.organizations(), _tidy)
+
+
+def _tidy() -> None:
+    with tenancy.transaction():
+        look_again()
+    while purge_some() == AT_ONCE:
+        pass
 
 
 def look_again() -> None:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import ceil
 
-from django.db import connections as databases
-
 from connections.flows import telling, told_kinds
 from connections.models import Connection, Credential
-from portal import clock, notices, tenancy, work
+from portal import clock, everybody, notices, tenancy, work
 from portal.models import Notice
 
 MARKS = (1, 7, 14, 30)
@@ -20,12 +18,12 @@ LAST = timedelta(days=MARKS[-1])
 @work.every("connections.expiry", 3600)
 def warn_everybody() -> None:
     """Every organization's warnings are as its credentials are now."""
-    with databases["sweeper"].cursor() as cursor:
-        cursor.execute("SELECT id FROM portal_organization")
-        organizations = cursor.fetchall()
-    for (organization_id,) in organizations:
-        with tenancy.acting_for(organization_id), tenancy.transaction():
-            warn()
+    everybody.for_each(everybody.organizations(), _warn)
+
+
+def _warn() -> None:
+    with tenancy.transaction():
+        warn()
 
 
 def warn() -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from connections.flows import breaker, telling
 from connections.models import Breaker, Connection
-from portal import clock, roles, tenancy
+from portal import clock, everybody, roles, tenancy
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,14 @@ def _over(row: Breaker) -> None:
 
 def _everybody(row: Breaker, tell: Tell) -> None:
     """Every organization that has a live connection to this vendor."""
-    for organization_id in _organizations():
-        with tenancy.elsewhere(organization_id), tenancy.transaction():
+
+    def told() -> None:
+        with tenancy.transaction():
             theirs = Connection.objects.filter(connector=row.connector)
             if theirs.exclude(state=Connection.State.REVOKED).exists():
                 tell(row)
+
+    everybody.for_each(_organizations(), told)
 
 
 def _organizations() -> list[UUID]:
