@@ -40,6 +40,15 @@ def read(raw: bytes) -> list[Report]:
     """What failed, according to this mail; raises NotAReport."""
     if len(raw) > LARGEST:
         raise NotAReport("It is larger than 1 MiB.")
+    try:
+        return _read(raw)
+    except NotAReport:
+        raise
+    except Exception:  # the parser of the standard library is not made for hostile headers
+        raise NotAReport("It cannot be read.") from None
+
+
+def _read(raw: bytes) -> list[Report]:
     mail = message_from_bytes(raw, policy=policy.default)
     parts = [part for part in mail.walk() if isinstance(part, EmailMessage)]
     ours = letters.named_in(_returned(parts))

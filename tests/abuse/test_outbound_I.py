@@ -284,6 +284,8 @@ class TestMailThatReturns:
         self.sent(bells)
         for forged in (
             report("<made-up@evil.example>"),
+            report("<"),  # the standard library's parser stumbles over these two
+            report("<x@[>"),
             "Subject: hello\n\nno report",
             report(message_id(bells.cast.acme.id, bells.cast.globex.id), action="relayed"),
         ):
