@@ -325,6 +325,9 @@ def test_a_key_is_used_once_a_minute_for_its_page(
     altered(works, reports, last_used_at=first - timedelta(minutes=2))
     reports.ask(code)
     assert reports.reloaded().last_used_at > first - timedelta(minutes=1)
+    altered(works, reports, last_used_at=None)
+    assert reports.get("connections").status_code == 200
+    assert reports.reloaded().last_used_at > first, "who only reads facts uses it too"
 
 
 def test_only_admins_and_owners_make_keys(works: Works) -> None:
