@@ -30,6 +30,7 @@ from portal.phrases import plural
 from portal.templatetags.portal import when
 
 STATES: Final = {"": "Live keys", "frozen": "Frozen", "ended": "Expired or revoked", "all": "All"}
+MOST_TOUCHED: Final = 200
 SCOPES: Final = {scope.value: scope.label for scope in KeyScope}
 BRIEFLY: Final = {
     KeyScope.READ.value: "facts",
@@ -235,9 +236,9 @@ def _names(ids: set[Any]) -> dict[Any, str]:
 
 
 def touched_by(key: ServiceKey, within: timedelta = RECENT) -> list[Touched]:
-    """Every connection that the key asked for lately, the last one first."""
+    """The connections that the key asked for lately, the last one first."""
     uses = KeyUse.objects.filter(service_key_id=key.id, last_at__gte=timezone.now() - within)
-    found = list(uses.order_by("-last_at").values_list("connection_id", "last_at"))
+    found = list(uses.order_by("-last_at").values_list("connection_id", "last_at")[:MOST_TOUCHED])
     names = _names({connection_id for connection_id, _ in found})
     counts = counted(Lease.objects.filter(service_key_id=key.id), "connection_id", within)
     return [
