@@ -180,6 +180,12 @@ class KeyPage:
     connection: str
 
     @property
+    def touched_count(self) -> str:
+        """How many connections it asked for lately, in words."""
+        words = plural(len(self.touched), "connection")
+        return f"{words} or more" if len(self.touched) >= MOST_TOUCHED else words
+
+    @property
     def is_filtered(self) -> bool:
         return bool(self.outcome or self.connection)
 
