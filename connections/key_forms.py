@@ -32,7 +32,8 @@ class LimitsForm(ProblemForm):
         choices=KeyScope.choices,
         widget=forms.CheckboxSelectMultiple,
         label="What it may do",
-        help_text="A token that can change something at the product needs the third one as well.",
+        help_text="A token only reads when all that the product allows it is known to only read."
+        " Every other one needs the third choice.",
     )
     connectors = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple, label="For which products"

@@ -17,7 +17,11 @@ LONGEST_REASON = 300
 
 
 class KeyScope(models.TextChoices):
-    """What a key may ask for; a token that can change something needs its own scope."""
+    """What a key may ask for; a token that can change something needs its own scope.
+
+    A token only reads when each of its scopes is known to, whatever its connection uses it for.
+    One whose vendor does not tell its scopes may change something.
+    """
 
     READ = "connections:read", "See connections and how they are"
     LEASE = "tokens:read", "Lease tokens that only read"
