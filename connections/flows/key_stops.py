@@ -113,18 +113,24 @@ def exposed(key_hash: bytes) -> None:
     if known is None:
         return
     with tenancy.acting_for(known[1]), tenancy.transaction():
-        live = ServiceKey.objects.filter(id=known[0], revoked_at=None)
-        if not live.exists():
-            return
-        # This process may not touch a frozen key: the worker revokes that one.
-        live.filter(frozen_at=None).update(revoked_at=clock.now(), revoked_because=EXPOSED)
-        work.later(
-            JOB,
-            priority=work.WAITING,
-            dedupe=f"key_stopped:{known[0]}:{EXPOSED}",
-            key_id=known[0],
-            because=EXPOSED,
-        )
+        exposed_here(key_hash)
+
+
+def exposed_here(key_hash: bytes) -> None:
+    """The same for a key of the acting organization, inside its transaction."""
+    live = ServiceKey.objects.filter(hash=key_hash, revoked_at=None)
+    key = live.only("id").first()
+    if key is None:
+        return
+    # The api process may not touch a frozen key: the worker revokes that one.
+    live.filter(frozen_at=None).update(revoked_at=clock.now(), revoked_because=EXPOSED)
+    work.later(
+        JOB,
+        priority=work.WAITING,
+        dedupe=f"key_stopped:{key.id}:{EXPOSED}",
+        key_id=key.id,
+        because=EXPOSED,
+    )
 
 
 def stopped(claim: work.Claim, *, key_id: str, because: str) -> None:

@@ -10,7 +10,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from connections.flows import service_keys
+from connections.api.asking import MOST_EXPOSED
+from connections.api.key import hash_of, keys_in
+from connections.flows import key_stops, service_keys
 from connections.flows.problems import FlowProblem
 from connections.key_forms import EditKeyForm, NewKeyForm
 from connections.models import ServiceKey
@@ -20,13 +22,26 @@ from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
 from portal.step_up import recently_proven
 
+SEARCHED = (
+    "That was a whole key, and what is looked for is logged along the way. If it was one of yours,"
+    " it is revoked now: make a new one. Look for a key by its name or by its first letters."
+)
 VIEW, EDIT = Permission.SERVICE_KEY_VIEW, Permission.SERVICE_KEY_EDIT
 
 
 @require_GET
 @requires(VIEW)
 def keys(request: OrganizationRequest) -> HttpResponse:
-    """One page of the list, by the filters and the cursor in the address."""
+    """One page of the list, by the filters and the cursor in the address.
+
+    Somebody may look for a key by its whole text, which then stands in logs along the way.
+    """
+    leaked = keys_in(request.GET.get("q", ""))
+    if leaked:
+        for each in leaked[:MOST_EXPOSED]:
+            key_stops.exposed_here(hash_of(each))
+        messages.warning(request, SEARCHED)
+        return to(request, "service_keys")
     context = {"shown": key_list(request), "may_edit": allows(request.actor, EDIT)}
     return render(request, "connections/keys/list.html", context)
 

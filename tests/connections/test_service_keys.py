@@ -16,7 +16,7 @@ from connections.flows import service_keys
 from connections.flows.service_keys import Limits
 from connections.models import Connection, ServiceKey
 from portal.audit import Action
-from portal.models import AuditEvent, User
+from portal.models import AuditEvent, Notice, User
 from portal.policy import Role
 from tests.leasing import EVERYTHING, code_of, service, with_token
 from tests.works import Works
@@ -170,6 +170,20 @@ class TestOneKey:
             limits = Limits(EVERYTHING, ["bitbucket-cloud"], [], [], 20, None, keeps_its_end=True)
             service_keys.edit(actor=works.admin, key=seen, limits=limits)
         assert reports.reloaded().expires_at == sooner
+
+    def test_one_that_is_looked_for_by_its_whole_text_is_revoked(
+        self, works: Works, ada: Client
+    ) -> None:
+        reports, other = service(works), service(works)
+        answer = ada.get("/o/acme/keys/", {"q": reports.whole}, follow=True)
+
+        assert answer.redirect_chain == [("/o/acme/keys/", 303)]
+        assert "That was a whole key" in answer.content.decode()
+        assert reports.reloaded().revoked_because == "exposed"
+        assert other.reloaded().revoked_at is None
+        works.drain()
+        with works.inside():
+            assert Notice.objects.filter(kind="service_key_exposed").count() == 1
 
     def test_freeze_go_on_and_revoke(self, works: Works, ada: Client) -> None:
         code = with_token(works)
