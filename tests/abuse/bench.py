@@ -59,9 +59,11 @@ class Bench:
     # ── What the workers do ───────────────────────────────────────────────────────────────────
 
     def renew(self) -> Secret:
-        """A worker needs a token, and the one at hand has run out."""
+        """A worker needs a token, the one at hand has run out, and nobody else asks for one now."""
+        long_ago = timezone.now() - timedelta(hours=1)
         with self.works.inside():
-            Credential.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+            Credential.objects.update(expires_at=long_ago)
+            Credential.objects.exclude(lease_until=None).update(lease_until=long_ago)
             connection = Connection.objects.get(id=self.id)
         with roles.using_role("worker"), tenancy.acting_for(self.works.acme):
             return refresh.fresh(connection)

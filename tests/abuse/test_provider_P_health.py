@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from connections import lineage
 from connections.errors import (
     Misconfigured,
     RateLimited,
@@ -17,7 +18,6 @@ from connections.errors import (
     Unavailable,
     VendorError,
 )
-from connections.flows import refresh
 from connections.models import Connection, Verification
 from portal import clock, roles
 from portal.models import Job
@@ -222,7 +222,7 @@ class TestWaiting:
     def test_a_slow_answer_ends_at_the_deadline(
         self, fault: dict[str, Any], bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(refresh, "DEADLINE_SECONDS", 1.0)  # forty seconds would be long
+        monkeypatch.setattr(lineage, "DEADLINE_SECONDS", 1.0)  # forty seconds would be long
         began = time.monotonic()
         with bench.answering(TOKEN, **fault), pytest.raises(Unavailable):
             bench.renew()
