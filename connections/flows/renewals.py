@@ -10,6 +10,8 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connections as databases
 
+from connections import registry
 from connections.errors import VendorError
 from connections.flows import breaker, keeping, refresh, refreshing, settlement, spares, spool
 from connections.flows.due import WAITS_FOR_A_PERSON
@@ -132,8 +135,11 @@ _waits_for_budget = threading.Semaphore(1)
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    """This process's threads that ask vendors, shared by all of its jobs."""
+def _threads(connector: str) -> ThreadPoolExecutor:
+    """This process's threads that ask this vendor, shared by all of its jobs.
+
+    Each vendor has its own: a silent one keeps threads for as long as a call may take.
+    """
     return ThreadPoolExecutor(settings.REFRESH_CONCURRENCY, thread_name_prefix="refresh")
 
 
@@ -150,15 +156,15 @@ class Sweep:
     until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
     endpoints: EndpointBook = field(default_factory=EndpointBook)
     arrived: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
-    out: int = 0
-    seconds: float = SLOW_SECONDS  # how long the vendor takes, as seen lately
+    out: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)  # how long a vendor took lately
     is_waiting: bool = False
     is_dry: bool = False
     is_denied: bool = False
     is_lost: bool = False
 
     def run(self) -> None:
-        while self._claim_more() or self.out:
+        while self._claim_more() or self.out.total():
             if found := self._arrivals():
                 self._keep(found)
 
@@ -173,7 +179,7 @@ class Sweep:
 
     def rescue(self) -> None:
         """The turn ends early: what still comes back is spooled."""
-        while self.out:
+        while self.out.total():
             spool.put(self._arrivals())
 
     def end(self) -> None:
@@ -184,33 +190,41 @@ class Sweep:
         """Claim what there is room for; whether more may be claimed later on."""
         if self.is_dry or self.is_denied or self.is_lost or self._is_over():
             return False
-        depth = DEPTH if self.seconds < SLOW_SECONDS else 1
-        room = settings.REFRESH_CONCURRENCY * depth - self.out
-        if room >= min(refreshing.MOST_AT_ONCE, settings.REFRESH_CONCURRENCY):
-            self._claim(min(room, refreshing.MOST_AT_ONCE))
+        if rooms := self._rooms():
+            self._claim(rooms)
         return True
+
+    def _rooms(self) -> dict[str, int]:
+        """How many more claims may go to each vendor, where that is worth a statement."""
+        found = {}
+        for connector in registry.connectors():
+            depth = DEPTH if self.seconds.get(connector, SLOW_SECONDS) < SLOW_SECONDS else 1
+            room = settings.REFRESH_CONCURRENCY * depth - self.out[connector]
+            if room >= min(refreshing.MOST_AT_ONCE, settings.REFRESH_CONCURRENCY):
+                found[connector] = min(room, refreshing.MOST_AT_ONCE)
+        return found
 
     def _is_over(self) -> bool:
         return time.monotonic() > self.until or work.stopping.is_set()
 
-    def _claim(self, most: int) -> None:
+    def _claim(self, rooms: dict[str, int]) -> None:
         try:
             self.claim.stay()
         except work.LeaseLost:
             self.is_lost = True
             return
-        waiting = refreshing.waiting(most)
+        waiting = refreshing.waiting(max(rooms.values()))
         claimed: list[Claimed] = []
-        for connector in random.sample(list(waiting), len(waiting)):  # no vendor is always first
-            wanted = min(waiting[connector], most - len(claimed))
+        for connector in waiting.keys() & rooms.keys():
+            wanted = min(waiting[connector], rooms[connector])
             if granted := breaker.take(connector, wanted):
                 claimed += refreshing.claim_due(connector, granted)
         self.is_dry = not waiting
         self.endpoints.learn(claimed)
         for one in claimed:
-            _threads().submit(self._ask, one)
-            self.out += 1
-        if waiting and not claimed:
+            _threads(one.row.connector).submit(self._ask, one)
+            self.out[one.row.connector] += 1
+        if waiting.keys() <= rooms.keys() and waiting and not claimed:
             self._wait_for_budget()
 
     def _ask(self, one: Claimed) -> None:
@@ -222,20 +236,28 @@ class Sweep:
             self.is_waiting = _waits_for_budget.acquire(blocking=False)
         if not self.is_waiting:
             self.is_denied = True
-        elif not self.out:
+        elif not self.out.total():
             time.sleep(BUDGET_SECONDS)
 
     def _arrivals(self) -> list[Outcome]:
         """What has arrived by now, or in a moment."""
         found: list[Outcome] = []
         with suppress(Empty):
-            found.append(self.arrived.get(timeout=BUDGET_SECONDS if self.out else 0.0))
+            found.append(self.arrived.get(timeout=BUDGET_SECONDS if self.out.total() else 0.0))
         while not self.arrived.empty():
             found.append(self.arrived.get())
-        self.out -= len(found)
-        if found:
-            self.seconds = max((one.latency_ms or 0) / 1000 for one in found)
+        self.out.subtract(one.claimed.row.connector for one in found)
+        self.seconds |= _slowest(found)
         return found
+
+
+def _slowest(found: Iterable[Outcome]) -> dict[str, float]:
+    """The longest that each of these vendors took to answer."""
+    longest: dict[str, float] = {}
+    for one in found:
+        connector, seconds = one.claimed.row.connector, (one.latency_ms or 0) / 1000
+        longest[connector] = max(seconds, longest.get(connector, 0.0))
+    return longest
 
 
 # ── What somebody waits for ───────────────────────────────────────────────────────────────────
