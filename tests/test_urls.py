@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from django.db import connections as databases
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.test import RequestFactory
@@ -28,10 +27,9 @@ from connections.models import (
 from portal import roles
 from portal.models import Job, Team, TeamMembership
 from portal.policy import TABLE, Permission, Role
-from tests import catalogue
 from tests.abuse.browsers import plain
 from tests.servers import Servers
-from tests.town import CANARY, CHAT, ROLES, STRANGERS, TOLD, Town
+from tests.town import CANARY, CHAT, ROLES, STRANGERS, TOLD, Town, snapshot
 from tests.works import Works
 
 P = Permission
@@ -131,9 +129,6 @@ LIBRARYS_OPEN = {
 # GETs that write, and why that does no harm.
 WRITES = {
     "link_leave": "makes one-use values of one's own link; the page is where they are shown",
-}
-LOOSE_TABLES = {  # change with any request: sessions, the record of refusals and of support's looks
-    *("django_session", "usersessions_usersession", "portal_auditevent", "portal_audithead"),
 }
 ENTERED = {200, 204, 302, 303, 400, 405, 409, 421}
 
@@ -384,22 +379,6 @@ def test_reading_changes_nothing(town: Town) -> None:
             if name not in WRITES:
                 each.get(address(town, name, route))
         assert snapshot(town) == before
-
-
-def snapshot(town: Town, organization: UUID | None = None) -> dict[str, str]:
-    """A digest of each table that only deeds may change, of one organization or of all."""
-    name = databases["default"].settings_dict["NAME"]
-    with town.servers.postgres.connect(name) as admin:
-        tables = catalogue.tables(admin)
-        found = {}
-        for table in [*tables.tenant, *(() if organization else tables.others)]:
-            if table in LOOSE_TABLES:
-                continue
-            column = tables.tenant.get(table)
-            where = f" WHERE {column} = '{organization}'" if organization and column else ""
-            digest = f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t{where}"
-            found[table] = str(admin.execute(digest.encode()).fetchone()[0])  # type: ignore[index]
-        return found
 
 
 def test_the_queue_is_empty_after_all_this(town: Town) -> None:

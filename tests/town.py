@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from allauth.account.models import EmailAddress
+from django.db import connections as databases
 from django.test import Client
 from django.utils import timezone
 
@@ -34,9 +35,13 @@ from portal.models import (
     User,
 )
 from portal.policy import Role
+from tests import catalogue
 from tests.servers import Servers
 from tests.works import Works
 
+LOOSE_TABLES = {  # change with any request: sessions, the record of refusals and of support's looks
+    *("django_session", "usersessions_usersession", "portal_auditevent", "portal_audithead"),
+}
 CANARY = "Zanzibar"  # part of every name in Acme, and of nothing else
 ROLES = {role.value: role for role in Role}
 # Pages of the same kind, for the table of addresses: one's own notices, the chat channel.
@@ -170,3 +175,19 @@ class Town:
         if name:
             client.force_login(self.people[name])
         return client
+
+
+def snapshot(town: Town, organization: UUID | None = None) -> dict[str, str]:
+    """A digest of each table that only deeds may change, of one organization or of all."""
+    name = databases["default"].settings_dict["NAME"]
+    with town.servers.postgres.connect(name) as admin:
+        tables = catalogue.tables(admin)
+        found = {}
+        for table in [*tables.tenant, *(() if organization else tables.others)]:
+            if table in LOOSE_TABLES:
+                continue
+            column = tables.tenant.get(table)
+            where = f" WHERE {column} = '{organization}'" if organization and column else ""
+            digest = f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t{where}"
+            found[table] = str(admin.execute(digest.encode()).fetchone()[0])  # type: ignore[index]
+        return found

@@ -13,8 +13,8 @@ from django.test import Client
 from connections.models import Connection
 from portal.models import Membership, User
 from tests.abuse.forms import ShownForm, plausible
-from tests.test_urls import OURS, address, snapshot
-from tests.town import Town
+from tests.test_urls import OURS, address
+from tests.town import Town, snapshot
 
 Shown = list[tuple[str, ShownForm]]
 Clients = dict[str, Client]

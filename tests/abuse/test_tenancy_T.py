@@ -15,8 +15,7 @@ from django.urls import reverse
 from portal import roles, work
 from portal.models import Job, Membership, Team
 from tests.servers import Servers
-from tests.test_urls import snapshot
-from tests.town import Town
+from tests.town import Town, snapshot
 from tests.works import Works
 
 KINDS = sorted(work._kinds)

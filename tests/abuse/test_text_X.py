@@ -17,8 +17,7 @@ from portal.logs import JsonFormatter
 from portal.models import AuditEvent
 from tests.abuse.forms import ShownForm, plausible
 from tests.canary import Sinks
-from tests.test_urls import snapshot
-from tests.town import Town
+from tests.town import Town, snapshot
 
 REFUSED = {400, 413}
 ANSWERED = {200, 302, 303, 400, 403, 404, 413, 429}
