@@ -141,9 +141,8 @@ def _open_to(user: UUID | None) -> bool:
     if user is None:
         hooks = ChatHook.objects.select_for_update(no_key=True)
         return hooks.filter(removed_at=None, disabled_at=None).first() is not None
-    if Bounce.objects.filter(
-        user_id=user, cleared_at=None, address__iexact=F("user__email")
-    ).exists():
+    bounced = Bounce.objects.filter(user_id=user, cleared_at=None)
+    if bounced.filter(address__iexact=F("user__email")).exists() or not waiting(user).exists():
         return False
     own = NoticeSettings(organization_id=tenancy.organization_id(), user_id=user)
     NoticeSettings.objects.bulk_create([own], ignore_conflicts=True)

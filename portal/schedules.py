@@ -21,12 +21,15 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT_SECONDS = 900  # after a failure
 FORGOTTEN_AFTER = timedelta(days=2)
 
+# A next run more than a period away was written by a clock that has been set back since.
 _CLAIM = """
-UPDATE portal_schedule SET lease_owner = %s, started_at = %s,
+UPDATE portal_schedule SET lease_owner = %(owner)s, started_at = %(now)s,
        lease_until = clock_timestamp()
                    + make_interval(secs => least(900, greatest(60, period_seconds)))
  WHERE name = (SELECT name FROM portal_schedule
-                WHERE name = ANY (%s) AND next_run_at <= %s
+                WHERE name = ANY (%(names)s)
+                  AND (next_run_at <= %(now)s
+                       OR next_run_at > %(now)s + make_interval(secs => period_seconds + 60))
                   AND (lease_until IS NULL OR lease_until < clock_timestamp())
                 ORDER BY next_run_at, name FOR UPDATE SKIP LOCKED LIMIT 1)
 RETURNING name, next_run_at, failures
@@ -98,7 +101,7 @@ class Held:
 def _claim() -> Held | None:
     owner, now = uuid4(), clock.now()
     with roles.connection().cursor() as cursor:
-        cursor.execute(_CLAIM, [owner, now, list(_entries), now])
+        cursor.execute(_CLAIM, {"owner": owner, "now": now, "names": list(_entries)})
         row = cursor.fetchone()
     if row is None:
         return None
@@ -132,8 +135,9 @@ def next_run(due_at: datetime, seconds: int, *, failures: int) -> datetime:
     if failures:
         wait = min(seconds, LONGEST_WAIT_SECONDS, 10 * 2 ** min(failures, 10))
         return now + timedelta(seconds=wait)
-    in_step = due_at + timedelta(seconds=seconds)
-    return in_step if in_step > now else now + timedelta(seconds=seconds)
+    period = timedelta(seconds=seconds)
+    in_step = due_at + period
+    return in_step if now < in_step <= now + period else now + period
 
 
 def forget() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import connections
 from django.utils import timezone
 
-from portal import schedules, tenancy, work
+from portal import everybody, schedules, tenancy, work
 from portal.models import Heartbeat, Job
 
 KEPT_FOR = timedelta(days=7)
@@ -18,13 +17,12 @@ AT_ONCE = 500
 @work.every("work.purge", 3600)
 def purge() -> None:
     """Jobs that ended a week ago are gone, organization by organization."""
-    with connections["sweeper"].cursor() as cursor:
-        cursor.execute("SELECT id FROM portal_organization")
-        organizations = cursor.fetchall()
-    for (organization_id,) in organizations:
-        with tenancy.acting_for(organization_id):
-            while purge_some() == AT_ONCE:
-                pass
+    everybody.for_each(everybody.organizations(), _purge)
+
+
+def _purge() -> None:
+    while purge_some() == AT_ONCE:
+        pass
 
 
 def purge_some() -> int:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
@@ -212,6 +213,9 @@ def _attempt(held: Claim) -> None:
         _complete(held)
     except LeaseLost:
         log.warning("job.lease_lost", extra={"job_id": str(held.id)})
+    except ObjectDoesNotExist:  # deleted since: there is nothing left to do, nor to complain of
+        log.warning("job.subject_gone", extra={"job_id": str(held.id), "kind": held.job.kind})
+        _complete(held)
     except RetryLater as error:
         _again(held, kind, error.code, error.seconds, free=error.free)
     except Exception as error:  # a worker's outermost loop: the row keeps the reason
