@@ -42,6 +42,7 @@ app.conf.update(
     task_acks_late=False,  # an early-acknowledged hint is harmless, a late one loops
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    broker_channel_error_retry=True,  # a read-only or full broker must not end a worker
     broker_transport_options={
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
