@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 
 from connections.flows import consumers, link, verify, workspaces
@@ -26,6 +27,14 @@ from tests.vendor import ROOT, VENDORS, Vendor
 
 SESSION = "session-of-alice"
 READ = ["repositories-read", "workspaces-read"]
+
+
+class QuickArgon2(Argon2PasswordHasher):
+    """The same algorithm with next to no work, for people who live for one test."""
+
+    time_cost = 1
+    memory_cost = 8
+    parallelism = 1
 
 
 class Works:
