@@ -12,7 +12,7 @@ from launcher.packages import say
 
 HELP = """usage: bin/test [pytest arguments]
 
-Without arguments: ruff, mypy, the check for missing migrations, then all tests.
+Without arguments: ruff, mypy, the check for missing migrations, then all tests, on two cores.
 With arguments: only pytest, with them. Real servers are started for the tests and stopped again.
 
 environment:
@@ -21,6 +21,8 @@ environment:
   PORTAL_VALKEY_SERVER  run on this server, such as /usr/bin/redis-server
 """
 
+# A file's tests stay together: they may share a database or a portal.
+ALL = ["-n", "2", "--dist", "loadfile"]
 LINTS = (
     ("lint", ["ruff", "check", "."]),
     ("format", ["ruff", "format", "--check", "."]),
@@ -40,7 +42,7 @@ def main(root: Path, arguments: list[str]) -> int:
                 print(f"\nbin/test stops here: {title}", file=sys.stderr)
                 return 1
     say("tests")
-    command = [sys.executable, "-m", "pytest", *arguments]
+    command = [sys.executable, "-m", "pytest", *(arguments or ALL)]
     return subprocess.call(command, cwd=root, env=os.environ | {"PORTAL_CHROMIUM": browser})
 
 
