@@ -19,6 +19,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "bin")]
 from tests import guard  # noqa: E402  (bin/ had to be named first)
 from tests.servers import Servers  # noqa: E402
 
+JOURNEYS = "tests/journeys"
+
 _running = pytest.StashKey[Servers]()
 
 
@@ -36,6 +38,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "live: talks to a real vendor; run by `-m live` only")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On two cores a file's tests stay together, and so do all journeys: they share a portal."""
+    for item in items:
+        path = item.path.relative_to(ROOT)
+        group = path.parent if path.is_relative_to(JOURNEYS) else path
+        item.add_marker(pytest.mark.xdist_group(str(group)))
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / JOURNEYS))
 
 
 @pytest.fixture(scope="session")

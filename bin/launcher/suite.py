@@ -21,8 +21,8 @@ environment:
   PORTAL_VALKEY_SERVER  run on this server, such as /usr/bin/redis-server
 """
 
-# A file's tests stay together: they may share a database or a portal.
-ALL = ["-n", "2", "--dist", "loadfile"]
+# In this order, and in the groups that tests/plugin.py makes.
+ALL = ["-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
 LINTS = (
     ("lint", ["ruff", "check", "."]),
     ("format", ["ruff", "format", "--check", "."]),

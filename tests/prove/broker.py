@@ -39,6 +39,8 @@ class Tormented:
     ) -> None:
         self._over.set()
         self._thread.join(60)
+        if self.kills:  # what a thread has started ends with it
+            start(self._servers, kill(self._servers))
 
     def _torment(self) -> None:
         next_kill = time.monotonic() + self._kill_every / 2
