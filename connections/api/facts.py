@@ -95,12 +95,21 @@ def page(key: ServiceKey, wish: Wish) -> dict[str, object]:
     if wish.ids:
         found = found.filter(id__in=_known(wish.ids))
     shown = cursors.page(found, by=("name",), cursor=wish.cursor, size=wish.limit)
-    ids = {str(row.id) for row in shown.rows}
     return {
         "connections": _told(shown.rows),
         "next_cursor": shown.next or None,
-        "unknown_ids": [each for each in wish.ids if each not in ids] if not shown.next else [],
+        "unknown_ids": _unknown(key, wish.ids),
     }
+
+
+def _unknown(key: ServiceKey, ids: Sequence[str]) -> list[str]:
+    """Those that lead to nothing, the same on each page: one that another page shows, or that a
+    filter leaves out, is no unknown one, or who cleans up by this would lose it."""
+    if not ids:
+        return []
+    reached = _reach(key).filter(id__in=_known(ids)).values_list("id", flat=True)
+    found = {str(id_) for id_ in reached}
+    return [each for each in ids if each not in found]
 
 
 def _known(ids: Sequence[str]) -> list[UUID]:

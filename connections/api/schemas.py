@@ -139,7 +139,11 @@ CONNECTIONS: Final = shape(
             "type": ["string", "null"],
             "description": "Send it as `cursor` for the next page; null at the end.",
         },
-        "unknown_ids": told(WORDS, "Of the `ids` you named, those that lead to nothing."),
+        "unknown_ids": told(
+            WORDS,
+            "Of the `ids` you named, those that lead to nothing with this key; the same on every"
+            " page, whatever the other filters say.",
+        ),
     }
 )
 

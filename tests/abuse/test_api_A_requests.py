@@ -155,6 +155,18 @@ class TestA18ManyIds:
         assert [each["id"] for each in body["connections"]] == [str(code.id)]
         assert body["unknown_ids"] == unknown
 
+    def test_A18_what_another_page_shows_is_not_unknown(
+        self, reports: Service, works: Works
+    ) -> None:
+        ids = ",".join([*(str(with_token(works, f"Code {n}").id) for n in range(3)), "not-an-id"])
+        first = reports.get(f"connections?ids={ids}&limit=2").json()
+        cursor = first["next_cursor"]
+        second = reports.get(f"connections?ids={ids}&limit=2&cursor={cursor}").json()
+        assert [len(page["connections"]) for page in (first, second)] == [2, 1]
+        assert first["unknown_ids"] == second["unknown_ids"] == ["not-an-id"]
+        filtered = reports.get(f"connections?ids={ids}&state=unverified").json()
+        assert (filtered["connections"], filtered["unknown_ids"]) == ([], ["not-an-id"])
+
 
 @pytest.mark.parametrize(
     "name",
