@@ -101,7 +101,10 @@ def rename_organization(*, actor: Actor, name: str) -> Organization:
 
 
 def change_role(*, actor: Actor, membership_id: UUID, role: Role) -> Membership:
-    """The member has this role. Raises NotGrantable above the actor's own reach."""
+    """The member has this role, and no invitation of theirs gives more than it may (T08).
+
+    Raises NotGrantable above the actor's own reach.
+    """
     with tenancy.transaction():
         held()
         actor = authorize(actor, Permission.MEMBER_EDIT)
@@ -114,9 +117,8 @@ def change_role(*, actor: Actor, membership_id: UUID, role: Role) -> Membership:
             raise Impossible(LAST_OWNER)
         membership.role = role
         membership.save(update_fields=["role"])
-        audit.record(
-            Action.MEMBER_ROLE_CHANGED, actor=actor, subject=membership, before=before, after=role
-        )
+        details = {"before": before, "after": role} | _lowered(membership.user_id, role)
+        audit.record(Action.MEMBER_ROLE_CHANGED, actor=actor, subject=membership, **details)
     return membership
 
 
@@ -140,7 +142,7 @@ def leave(*, actor: Actor) -> None:
 
 
 def transfer_ownership(*, actor: Actor, membership_id: UUID, confirm_name: str) -> Membership:
-    """An admin (or another owner) is the owner, and the actor is an admin."""
+    """An admin (or another owner) is the owner, and the actor is an admin who invited no owner."""
     with tenancy.transaction():
         organization = held()
         actor = authorize(actor, Permission.ORGANIZATION_TRANSFER)
@@ -152,9 +154,8 @@ def transfer_ownership(*, actor: Actor, membership_id: UUID, confirm_name: str) 
         heir.role = Role.OWNER
         heir.save(update_fields=["role"])
         Membership.objects.filter(user_id=actor.id).update(role=Role.ADMIN)
-        audit.record(
-            Action.ORGANIZATION_TRANSFERRED, actor=actor, subject=organization, to=str(heir)
-        )
+        details = {"to": str(heir)} | _lowered(actor.id, Role.ADMIN)
+        audit.record(Action.ORGANIZATION_TRANSFERRED, actor=actor, subject=organization, **details)
     return heir
 
 
@@ -208,7 +209,14 @@ def _depart(membership: Membership, actor: Actor, action: Action) -> None:
         step(membership.user_id)
 
 
-def _open_invitations_by(user_id: UUID) -> Any:
+def _lowered(user_id: UUID | None, role: Role) -> dict[str, Any]:
+    """Revokes what they invited to and could not any more; for the record, when there is any."""
+    beyond = _open_invitations_by(user_id).exclude(role__in=MAY_GRANT[role])
+    revoked = beyond.update(revoked_at=timezone.now())
+    return {"invitations_revoked": revoked} if revoked else {}
+
+
+def _open_invitations_by(user_id: UUID | None) -> Any:
     return Invitation.objects.filter(invited_by_id=user_id, accepted_at=None, revoked_at=None)
 
 

@@ -9,14 +9,15 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.exceptions import PermissionDenied
+from django.test import Client
 from django.utils import timezone
 
-from portal import invitations
+from portal import invitations, people
 from portal.audit import Action
 from portal.models import Invitation, User
 from portal.policy import Role
 from portal.refused import Impossible, NotGrantable
-from tests.cases import Cast
+from tests.cases import Cast, recorded
 from tests.factories import make_invitation
 
 PASSWORD = "tractor-lantern-2026"
@@ -52,6 +53,34 @@ class TestInviting:
     def test_T08_a_role_above_ones_own_cannot_be_given(self, cast: Cast) -> None:
         with pytest.raises(NotGrantable):
             invite(cast, "ada", "new@acme.example", Role.OWNER)
+
+    def test_T08_who_is_demoted_has_no_way_back_up_by_an_invitation(self, cast: Cast) -> None:
+        """They know the link, and the address may be another one of their own."""
+        sent = invite(cast, "ada", "ada@home.example", Role.ADMIN)
+        with cast.inside():
+            ada = cast.membership("ada").id
+            people.change_role(actor=cast.actor("owen"), membership_id=ada, role=Role.MEMBER)
+
+        assert invitations.for_addresses(["ada@home.example"]) == []
+        assert Client().get(path(sent)).status_code == 404
+        changed = recorded(cast, Action.MEMBER_ROLE_CHANGED, cast.acme)
+        assert changed.details["invitations_revoked"] == 1
+
+    def test_T08_who_gave_the_organization_away_takes_it_back_by_no_invitation(
+        self, cast: Cast
+    ) -> None:
+        invite(cast, "owen", "owen@home.example", Role.OWNER)
+        invite(cast, "owen", "new@acme.example", Role.MANAGER)
+        with cast.inside():
+            ada = cast.membership("ada").id
+            people.transfer_ownership(
+                actor=cast.actor("owen"), membership_id=ada, confirm_name="Acme"
+            )
+
+        assert invitations.for_addresses(["owen@home.example"]) == []
+        assert len(invitations.for_addresses(["new@acme.example"])) == 1
+        given = recorded(cast, Action.ORGANIZATION_TRANSFERRED, cast.acme)
+        assert given.details["invitations_revoked"] == 1
 
     def test_a_member_or_an_invited_address_is_not_invited_again(self, cast: Cast) -> None:
         invite(cast, "ada", "new@acme.example")
