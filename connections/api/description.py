@@ -20,8 +20,8 @@ says; a body on GET is not read. Refusals are problem details (RFC 9457) with a 
 Times are RFC 3339 in UTC. `X-Request-Id` is what to quote when you ask for help."""
 LEASE_ABOUT: Final = """\
 The token lives at least `min_ttl_seconds` from now. When the one at hand does not, a worker renews
-it while you wait, however many of you ask; after `wait_seconds` you get 503 with Retry-After. Do
-not cache a token beyond `expires_at`: asking again is cheap."""
+it while you wait, however many of you ask; after `wait_seconds` you get 503 with Retry-After, whose
+`code` and `because` say why. Do not cache a token beyond `expires_at`: asking again is cheap."""
 OF_KEY: Final = (kinds.NO_KEY, kinds.MALFORMED_KEY, kinds.INVALID_KEY, kinds.KEY_IN_ADDRESS)
 
 
@@ -84,7 +84,7 @@ _HEADERS: Final = {
 
 
 def _lease() -> dict[str, Any]:
-    of_outcome = [kind for code, kind in kinds.OF_OUTCOME.items() if code]
+    of_outcome = [*(kind for code, kind in kinds.OF_OUTCOME.items() if code), *kinds.NO_RENEWAL]
     body = (kinds.BAD_REQUEST, kinds.WRONG_TYPE, kinds.TOO_LARGE, kinds.TOO_MANY)
     return {
         "operationId": "leaseToken",

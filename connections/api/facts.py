@@ -13,7 +13,7 @@ from django.http import QueryDict
 from connections import registry
 from connections.api import kinds
 from connections.api.asking import Refusal, canonical
-from connections.api.lending import home_url, moment
+from connections.api.told import home_url, moment
 from connections.lease_scopes import missing_scopes
 from connections.models import Connection, ConnectionState, Credential, Outcome, ServiceKey
 from connections.queries import health, products

@@ -52,6 +52,23 @@ TOO_MANY: Final = Kind(
     429, "too_many_requests", "Too many requests", "Wait as long as Retry-After says."
 )
 
+VENDOR_INCIDENT: Final = Kind(
+    503,
+    "vendor_incident",
+    "The vendor is in trouble",
+    "It refuses many at once, so its refusals are not believed and it is asked slowly. No link is"
+    " lost, and nobody has to link again.",
+)
+CONSUMER_MISCONFIGURED: Final = Kind(
+    503,
+    "consumer_misconfigured",
+    "The OAuth consumer is set up wrongly",
+    "The vendor does not accept the consumer's key, secret or callback. Whoever registered it has"
+    " to mend that; the connection's own grant is not the problem.",
+)
+
+NO_RENEWAL: Final = (VENDOR_INCIDENT, CONSUMER_MISCONFIGURED)  # why a token came not in time
+
 OF_OUTCOME: Final = {
     leases.UNKNOWN_KEY: INVALID_KEY,
     LeaseOutcome.KEY_REVOKED: Kind(
@@ -82,7 +99,8 @@ OF_OUTCOME: Final = {
         409,
         "needs_link",
         "The connection needs a new link",
-        "The vendor withdrew the grant. A person links it again at `relink_url`.",
+        "The portal holds no grant that the vendor takes; `because` says why. A person links it"
+        " again at `relink_url`.",
     ),
     LeaseOutcome.NOT_LEASABLE: Kind(
         409,
@@ -107,7 +125,8 @@ OF_OUTCOME: Final = {
         503,
         "no_fresh_token",
         "No fresh token in time",
-        "A worker is renewing it, or the vendor does not answer. The connection is not lost.",
+        "A worker is renewing it, or the vendor does not answer; `because` says what went wrong"
+        " last.",
     ),
     LeaseOutcome.LOOK: Kind(
         503, "being_looked_at", "Being looked at", "The vendor is being asked about this token."
@@ -126,7 +145,7 @@ OF_OUTCOME: Final = {
 
 GENERAL: Final = (
     *(NO_KEY, MALFORMED_KEY, INVALID_KEY, KEY_IN_ADDRESS, BAD_REQUEST, WRONG_TYPE, TOO_LARGE),
-    *(NOT_ALLOWED, TOO_MANY),
+    *(NOT_ALLOWED, TOO_MANY, *NO_RENEWAL),
 )
 
 

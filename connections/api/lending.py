@@ -9,27 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final
-
-from django.conf import settings
+from typing import Any
 
 from connections.api import asking, kinds, pace
 from connections.api.asking import Refusal
 from connections.api.pace import Pace
+from connections.api.reasons import not_granted
+from connections.api.told import moment
 from connections.flows import key_stops, leases
 from connections.flows.leases import Ask, Granted, NotGranted
-from connections.models import LeaseOutcome
-from portal import context_vars, tenancy
-from portal.models import Organization
-
-RETRY_SECONDS: Final = {
-    LeaseOutcome.LATE: 5,
-    LeaseOutcome.LOOK: 5,
-    LeaseOutcome.PROMISED: 60,
-    leases.BUSY: 1,
-    leases.UNREADABLE: 60,
-}
+from portal import context_vars
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,39 +120,3 @@ def _told(granted: Granted) -> dict[str, Any]:
             "last_success_at": moment(answer.last_success_at),
         },
     }
-
-
-def moment(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
-# ── No token ──────────────────────────────────────────────────────────────────────────────────
-
-
-def not_granted(no: NotGranted) -> Refusal:
-    """Why there is no token, with the way on where there is one."""
-    kind, answer = kinds.OF_OUTCOME[no.code], no.answer
-    headers: dict[str, str] = dict(asking.BAD_KEY) if kind.status == 401 else {}
-    members: dict[str, Any] = {}
-    if answer is not None and no.code == LeaseOutcome.NEEDS_LINK:
-        with tenancy.acting_for(answer.organization_id), tenancy.transaction():
-            members["relink_url"] = f"{home_url()}connections/{answer.connection_id}/"
-    if answer is not None and no.code == LeaseOutcome.TOO_LONG:
-        members["longest_seconds"] = answer.seconds
-    if kind.status in (429, 503):
-        headers["Retry-After"] = str(_retry_seconds(no))
-    return Refusal(kind, headers=headers, **members)
-
-
-def _retry_seconds(no: NotGranted) -> int:
-    known = no.answer.seconds if no.answer else None
-    if known is not None and no.code in (LeaseOutcome.TOO_SOON, LeaseOutcome.PROMISED):
-        return max(1, known)
-    return RETRY_SECONDS.get(no.code, 5)
-
-
-def home_url() -> str:
-    """Where the pages of the acting organization begin; the web process serves them."""
-    slug = Organization.objects.values_list("slug", flat=True).get(id=tenancy.organization_id())
-    return f"{settings.PORTAL_URL}/o/{slug}/"

@@ -161,7 +161,16 @@ PROBLEM: Final[Schema] = {
             "type": "array",
             "items": shape({"field": {"type": "string"}, "detail": {"type": "string"}}),
         },
-        "relink_url": {"type": "string", "format": "uri"},
+        "because": told(
+            {"type": "string"}, "What went wrong last at the connection: its `trouble`, as a code."
+        ),
+        "suspect_since": told(MOMENT, "The vendor has refused it since then."),
+        "relink_url": told(
+            {"type": "string", "format": "uri"}, "Where a person links the connection again."
+        ),
+        "page_url": told(
+            {"type": "string", "format": "uri"}, "Where people see the connection and mend it."
+        ),
         "longest_seconds": {"type": "integer", "minimum": 0},
     },
     "required": ["type", "title", "status", "request_id"],

@@ -16,6 +16,7 @@ from connections.api import asking, description, facts, kinds, lending, pace
 from connections.api.asking import Refusal
 from connections.api.front import LENT
 from connections.api.lending import Asked
+from connections.api.reasons import not_granted
 from connections.flows import key_stops
 from connections.flows.leases import NotGranted
 from connections.models import KeyScope
@@ -38,7 +39,7 @@ def answers(*methods: str) -> Callable[[View], View]:
                     raise Refusal(kinds.NOT_ALLOWED, headers={"Allow": ", ".join(methods)})
                 return view(request, *args, **kwargs)
             except NotGranted as no:
-                return refused(request, lending.not_granted(no))
+                return refused(request, not_granted(no))
             except BadRequest as wrong:
                 return refused(request, Refusal(kinds.BAD_REQUEST, str(wrong)))
             except Refusal as refusal:

@@ -58,6 +58,14 @@ def is_open(connector: str) -> bool:
     return stance(connector).is_open
 
 
+def because(connector: str) -> str | None:
+    """Why this vendor is asked slowly now; None when it is not. Call it inside a transaction."""
+    found = Breaker.everywhere.filter(organization_id=tenancy.PLATFORM, connector=connector)
+    troubled = found.exclude(state=State.CLOSED).order_by("-opened_at")
+    known: str | None = troubled.values_list("because", flat=True).first()
+    return known
+
+
 def token_host(connector: str) -> str:
     """Where this vendor gives tokens; empty when it has no OAuth."""
     oauth = registry.get(connector).manifest.oauth

@@ -534,6 +534,11 @@ class Migration(migrations.Migration):
                 "CREATE POLICY api_read ON portal_organization FOR SELECT TO portal_api"
                 f" USING (id = {CURRENT})",
                 "GRANT SELECT (id, slug, name) ON portal_organization TO portal_api",
+                # Whether a vendor is in trouble is everybody's to know: the platform's rows.
+                "CREATE POLICY api_read ON connections_breaker FOR SELECT TO portal_api"
+                " USING (organization_id = '00000000-0000-0000-0000-000000000000')",
+                "GRANT SELECT (id, organization_id, connector, state, because, opened_at)"
+                " ON connections_breaker TO portal_api",
                 # Changed once a minute each, and never an indexed column.
                 "ALTER TABLE connections_servicekey SET (fillfactor = 70)",
                 "ALTER TABLE connections_keyuse SET (fillfactor = 70)",
