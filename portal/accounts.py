@@ -6,7 +6,9 @@ A person who comes by OpenID Connect is known by issuer and subject, never by th
 
 from __future__ import annotations
 
+import logging
 import re
+from smtplib import SMTPException
 from typing import Any
 
 import requests
@@ -25,6 +27,8 @@ from portal import fields, invitations, sign_ins
 from portal.invitations import FoundInvitation
 from portal.models import User
 
+log = logging.getLogger(__name__)
+
 _PLAIN_PATH = re.compile(r"/(?!/)[\w\-./~]*(\?[\w\-.~=&+:,%]*)?", re.ASCII)
 INVITATION_KEY = "invitation"  # in the session: the hash of the link's token
 
@@ -39,6 +43,20 @@ def confirmed_addresses(user: User) -> set[str]:
     """The person's addresses that they have shown to be theirs, in lower case."""
     found = EmailAddress.objects.filter(user=user, verified=True)
     return {address.lower() for address in found.values_list("email", flat=True)}
+
+
+# What somebody waits for in their mailbox; the same whether the address has an account or not.
+_AWAITED = frozenset(
+    f"account/email/{letter}"
+    for letter in (
+        "account_already_exists",
+        "email_confirmation",
+        "email_confirmation_signup",
+        "password_reset_key",
+        "unknown_account",
+    )
+)
+NOT_MAILED = "We could not send the mail just now; try again in a few minutes."
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -77,13 +95,26 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Only a plain path of this portal; nothing encoded, nothing absolute (O26 to O34)."""
         return bool(url and _PLAIN_PATH.fullmatch(url) and super().is_safe_url(url))
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """The mail is sent, or the person reads that it could not be; what they did stays done."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (OSError, SMTPException) as error:
+            log.warning("mail.not_sent", extra={"error": type(error).__name__})
+            if template_prefix in _AWAITED:
+                self.request.mail_failed = True
+                messages.error(self.request, NOT_MAILED)
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         sign_ins.failed(str(credentials.get("email", "")))
 
     def add_message(self, request: HttpRequest, *args: Any, **options: Any) -> None:
-        """The page after signing in or out says it by itself."""
+        """The page after signing in or out says it by itself; only what was sent is called so."""
         template = options.get("message_template") or (args[1] if len(args) > 1 else "")
-        if template not in {"account/messages/logged_in.txt", "account/messages/logged_out.txt"}:
+        unsaid = {"account/messages/logged_in.txt", "account/messages/logged_out.txt"}
+        if getattr(request, "mail_failed", False):
+            unsaid.add("account/messages/email_confirmation_sent.txt")
+        if template not in unsaid:
             super().add_message(request, *args, **options)
 
 

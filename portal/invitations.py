@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from smtplib import SMTPException
 from typing import Any
 from uuid import UUID
 
@@ -29,17 +31,23 @@ from portal.phrases import span
 from portal.policy import Actor, Permission, Role, authorize
 from portal.refused import Impossible
 
+log = logging.getLogger(__name__)
+
 _COLUMNS = "id, organization_id, slug, name, email, role, invited_by, expires_at"
 MAILS = Limit(most=100, seconds=3600)  # an organization cannot be used to flood strangers
 UNUSABLE = "This invitation no longer works. Ask for a new one."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
-    """An invitation and its link; the link is known only in the moment it is made."""
+    """An invitation and its link; the link is known only in the moment it is made.
+
+    Once the transaction is over, `mail_failed` says whether the mail could not be sent.
+    """
 
     invitation: Invitation
     link: str
+    mail_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +85,10 @@ def invite(*, actor: Actor, email: str, role: Role, key: UUID, by_mail: bool = T
             invited_by_id=actor.id,
         )
         audit.record(Action.MEMBER_INVITED, actor=actor, subject=invitation, role=role)
-        link = _link(token)
+        sent = Sent(invitation, _link(token))
         if by_mail:
-            _mail_later(invitation, link, str(organization), actor)
-    return Sent(invitation, link)
+            _mail_later(sent, str(organization), actor)
+    return sent
 
 
 def resend(*, actor: Actor, invitation_id: UUID) -> Sent:
@@ -98,9 +106,9 @@ def resend(*, actor: Actor, invitation_id: UUID) -> Sent:
         audit.record(
             Action.MEMBER_INVITED, actor=actor, subject=invitation, role=invitation.role, again=True
         )
-        link = _link(token)
-        _mail_later(invitation, link, str(organization), actor)
-    return Sent(invitation, link)
+        sent = Sent(invitation, _link(token))
+        _mail_later(sent, str(organization), actor)
+    return sent
 
 
 def revoke(*, actor: Actor, invitation_id: UUID) -> Invitation:
@@ -188,19 +196,22 @@ def _link(token: str) -> str:
     return str(settings.PORTAL_URL) + reverse("invitation_link", args=[token])
 
 
-def _mail_later(invitation: Invitation, link: str, organization: str, actor: Actor) -> None:
+def _mail_later(sent: Sent, organization: str, actor: Actor) -> None:
     words = {
         "organization": organization,
         "invited_by": actor.name,
-        "role": invitation.get_role_display(),
-        "expires_at": invitation.expires_at,
-        "link": link,
+        "role": sent.invitation.get_role_display(),
+        "expires_at": sent.invitation.expires_at,
+        "link": sent.link,
     }
-    transaction.on_commit(
-        lambda: _mail("invitation", invitation.email, words), using=roles.current(), robust=True
-    )
+    transaction.on_commit(lambda: _mail(sent, words), using=roles.current(), robust=True)
 
 
-def _mail(template: str, to: str, words: dict[str, Any]) -> None:
-    subject = " ".join(render_to_string(f"emails/{template}_subject.txt", words).split())
-    send_mail(subject, render_to_string(f"emails/{template}.txt", words), None, [to])
+def _mail(sent: Sent, words: dict[str, Any]) -> None:
+    subject = " ".join(render_to_string("emails/invitation_subject.txt", words).split())
+    text = render_to_string("emails/invitation.txt", words)
+    try:
+        send_mail(subject, text, None, [sent.invitation.email])
+    except (OSError, SMTPException) as error:
+        sent.mail_failed = True
+        log.warning("mail.not_sent", extra={"error": type(error).__name__})

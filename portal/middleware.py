@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from portal import context_vars, tenancy
 from portal.memberships import memberships_of, teams_shown
 from portal.policy import Actor, Role
+from portal.requests import commits_itself
 
 View = Callable[..., HttpResponse]
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -119,7 +120,8 @@ class CleanInputMiddleware:
 
 
 class OrganizationMiddleware:
-    """Enters the organization that the address names, in one transaction around the view.
+    """Enters the organization that the address names, in one transaction around the view, unless
+    that commits by itself.
 
     Somebody without a membership gets the 404 of an organization that does not exist.
     """
@@ -154,8 +156,8 @@ class OrganizationMiddleware:
         if request.session.get("last_organization") != membership.slug:
             request.session["last_organization"] = membership.slug
         request.actor = Actor("person", request.user.id, str(request.user), Role(membership.role))
-        with (
-            tenancy.acting_for(membership.organization.id, teams=teams_shown(membership)),
-            tenancy.transaction(),
-        ):
-            return view(request, *args, **kwargs)
+        with tenancy.acting_for(membership.organization.id, teams=teams_shown(membership)):
+            if commits_itself(view):
+                return view(request, *args, **kwargs)
+            with tenancy.transaction():
+                return view(request, *args, **kwargs)

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 from django_htmx.middleware import HtmxDetails
 
 from portal.memberships import FoundMembership, FoundOrganization
 from portal.models import User
 from portal.policy import Actor
+
+View = Callable[..., HttpResponse]
+
+
+def with_own_transactions(view: View) -> View:
+    """For a view whose page says what became of something outside, after its deed is committed."""
+    view.with_own_transactions = True  # type: ignore[attr-defined]
+    return view
+
+
+def commits_itself(view: Any) -> bool:
+    """Whether the view opens its transactions; decorators over it pass that on."""
+    return bool(getattr(view, "with_own_transactions", False))
 
 
 class SignedInRequest(HttpRequest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,13 +10,13 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal import cursor, invitations, people, queries
+from portal import cursor, invitations, people, queries, tenancy
 from portal.forms import InviteForm, RoleForm, role_choices
 from portal.invitations import Sent
 from portal.models import Team
 from portal.policy import ROLE_MEANING, Permission, Role, authorize
 from portal.refused import Impossible
-from portal.requests import OrganizationRequest
+from portal.requests import OrganizationRequest, with_own_transactions
 from portal.views.answers import done, found_or_404, one_of
 
 COULD_NOT = "This could not be done. {}"
@@ -29,24 +30,19 @@ def members(request: OrganizationRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@with_own_transactions
 def invite(request: OrganizationRequest) -> HttpResponse:
     """The page that follows shows the link once; the form sent again shows the page without it."""
-    authorize(request.actor, Permission.MEMBER_INVITE)
-    if request.method == "GET":
-        return redirect("members", request.organization.slug)
-    form = InviteForm(request.POST, actor=request.actor)
-    sent = done(
-        form,
-        lambda values: invitations.invite(
-            actor=request.actor,
-            email=values["email"],
-            role=Role(values["role"]),
-            key=values["key"],
-        ),
-    )
-    if sent is None:
-        return _page(request, form, status=400)
-    return _page(request, InviteForm(actor=request.actor), sent=sent)
+    with tenancy.transaction():
+        authorize(request.actor, Permission.MEMBER_INVITE)
+        if request.method == "GET":
+            return redirect("members", request.organization.slug)
+        form = InviteForm(request.POST, actor=request.actor)
+        sent = done(form, lambda values: _invited(request, values))
+    with tenancy.transaction():
+        if sent is None:
+            return _page(request, form, status=400)
+        return _page(request, InviteForm(actor=request.actor), sent=sent)
 
 
 @require_http_methods(["GET", "POST"])
@@ -88,16 +84,19 @@ def remove(request: OrganizationRequest, membership_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @found_or_404
+@with_own_transactions
 def resend(request: OrganizationRequest, invitation_id: UUID) -> HttpResponse:
-    authorize(request.actor, Permission.MEMBER_INVITE)
-    if request.method == "GET":
-        return redirect("members", request.organization.slug)
-    try:
-        sent = invitations.resend(actor=request.actor, invitation_id=invitation_id)
-    except Impossible as error:
-        messages.error(request, str(error))
-        return redirect("members", request.organization.slug)
-    return _page(request, InviteForm(actor=request.actor), sent=sent)
+    with tenancy.transaction():
+        authorize(request.actor, Permission.MEMBER_INVITE)
+        if request.method == "GET":
+            return redirect("members", request.organization.slug)
+        try:
+            sent = invitations.resend(actor=request.actor, invitation_id=invitation_id)
+        except Impossible as error:
+            messages.error(request, str(error))
+            return redirect("members", request.organization.slug)
+    with tenancy.transaction():
+        return _page(request, InviteForm(actor=request.actor), sent=sent)
 
 
 @require_POST
@@ -106,6 +105,15 @@ def revoke(request: OrganizationRequest, invitation_id: UUID) -> HttpResponse:
     invitation = invitations.revoke(actor=request.actor, invitation_id=invitation_id)
     messages.success(request, f"The invitation of {invitation.email} no longer works.")
     return redirect("members", request.organization.slug)
+
+
+def _invited(request: OrganizationRequest, values: dict[str, Any]) -> Sent:
+    return invitations.invite(
+        actor=request.actor,
+        email=values["email"],
+        role=Role(values["role"]),
+        key=values["key"],
+    )
 
 
 def _role_changed(request: OrganizationRequest, membership_id: UUID, role: str) -> object:

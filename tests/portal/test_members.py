@@ -170,7 +170,7 @@ class TestMembersPage:
 
         assert "/invitations/" in first
         assert "shown only now" not in again
-        assert "on its way" in again
+        assert "This address is invited" in again
 
     def test_an_address_that_takes_a_form_leads_back_when_it_is_only_opened(
         self, cast: Cast
