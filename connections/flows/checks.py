@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from connections.access import Way
 from connections.contracts import Capability, Identity, RepositoryRecord, WorkspaceRecord
-from connections.errors import RateLimited, VendorError
+from connections.errors import VendorError
 from connections.flows.look import Look, answered, failure
 from connections.models import Check, credential_of
 from connections.vendor_api import VendorApi
@@ -78,7 +78,7 @@ def workspace_line(
     try:
         page = stream.page(api, workspace, look.connection.fields, None)
     except VendorError as error:
-        if isinstance(error, RateLimited) and look.may_wait(error):
+        if look.may_wait(error):
             raise
         if not look.had("workspace", workspace.slug):
             look.keep(
@@ -159,7 +159,7 @@ def _probe(
     try:
         answer = api.get(place)
     except VendorError as error:
-        if isinstance(error, RateLimited) and look.may_wait(error):
+        if look.may_wait(error):
             raise
         return failure(error)
     return {

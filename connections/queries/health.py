@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Case, CharField, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
@@ -21,7 +22,8 @@ from connections.grant_explanations import (
     ORPHANED,
     SUSPECTED,
 )
-from connections.models import Breaker, Connection, Credential, Outcome, Verification
+from connections.models import Breaker, Connection, Consumer, Credential, Outcome, Verification
+from connections.queries.lacks import Lack, lack_of, since
 from portal import tenancy
 from portal.templatetags.portal import when
 
@@ -32,17 +34,16 @@ State = Connection.State
 _PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
 _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
 _REFUSED = "reauthorization_required"
-# Trouble that an incident at the vendor explains better than anything at the connection.
-_BY_INCIDENT = frozenset({"", _REFUSED, "misconfigured", "unavailable", "answer_lost"})
+# Trouble that an incident at the vendor explains better than anything at the connection. What the
+# organization's own consumer causes is not among it.
+_CONSUMER = "misconfigured"
+_BY_INCIDENT = frozenset({"", _REFUSED, _CONSUMER, "unavailable", "answer_lost"})
 _ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="") | Q(orphaned_at__isnull=False)
-
-# Every connection is verified at least once a week, so an older outcome says nothing of today.
-_TOLD_WITHIN = timedelta(days=8)
 
 
 def lacking() -> QuerySet[Any, Any]:
     """Ids of connections whose last verification found that something is not possible."""
-    told = Verification.objects.filter(started_at__gte=_since(), finished_at__isnull=False)
+    told = Verification.objects.filter(started_at__gte=since(), finished_at__isnull=False)
     latest = told.order_by("connection_id", "-started_at").distinct("connection_id")
     partly = Verification.objects.filter(id__in=latest.values("id"), outcome=Outcome.PARTLY)
     return partly.values_list("connection_id", flat=True)
@@ -59,13 +60,9 @@ def last_outcome() -> RawSQL:
         " AND told.connection_id = connections_connection.id"
         " AND told.started_at >= %s AND told.finished_at IS NOT NULL"
         " ORDER BY told.started_at DESC LIMIT 1",
-        [_since()],
+        [since()],
         output_field=CharField(),
     )
-
-
-def _since() -> datetime:
-    return timezone.now() - _TOLD_WITHIN
 
 
 def in_sql() -> Case:
@@ -135,9 +132,9 @@ def health_of(
             "Paused {}. Nothing is asked of {}.", when(connection.paused_at), product
         )
         return Health("paused", "Paused", line)
-    code = trouble_code(connection, verification, incidents)
-    if code:
-        trouble = explain(code, product=product)
+    lack = None if verification is None else lack_of(connection.id)
+    trouble = trouble_of(connection, lack, product=product, incidents=incidents)
+    if trouble:
         return Health(_worse(connection, trouble), "", _told(connection, trouble), trouble)
     if connection.state == State.UNVERIFIED:
         return Health("unverified", "", _unverified(verification))
@@ -152,14 +149,31 @@ def incidents() -> frozenset[str]:
     return frozenset(troubled.values_list("connector", flat=True))
 
 
-def trouble_code(
+def trouble_of(
     connection: Any,
-    verification: Verification | None,
+    lack: Lack | None,
+    *,
+    product: str,
     incidents: frozenset[str] = frozenset(),
+) -> Explanation | None:
+    """What the page explains; when it is the lack, its title names what is not possible."""
+    code = trouble_code(connection, lack, incidents)
+    if not code:
+        return None
+    trouble = explain(code, product=product)
+    if lack is None or trouble_code(connection, None, incidents):
+        return trouble
+    title = f"{trouble.title}: {lack.what}" if lack.what else trouble.title
+    return replace(trouble, title=title, state="attention")
+
+
+def trouble_code(
+    connection: Any, lack: Lack | None, incidents: frozenset[str] = frozenset()
 ) -> str:
     """The error code that the page explains; empty when there is nothing to explain.
 
-    `incidents` are the connectors whose vendors are in trouble.
+    `lack` is what the last verification found, `incidents` the connectors whose vendors are in
+    trouble.
     """
     error: str = connection.last_error
     if connection.state == State.NEEDS_REAUTHORIZATION:
@@ -167,16 +181,20 @@ def trouble_code(
     is_suspect = connection.suspect_since is not None
     is_told_by_incident = error in _BY_INCIDENT and (error or is_suspect)
     if connection.connector in incidents and is_told_by_incident:
-        return INCIDENT
+        is_own = error == _CONSUMER and _is_own(connection.consumer_id)
+        return error if is_own else INCIDENT
     if is_suspect and error in {"", _REFUSED, LOST}:
         return SUSPECTED
     if error:
         return error
     if connection.orphaned_at is not None:
         return ORPHANED
-    if verification and verification.outcome == Outcome.PARTLY:
-        return "scope_missing"
-    return ""
+    return lack.code if lack else ""
+
+
+def _is_own(consumer_id: UUID | None) -> bool:
+    """Whether it is the acting organization's consumer; the platform's serves everybody."""
+    return bool(Consumer.objects.filter(id=consumer_id).exists())
 
 
 def _worse(connection: Connection, trouble: Explanation) -> str:

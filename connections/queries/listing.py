@@ -17,9 +17,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from connections import registry
-from connections.explain import explain
-from connections.models import Connection, Outcome
+from connections.models import Connection
 from connections.queries import health, products
+from connections.queries.lacks import Lack, last_lack
 from portal import cursor as cursors, phrases
 from portal.models import Team
 from portal.templatetags.portal import badge
@@ -46,7 +46,7 @@ STATE_WORDS = {
 COLUMNS = (
     "id", "name", "connector", "account_name", "labels", "team_id", "state", "paused_at",
     "suspect_since", "orphaned_at", "last_error", "last_error_at", "last_success_at", "created_at",
-    "outcome", "found",
+    "lack", "found",
 )  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def shown(wish: Wish) -> QuerySet[Any, Any]:
     """The rows with every column that a line needs, so that a page is one question."""
     rows: QuerySet[Any, Any] = wanted(wish)
     rows = rows.annotate(
-        outcome=health.last_outcome(),
+        lack=last_lack(),
         found=_Counted(rows.order_by().values("id")[: COUNT_UP_TO + 1]),
     )
     if wish.sort.endswith("trouble"):
@@ -199,10 +199,10 @@ def _state(word: str) -> Q:
 
 
 def _row(row: Any, base: str, teams: Mapping[UUID, str], details: bool) -> ConnectionRow:
-    lacks = row.outcome == Outcome.PARTLY
-    state = health.word_of(row, lacks=lacks)
-    code = health.trouble_code(row, None) or ("scope_missing" if lacks else "")
+    lack = Lack.read(row.lack)
+    state = health.word_of(row, lacks=lack is not None)
     product = products.name_of(row.connector)
+    trouble = health.trouble_of(row, lack, product=product)
     shows_account = details or row.team_id is None
     return ConnectionRow(
         id=row.id,
@@ -213,7 +213,7 @@ def _row(row: Any, base: str, teams: Mapping[UUID, str], details: bool) -> Conne
         labels=row.labels,
         team=teams.get(row.team_id, "") if row.team_id else "",
         badge=_badge(state, "Revoked" if row.state == Connection.State.REVOKED else ""),
-        trouble=explain(code, product=product).title if code else "",
+        trouble=trouble.title if trouble else "",
         trouble_at=phrases.relative(row.last_error_at) if row.last_error_at else "",
         trouble_iso=row.last_error_at.isoformat(timespec="seconds") if row.last_error_at else "",
         seen=phrases.relative(row.last_success_at) if row.last_success_at else "",

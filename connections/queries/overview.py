@@ -23,6 +23,7 @@ from connections.models import (
     Workspace,
 )
 from connections.queries import health, products
+from connections.queries.lacks import Lack, last_lack
 from connections.queries.record import Happening, news
 from portal.policy import Actor, Permission, allows
 
@@ -178,19 +179,24 @@ def _lacking(slug: str, may_manage: bool) -> list[Need]:
     quiet = {"last_error": "", "suspect_since": None, "orphaned_at": None}
     rows = _present().filter(id__in=health.lacking(), **quiet)
     rows = rows.filter(paused_at=None).exclude(state=ConnectionState.NEEDS_REAUTHORIZATION)
-    return [
-        Need(
-            state="attention",
-            name=row.name,
-            url=reverse("connection", args=[slug, row.id]),
-            title="Something that was asked for is not possible",
-            why="The scope matrix names what is missing.",
-            since=row.last_success_at,
-            button="See what is missing" if may_manage else "Look",
-            button_url=reverse("connection_verification", args=[slug, row.id]),
-        )
-        for row in rows.order_by("name")[:NEEDS]
-    ]
+    rows = rows.annotate(lack=last_lack()).order_by("name")
+    return [_lack(row, slug, may_manage) for row in rows[:NEEDS]]
+
+
+def _lack(row: Any, slug: str, may_manage: bool) -> Need:
+    lack = Lack.read(row.lack)
+    trouble = health.trouble_of(row, lack, product=products.name_of(row.connector))
+    is_missing = lack is not None and lack.code == "scope_missing"
+    return Need(
+        state="attention",
+        name=row.name,
+        url=reverse("connection", args=[slug, row.id]),
+        title=trouble.title if trouble else "Something that was asked for is not possible",
+        why=trouble.remedy if trouble else "The scope matrix names what is missing.",
+        since=row.last_success_at,
+        button="See what is missing" if may_manage and is_missing else "Look",
+        button_url=reverse("connection_verification", args=[slug, row.id]),
+    )
 
 
 def _without_workspaces(slug: str) -> list[Need]:
@@ -225,18 +231,18 @@ def _squares(slug: str) -> list[Square]:
 
 
 def _of_state(word: str) -> QuerySet[Any, Any]:
-    rows = _present().filter(health.condition(word)).order_by("name")
-    return rows.values_list(*_SQUARE, named=True)
+    rows: QuerySet[Any, Any] = _present().filter(health.condition(word)).order_by("name")
+    return rows.annotate(lack=last_lack()).values_list(*_SQUARE, "lack", named=True)
 
 
 def _square(row: Any, state: str, slug: str) -> Square:
     words = {"working": "working", "paused": "paused", "unverified": "not yet verified"}.get(state)
-    code = health.trouble_code(row, None) or "scope_missing"
+    trouble = health.trouble_of(row, Lack.read(row.lack), product=products.name_of(row.connector))
     return Square(
         label=row.name,
         url=reverse("connection", args=[slug, row.id]),
         state=state,
-        words=words or explain(code, product=products.name_of(row.connector)).title,
+        words=words or (trouble.title if trouble else "in trouble"),
     )
 
 

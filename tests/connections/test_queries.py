@@ -11,7 +11,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connections.models import Connection, Verification
+from connections.models import Check, Connection, Verification
 from connections.queries import health
 from connections.queries.listing import ORDERS, ConnectionList, Wish, connection_list
 from connections.queries.overview import overview
@@ -83,6 +83,36 @@ def test_what_a_verification_found_lacking_is_attention_everywhere(works: Works)
         shown = overview(slug="acme", actor=works.alice)
     assert [need.name for need in shown.needs] == ["lacks"]
     assert dict(shown.counts) == {"attention": 1, "working": 1}
+
+
+def test_the_worst_check_says_what_is_not_possible(works: Works) -> None:
+    found = {
+        "unreached": ("unavailable", "Bitbucket Cloud is not answering: Probe unreached"),
+        "refused": (
+            "access_denied",
+            "The linked account may not see something: Probe refused",
+        ),
+        "missing": ("scope_missing", "A permission is missing: Probe missing"),
+    }
+    lacks = make(works, "lacks", state="active")
+    with works.inside():
+        verification = Verification.objects.create(
+            connection=lacks, outcome="partly", finished_at=NOW
+        )
+    for position, (outcome, (error, says)) in enumerate(found.items()):
+        with works.inside():
+            Check.objects.create(
+                verification=verification,
+                position=position,
+                key=outcome,
+                title=f"Probe {outcome}",
+                outcome=outcome,
+                error=error,
+            )
+            shown = overview(slug="acme", actor=works.alice)
+        assert [row.trouble for row in listed(works).rows] == [says]
+        assert [need.title for need in shown.needs] == [says]
+        assert [square.words for square in shown.squares] == [says]
 
 
 def test_x24_wildcards_in_a_search_are_letters(works: Works) -> None:

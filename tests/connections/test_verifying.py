@@ -15,6 +15,7 @@ from connections.models import Check, Connection, Credential, Verification, Work
 from connections.queries.matrix import checks_of, matrix_of
 from portal import roles
 from portal.models import Job
+from tests.connections.pages import BASE, base_of, signed_in, text
 from tests.connections.ways import again, hurry, jobs, link_by_consent, patiently
 from tests.vendor import Vendor
 from tests.works import Works
@@ -132,6 +133,51 @@ class TestWhatItSays:
         assert (connection.rate["limit"], connection.rate["near_limit"]) == (1500, False)
         assert connection.rate == works.verification(connection).rate
 
+    @pytest.mark.parametrize(
+        "fault", [{"kind": "status", "status": 503}, {"kind": "body", "lie": "truncated"}]
+    )
+    @pytest.mark.parametrize("place", ["yarden", "yarden/*/pullrequests"])
+    def test_a_short_outage_is_waited_for(
+        self, place: str, fault: dict[str, Any], works: Works, vendor: Vendor
+    ) -> None:
+        connection = linked(works, vendor, capabilities=ALL_READ)
+        vendor.order("/faults", match=f"GET /2.0/repositories/{place}", **fault)
+        verified(works, connection)
+        patiently(works)
+
+        assert works.verification(connection).outcome == "passed"
+
+    @pytest.mark.parametrize(
+        ("status", "error", "says"),
+        [
+            (503, "unavailable", "Bitbucket Cloud is not answering: Workspace"),
+            (403, "access_denied", "The linked account may not see something: Workspace"),
+        ],
+    )
+    def test_what_is_refused_or_not_reached_is_no_missing_permission(
+        self, status: int, error: str, says: str, works: Works, vendor: Vendor
+    ) -> None:
+        connection = linked(works, vendor)
+        vendor.order(
+            "/faults",
+            match="GET /2.0/repositories/yarden",
+            kind="status",
+            status=status,
+            times=None,
+        )
+        verified(works, connection)
+        patiently(works)
+
+        verification = works.verification(connection)
+        assert verification.outcome == "partly"
+        assert lines(works, verification)["workspace yarden"].error == error
+        browser = signed_in(works.alice)
+        for page in (BASE, base_of(connection), "/o/acme/"):
+            shown = text(browser.get(page))
+            assert says in shown, page
+            assert "A permission is missing" not in shown, page
+        assert ">Link again" not in text(browser.get("/o/acme/"))
+
     def test_one_workspace_out_of_reach_is_one_line(self, works: Works, vendor: Vendor) -> None:
         vendor.order(
             "/faults", match="GET /2.0/repositories/yarden", kind="status", status=404, times=None
@@ -215,7 +261,9 @@ class TestDrift:
         fault = vendor.order(
             "/faults", match="GET /2.0/repositories/yarden", kind="status", status=503, times=None
         )
-        during = verified(works, connection)
+        verified(works, connection)
+        patiently(works)
+        during = works.verification(connection)
         vendor.order("/normal")
         after = verified(works, connection)
 
