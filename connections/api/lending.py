@@ -86,8 +86,14 @@ def address() -> str:
 
 
 def _ask(asked: Asked, key_hash: bytes, connection_id: str) -> Ask:
-    wish = asking.canonical(connection_id)
-    wanted = asking.wanted(asked.body, asked.content_type, asked.prefer)
+    """What is asked; only who has a key that works is told what is wrong with it (A01, A03)."""
+    try:
+        wish = asking.canonical(connection_id)
+        wanted = asking.wanted(asked.body, asked.content_type, asked.prefer)
+    except Refusal:
+        with key_stops.entered(key_hash, None, address()):
+            pace.know(key_hash)
+        raise
     return Ask(
         key_hash=key_hash,
         connection_id=wish,

@@ -61,8 +61,11 @@ def found(key_hash: bytes) -> tuple[UUID, UUID] | None:
 
 
 @contextmanager
-def entered(key_hash: bytes, scope: KeyScope, address: str) -> Iterator[ServiceKey]:
-    """Inside, this key's organization is acted for; raises NotGranted when the key will not do."""
+def entered(key_hash: bytes, scope: KeyScope | None, address: str) -> Iterator[ServiceKey]:
+    """Inside, this key's organization is acted for; raises NotGranted when the key will not do.
+
+    Without a scope any key will that has not ended and comes from where it may.
+    """
     known = found(key_hash)
     if known is None:
         raise NotGranted(UNKNOWN_KEY)
@@ -84,7 +87,7 @@ def _used(key: ServiceKey) -> None:
         ServiceKey.objects.filter(id__in=own).update(last_used_at=now)
 
 
-def refusal_of(key: ServiceKey, scope: KeyScope, address: str) -> LeaseOutcome | None:
+def refusal_of(key: ServiceKey, scope: KeyScope | None, address: str) -> LeaseOutcome | None:
     """Why this key may not do that now, in the order of `connections_lease`; None when it may."""
     if key.is_revoked:
         return LeaseOutcome.KEY_REVOKED
@@ -94,7 +97,7 @@ def refusal_of(key: ServiceKey, scope: KeyScope, address: str) -> LeaseOutcome |
         return LeaseOutcome.KEY_FROZEN
     if key.networks and not _lies_in(address, key.networks):
         return LeaseOutcome.NETWORK
-    return None if scope in key.scopes else LeaseOutcome.SCOPE
+    return None if scope is None or scope in key.scopes else LeaseOutcome.SCOPE
 
 
 def _lies_in(address: str, networks: list[str]) -> bool:

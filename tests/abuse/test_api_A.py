@@ -113,6 +113,26 @@ def test_A02_a_wrong_checksum_costs_no_query(reports: Service, code: Connection)
     assert len(asked) == 0
 
 
+class TestA01A03TheKeyIsLookedAtFirst:
+    ASKS = (
+        ("x", {}),
+        ("{id}", {"min_ttl_seconds": 0}),
+        ("{id}", {"reason": ""}),
+        ("{id}", {"reason": "x" * 10_000}),
+    )
+
+    @pytest.mark.parametrize(("name", "body"), ASKS, ids=["id", "bounds", "reason", "size"])
+    def test_A03_before_what_is_asked(
+        self, name: str, body: dict[str, Any], reports: Service, code: Connection, works: Works
+    ) -> None:
+        name = name.format(id=code.id)
+        assert reports.ask(name, **body).status_code in (400, 404, 413)
+        altered(works, reports, expires_at=timezone.now() - timedelta(seconds=1))
+        assert code_of(reports.ask(name, **body)) == (401, "key_expired")
+        reports.whole = key.mint().whole.reveal()
+        assert code_of(reports.ask(name, **body)) == (401, "invalid_key")
+
+
 class TestA03AKeyThatEnded:
     def test_A03_revoked_is_refused_from_the_next_request_on(
         self, reports: Service, code: Connection, works: Works
