@@ -22,6 +22,7 @@ LEASE_ABOUT: Final = """\
 The token lives at least `min_ttl_seconds` from now. When the one at hand does not, a worker renews
 it while you wait, however many of you ask; after `wait_seconds` you get 503 with Retry-After, whose
 `code` and `because` say why. Do not cache a token beyond `expires_at`: asking again is cheap."""
+PACED: Final = ("RateLimit", "RateLimit-Policy")
 OF_KEY: Final = (kinds.NO_KEY, kinds.MALFORMED_KEY, kinds.INVALID_KEY, kinds.KEY_IN_ADDRESS)
 
 
@@ -77,6 +78,10 @@ _CONNECTION_ID: Final = {
 _HEADERS: Final = {
     "RateLimit": {
         "description": "Requests left and the seconds they last.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "How many requests the key may make in how many seconds.",
         "schema": {"type": "string"},
     },
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}},
@@ -180,9 +185,19 @@ def _query(name: str, schema: dict[str, Any], words: str) -> dict[str, Any]:
 def _answer(words: str, schema: str) -> dict[str, Any]:
     return {
         "description": words,
-        "headers": {"RateLimit": {"$ref": "#/components/headers/RateLimit"}},
+        "headers": _headers(*PACED),
         "content": {"application/json": {"schema": _ref(schema)}},
     }
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _headers_of(status: int) -> dict[str, Any]:
+    """Of a refusal; a key that is none is not counted by itself."""
+    paced = () if status == 401 else PACED
+    return _headers(*paced, *(("Retry-After",) if status in (429, 503) else ()))
 
 
 def _refusals(*groups: Iterable[Kind]) -> dict[str, Any]:
@@ -193,6 +208,7 @@ def _refusals(*groups: Iterable[Kind]) -> dict[str, Any]:
     return {
         str(status): {
             "description": " ".join(f"`{code}`: {kind.title}." for code, kind in found.items()),
+            "headers": _headers_of(status),
             "content": {"application/problem+json": {"schema": _ref("Problem")}},
         }
         for status, found in sorted(by_status.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -19,7 +19,7 @@ from connections.api.lending import Asked
 from connections.api.reasons import not_granted
 from connections.flows import key_stops
 from connections.flows.leases import NotGranted
-from connections.models import KeyScope
+from connections.models import KeyScope, ServiceKey
 from portal.problem_details import respond
 
 View = Callable[..., HttpResponse]
@@ -27,23 +27,17 @@ READ = ("GET", "HEAD")
 
 
 def answers(*methods: str) -> Callable[[View], View]:
-    """A view of these methods that needs no cookie; what it refuses is problem details."""
+    """A view of these methods, and of no others, that needs no cookie."""
 
     def decorate(view: View) -> View:
         @login_not_required
         @csrf_exempt
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            try:
-                if request.method not in methods:
-                    raise Refusal(kinds.NOT_ALLOWED, headers={"Allow": ", ".join(methods)})
-                return view(request, *args, **kwargs)
-            except NotGranted as no:
-                return refused(request, not_granted(no))
-            except BadRequest as wrong:
-                return refused(request, Refusal(kinds.BAD_REQUEST, str(wrong)))
-            except Refusal as refusal:
-                return refused(request, refusal)
+            if request.method not in methods:
+                allowed = {"Allow": ", ".join(methods)}
+                return refused(request, Refusal(kinds.NOT_ALLOWED, headers=allowed))
+            return view(request, *args, **kwargs)
 
         return answer
 
@@ -71,29 +65,42 @@ def token(request: HttpRequest, connection_id: str) -> HttpResponse:
     else:
         response = HttpResponse(lent.body, content_type="application/json")
         response["Cache-Control"] = "no-store"
-    for name, value in lent.headers.items():
-        response.headers.setdefault(name, value)
-    return response
+    return _paced(response, lent.headers)
 
 
 @answers(*READ)
 def connections(request: HttpRequest) -> HttpResponse:
     """The connections this key is for, a page at a time."""
-    key_hash, headers = lending.admitted(_asked(request))
-    with key_stops.entered(key_hash, KeyScope.READ, lending.address()) as key:
-        pace.know(key_hash)
-        found = facts.page(key, facts.Wish.read(request.GET))
-    return JsonResponse(found, headers=headers)
+    return _read(request, lambda key: facts.page(key, facts.Wish.read(request.GET)))
 
 
 @answers(*READ)
 def connection(request: HttpRequest, connection_id: str) -> HttpResponse:
     """One connection: its facts, its health, its scopes."""
-    key_hash, headers = lending.admitted(_asked(request))
-    with key_stops.entered(key_hash, KeyScope.READ, lending.address()) as key:
-        pace.know(key_hash)
-        found = facts.one(key, asking.canonical(connection_id))
-    return JsonResponse(found, headers=headers)
+    return _read(request, lambda key: facts.one(key, asking.canonical(connection_id)))
+
+
+def _read(request: HttpRequest, found: Callable[[ServiceKey], dict[str, object]]) -> HttpResponse:
+    """What is found with the key that asks, or why nothing is; either tells the key's pace."""
+    headers: Mapping[str, str] = {}
+    try:
+        key_hash, headers = lending.admitted(_asked(request))
+        with key_stops.entered(key_hash, KeyScope.READ, lending.address()) as key:
+            pace.know(key_hash)
+            response: HttpResponse = JsonResponse(found(key))
+    except NotGranted as no:
+        response = refused(request, not_granted(no))
+    except BadRequest as wrong:
+        response = refused(request, Refusal(kinds.BAD_REQUEST, str(wrong)))
+    except Refusal as refusal:
+        response = refused(request, refusal)
+    return _paced(response, headers)
+
+
+def _paced(response: HttpResponse, headers: Mapping[str, str]) -> HttpResponse:
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 @answers(*READ)

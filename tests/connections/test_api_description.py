@@ -43,6 +43,8 @@ def check(document: dict[str, Any], path: str, method: str, response: HttpRespon
     """The answer has a status that the document names, and the body that goes with it."""
     named = document["paths"][path][method]["responses"]
     assert str(response.status_code) in named, (path, response.status_code, response.content)
+    declared = named[str(response.status_code)]["headers"]
+    assert declared.keys() <= {name for name, _ in response.items()}
     content = named[str(response.status_code)]["content"]
     (media,) = content
     assert response["Content-Type"] == media
@@ -95,6 +97,19 @@ class TestRealAnswers:
         one = "/connections/{connection_id}"
         check(document, one, "get", reports.get(f"connections/{code.id}"))
         check(document, one, "get", reports.get(f"connections/{works.acme.id}"))
+
+    def test_every_paced_refusal_tells_the_pace(
+        self, document: dict[str, Any], works: Works, reports: Service, code: Connection
+    ) -> None:
+        leaser = service(works, scopes=["tokens:read"])
+        for refused in (
+            reports.get("connections?limit=0"), reports.get(f"connections/{works.acme.id}"),
+            reports.get("connections?cursor=x"), leaser.get("connections"), reports.ask("x"),
+        ):  # fmt: skip
+            assert refused.status_code >= 400
+            assert refused["RateLimit"] and refused["RateLimit-Policy"]
+        late = with_token(works, "Late", hours=-0.1)
+        check(document, self.LEASE, "post", reports.ask(late, wait_seconds=0))
 
     def test_every_page_of_a_list_is_walked_once(
         self, works: Works, reports: Service, document: dict[str, Any]
