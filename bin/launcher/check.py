@@ -30,13 +30,18 @@ class Journey:
     connection: str = ""
 
 
-def journey(environment: dict[str, str], supervisor: Supervisor) -> int:
-    """0 when every step succeeds and nothing died meanwhile, else 1."""
+class CheckFailed(Exception):
+    """A step failed, or a program died meanwhile; what it was has been said."""
+
+
+def walk_through(environment: dict[str, str], supervisor: Supervisor) -> None:
+    """Every step succeeds and nothing dies meanwhile; raises CheckFailed otherwise."""
     passed = walk(environment["PORTAL_URL"], Path(environment["MAIL_DIR"]), supervisor.say)
     supervisor.look()
     if supervisor.deaths:
         supervisor.say(f"FAILED  to keep running: {', '.join(supervisor.deaths)}")
-    return 0 if passed and not supervisor.deaths else 1
+    if not passed or supervisor.deaths:
+        raise CheckFailed("The check failed.")
 
 
 def walk(url: str, mail: Path, say: Callable[[str], None]) -> bool:

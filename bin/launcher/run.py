@@ -24,7 +24,7 @@ from launcher.valkey import Valkey
 
 EPILOG = """environment:
   DATABASE_URL   use this PostgreSQL (15 or newer) instead of starting one; its administrator
-                 has run portal/sql/roles.sql
+                 has run portal/sql/roles.sql. Not with --check
   REDIS_URL      use this Redis or Valkey instead of starting one
   KEYRING_DIR    the folder with web.json, api.json and worker.json, instead of var/keys
   PORTAL_URL     the address people use, when it is not http://localhost:<port>
@@ -49,12 +49,13 @@ def main(root: Path, arguments: list[str]) -> int:
             stack.callback(finish, supervisor)
             up = bring_up(supervisor, options)
             if options.check:
-                return check.journey(up.environment, supervisor)
+                check.walk_through(up.environment, supervisor)
+                return 0
             greet(up, place, sandbox=not options.no_sandbox)
             supervisor.watch()
     except KeyboardInterrupt:
         return 0
-    except StartFailed as failure:
+    except (StartFailed, check.CheckFailed) as failure:
         print(f"\n{failure}", file=sys.stderr)
     return 1
 
@@ -83,7 +84,13 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         action="store_true",
         help="bring all up beside whatever runs, walk the main journey over HTTP, and stop",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.check and os.environ.get("DATABASE_URL"):
+        parser.error(
+            "--check makes a person and an organization, so it starts a database of its own. "
+            "Unset DATABASE_URL first."
+        )
+    return options
 
 
 class Clock:
@@ -116,9 +123,16 @@ def ours(root: Path, var: Path) -> Iterator[Layout]:
 
 @contextmanager
 def throw_away(root: Path) -> Iterator[Layout]:
-    """A temporary var/, gone afterwards unless something went wrong."""
+    """A temporary var/, gone afterwards; when something went wrong it stays, its path said."""
     place = layout.plan(root, layout.temporary())
-    yield place
+    try:
+        yield place
+    except (StartFailed, check.CheckFailed):
+        print(f"\nThe logs are in {place.var / 'log'}; remove {place.var} afterwards.", flush=True)
+        raise
+    except KeyboardInterrupt:
+        shutil.rmtree(place.var, ignore_errors=True)
+        raise
     shutil.rmtree(place.var, ignore_errors=True)
 
 
