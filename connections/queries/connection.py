@@ -20,7 +20,8 @@ from portal.policy import Actor, Permission, allows, present
 class Rights:
     """What this person may do with this connection.
 
-    A team's connection shows its details to those who manage it; others read name, state and
+    A team's connection shows its details to those who manage it, and to who granted it for as
+    long as they may mend it: they have to read what is missing. Others read name, state and
     repositories (design.md §5).
     """
 
@@ -83,14 +84,15 @@ def rights_of(actor: Actor, connection: Connection) -> Rights:
     """Asked of the policy table; a team's admin manages that team's connections."""
     if connection.team_id and not allows(actor, Permission.CONNECTION_MANAGE):
         actor = present(actor)
+    return rights_now(actor, connection)
+
+
+def rights_now(actor: Actor, connection: Connection) -> Rights:
+    """The same for an actor whose teams are known; for pages of many connections."""
     manage = allows(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)
     reads_record = allows(actor, Permission.AUDIT_VIEW)
-    granted_it = connection.team_id is None and connection.granted_by_id == actor.id
-    return Rights(
-        manage=manage,
-        mend=may_mend(actor, connection),
-        details=manage or reads_record or granted_it,
-    )
+    mend = may_mend(actor, connection)
+    return Rights(manage=manage, mend=mend, details=manage or mend or reads_record)
 
 
 def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str) -> ConnectionPage:

@@ -23,9 +23,10 @@ from connections.models import (
     Workspace,
 )
 from connections.queries import health, products
+from connections.queries.connection import rights_now
 from connections.queries.lacks import Lack, last_lack
 from connections.queries.record import Happening, news
-from portal.policy import Actor, Permission, allows
+from portal.policy import Actor, Permission, allows, present
 
 SQUARES = 300
 NEEDS = 8
@@ -89,8 +90,10 @@ def overview(*, slug: str, actor: Actor) -> Overview:
     """Everything the first page says; buttons are offered to those who may press them."""
     may_manage = allows(actor, Permission.CONNECTION_MANAGE)
     reads_record = allows(actor, Permission.AUDIT_VIEW)
+    if not may_manage:
+        actor = present(actor)
     counts = _counts()
-    found = [*_troubled(slug, actor), *_held_back(slug), *_lacking(slug, may_manage)]
+    found = [*_troubled(slug, actor), *_held_back(slug), *_lacking(slug, actor)]
     found += _without_workspaces(slug)
     return Overview(
         needs=found[:NEEDS],
@@ -174,18 +177,19 @@ def _held_back(slug: str) -> list[Need]:
     ]
 
 
-def _lacking(slug: str, may_manage: bool) -> list[Need]:
+def _lacking(slug: str, actor: Actor) -> list[Need]:
     """Verified lately, and not everything that was asked for is possible."""
     quiet = {"last_error": "", "suspect_since": None, "orphaned_at": None}
     rows = _present().filter(id__in=health.lacking(), **quiet)
     rows = rows.filter(paused_at=None).exclude(state=ConnectionState.NEEDS_REAUTHORIZATION)
     rows = rows.annotate(lack=last_lack()).order_by("name")
-    return [_lack(row, slug, may_manage) for row in rows[:NEEDS]]
+    return [_lack(row, slug, actor) for row in rows[:NEEDS]]
 
 
-def _lack(row: Any, slug: str, may_manage: bool) -> Need:
+def _lack(row: Any, slug: str, actor: Actor) -> Need:
     lack = Lack.read(row.lack)
     trouble = health.trouble_of(row, lack, product=products.name_of(row.connector))
+    details = rights_now(actor, row).details
     is_missing = lack is not None and lack.code == "scope_missing"
     return Need(
         state="attention",
@@ -194,8 +198,10 @@ def _lack(row: Any, slug: str, may_manage: bool) -> Need:
         title=trouble.title if trouble else "Something that was asked for is not possible",
         why=trouble.remedy if trouble else "The scope matrix names what is missing.",
         since=row.last_success_at,
-        button="See what is missing" if may_manage and is_missing else "Look",
-        button_url=reverse("connection_verification", args=[slug, row.id]),
+        button="See what is missing" if details and is_missing else "Look",
+        button_url=reverse(
+            "connection_verification" if details else "connection", args=[slug, row.id]
+        ),
     )
 
 
@@ -232,7 +238,8 @@ def _squares(slug: str) -> list[Square]:
 
 def _of_state(word: str) -> QuerySet[Any, Any]:
     rows: QuerySet[Any, Any] = _present().filter(health.condition(word)).order_by("name")
-    return rows.annotate(lack=last_lack()).values_list(*_SQUARE, "lack", named=True)
+    rows = rows.annotate(lack=last_lack())
+    return rows.values_list(*_SQUARE, "lack", named=True)
 
 
 def _square(row: Any, state: str, slug: str) -> Square:

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from connections.models import Connection, Credential, SyncRun, Verification, Workspace
 from connections.urls import CONNECTION
 from portal import audit, roles
-from portal.models import AuditEvent, Team, TeamMembership
+from portal.models import AuditEvent, Team, TeamMembership, User
 from portal.policy import Role
 from tests.connections.pages import BASE, base_of, linked, refused, signed_in, text
 from tests.vendor import Vendor
@@ -27,6 +28,7 @@ TABS = (
     "record",
     "settings",
 )
+READER = "reader@acme.example"
 FOR_READERS = {"", "repositories", "workspaces", "sync"}
 HOSTILE = "<script>alert(1)</script> {{7*7}} [x](javascript:alert(1)) ![i](https://e.example/i)"
 
@@ -81,6 +83,32 @@ class TestWhoSeesWhat:
         client = reader(works, connection, "admin")
         for tab in TABS:
             assert client.get(base_of(connection) + tab).status_code == 200, tab
+
+    def test_who_granted_it_reads_what_they_have_to_mend(
+        self, works: Works, connection: Connection
+    ) -> None:
+        client = reader(works, connection)
+        with works.inside():
+            Connection.objects.update(granted_by_id=User.objects.get(email=READER).id)
+        for tab in TABS:
+            assert client.get(base_of(connection) + tab).status_code == 200, tab
+        asked = client.post(base_of(connection) + "verify", follow=True)
+        assert "Verifying now" in text(asked)
+        assert f'action="{base_of(connection)}pause"' not in text(client.get(base_of(connection)))
+
+    def test_the_overview_leads_each_person_to_a_page_they_may_open(
+        self, works: Works, connection: Connection
+    ) -> None:
+        with works.inside():
+            Verification.objects.create(
+                connection=connection, outcome="partly", finished_at=timezone.now()
+            )
+        reads, manages = reader(works, connection), reader(works, connection, "admin")
+        for client, tab in ((reads, ""), (manages, "verification")):
+            page = text(client.get("/o/acme/"))
+            needs = page.partition("Needs you")[2]
+            assert f'href="{base_of(connection)}{tab}">Look<' in needs, tab
+            assert client.get(base_of(connection) + tab).status_code == 200
 
     def test_a_member_of_no_team_finds_nothing(self, works: Works, connection: Connection) -> None:
         outside = signed_in(works.person("out@acme.example", "Out", Role.MEMBER))
