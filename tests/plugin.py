@@ -10,8 +10,10 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bin")]
@@ -19,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "bin")]
 from tests import guard  # noqa: E402  (bin/ had to be named first)
 from tests.servers import Servers  # noqa: E402
 
-JOURNEYS = "tests/journeys"
+JOURNEYS = "tests/journeys/"
 
 _running = pytest.StashKey[Servers]()
 
@@ -40,14 +42,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "live: talks to a real vendor; run by `-m live` only")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys come first: one core is busy with them for minutes."""
+    items.sort(key=lambda item: not item.nodeid.startswith(JOURNEYS))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return ByFile(config, log)
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """On two cores a file's tests stay together, and so do all journeys: they share a portal."""
-    for item in items:
-        path = item.path.relative_to(ROOT)
-        group = path.parent if path.is_relative_to(JOURNEYS) else path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
-    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / JOURNEYS))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return JOURNEYS if file.startswith(JOURNEYS) else file
 
 
 @pytest.fixture(scope="session")
