@@ -15,6 +15,7 @@ from django.utils import timezone
 from connections.explain import CURES_ITSELF, Explanation, explain
 from connections.flows.rights import may_mend
 from connections.models import (
+    LIVE,
     Connection,
     ConnectionState,
     Credential,
@@ -160,8 +161,12 @@ def _way_out(
 
 
 def _held_back(slug: str) -> list[Need]:
-    runs = SyncRun.objects.filter(state=RunState.QUARANTINED).select_related("connection")
-    latest = runs.order_by("connection_id", "-created_at").distinct("connection_id")
+    """What the latest run of a connection holds back; an older one is over with the next run."""
+    ended = SyncRun.objects.exclude(state__in=LIVE).exclude(
+        connection__state=ConnectionState.REVOKED
+    )
+    latest = ended.order_by("connection_id", "-created_at").distinct("connection_id")
+    held = SyncRun.objects.filter(id__in=latest.values("id"), state=RunState.QUARANTINED)
     return [
         Need(
             state="attention",
@@ -173,7 +178,7 @@ def _held_back(slug: str) -> list[Need]:
             button="Look at it",
             button_url=reverse("connection_sync", args=[slug, run.connection_id]),
         )
-        for run in latest[:NEEDS]
+        for run in held.select_related("connection").order_by("finished_at")[:NEEDS]
     ]
 
 

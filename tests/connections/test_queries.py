@@ -11,7 +11,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connections.models import Check, Connection, Verification
+from connections.models import Check, Connection, SyncRun, Verification
 from connections.queries import health
 from connections.queries.listing import ORDERS, ConnectionList, Wish, connection_list
 from connections.queries.overview import overview
@@ -113,6 +113,23 @@ def test_the_worst_check_says_what_is_not_possible(works: Works) -> None:
         assert [row.trouble for row in listed(works).rows] == [says]
         assert [need.title for need in shown.needs] == [says]
         assert [square.words for square in shown.squares] == [says]
+
+
+def test_removals_are_held_back_until_the_next_run_ends(works: Works) -> None:
+    held = make(works, "held", state="active")
+    over = make(works, "over", state="active")
+    gone = make(works, "gone", state="revoked", revoked_at=NOW)
+    later = NOW + timedelta(hours=1)
+    with works.inside():
+        for connection in (held, over, gone):
+            SyncRun.objects.create(
+                connection=connection, state="quarantined", created_at=NOW, finished_at=NOW
+            )
+        SyncRun.objects.create(connection=held, state="running", created_at=later)
+        SyncRun.objects.create(connection=over, state="done", created_at=later, finished_at=later)
+        shown = overview(slug="acme", actor=works.alice)
+    assert [need.name for need in shown.needs] == ["held"]
+    assert "held back" in shown.needs[0].title
 
 
 def test_x24_wildcards_in_a_search_are_letters(works: Works) -> None:
