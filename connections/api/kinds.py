@@ -138,7 +138,7 @@ OF_OUTCOME: Final = {
         "A longer token would end one that somebody was promised. Ask again, or for less time.",
     ),
     leases.BUSY: Kind(503, "busy", "Too many wait", "Ask again in a moment."),
-    leases.UNREADABLE: Kind(
+    LeaseOutcome.UNREADABLE: Kind(
         503, "unreadable", "The token does not open", "A worker gets a new one. Ask again then."
     ),
 }

@@ -25,7 +25,7 @@ RETRY_SECONDS: Final = {
     LeaseOutcome.LOOK: 5,
     LeaseOutcome.PROMISED: 60,
     leases.BUSY: 1,
-    leases.UNREADABLE: 60,
+    LeaseOutcome.UNREADABLE: 60,
 }
 SLOWLY: Final = 30  # what no worker mends in a moment: a breaker tries once in so many seconds
 BY_HAND: Final = 300  # what a person has to mend
@@ -34,7 +34,7 @@ BY_HAND: Final = 300  # what a person has to mend
 OF_CONNECTION: Final = frozenset(
     {
         *(LeaseOutcome.NEEDS_LINK, LeaseOutcome.PAUSED, LeaseOutcome.NOT_LEASABLE),
-        *(LeaseOutcome.REVOKED, LeaseOutcome.LATE, LeaseOutcome.LOOK, leases.UNREADABLE),
+        *(LeaseOutcome.REVOKED, LeaseOutcome.LATE, LeaseOutcome.LOOK, LeaseOutcome.UNREADABLE),
     }
 )
 _BECAUSE: Final = {

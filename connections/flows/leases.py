@@ -16,7 +16,7 @@ from uuid import UUID
 
 from connections import lease_scopes, places
 from connections.flows import waits
-from connections.models import Connection, Credential, LeaseOutcome
+from connections.models import Connection, Credential, Lease, LeaseOutcome
 from portal import clock, hints, roles, tenancy, vault, work
 from portal.keys import Cipher, SealBroken
 from portal.secret import Secret
@@ -27,7 +27,6 @@ DEFAULT_TTL: Final = 300
 LONGEST_WAIT, USUAL_WAIT = 30.0, 10.0
 STALE: Final = "stale"
 UNKNOWN_KEY: Final = "unknown_key"
-UNREADABLE: Final = "unreadable"
 BUSY: Final = "busy"
 ANOTHER_ONE: Final = 24 * 3600  # longer than a token lives: a new one, whatever is left of this
 
@@ -101,7 +100,7 @@ class Granted:
 
 
 class NotGranted(Exception):
-    """No token. `code` is an outcome of leases, or unknown_key, unreadable or busy."""
+    """No token. `code` is an outcome of leases, or unknown_key or busy."""
 
     def __init__(self, code: str, answer: Answer | None = None) -> None:
         super().__init__(code)
@@ -129,8 +128,9 @@ def take(ask: Ask) -> Granted:
     try:
         return Granted(answer, _opened(answer), lacking)
     except SealBroken:
+        _take_back(answer)
         _want_refresh(answer, ANOTHER_ONE)
-        raise NotGranted(UNREADABLE, answer) from None
+        raise NotGranted(LeaseOutcome.UNREADABLE, answer) from None
 
 
 def _asked(ask: Ask, *, last_word: bool = False) -> Answer:
@@ -158,6 +158,26 @@ def _opened(answer: Answer) -> Secret:
     """
     place = places.of_grant(answer.organization_id, answer.credential_id, places.ACCESS)
     return vault.unseal_under(partial(_data_key, answer.wrapped), answer.blob, place)
+
+
+def _take_back(answer: Answer) -> None:
+    """The record says that this lease handed out nothing."""
+    with tenancy.acting_for(answer.organization_id), tenancy.transaction():
+        granted = Lease.objects.get(id=answer.lease_id)
+        Lease(
+            organization_id=answer.organization_id,
+            service_key_id=granted.service_key_id,
+            connection_id=granted.connection_id,
+            asked=granted.asked,
+            at=clock.now(),
+            reason=granted.reason,
+            min_ttl_seconds=granted.min_ttl_seconds,
+            outcome=LeaseOutcome.UNREADABLE,
+            version=granted.version,
+            address=granted.address,
+            request_id=granted.request_id,
+            takes_back=granted.id,
+        ).save(force_insert=True)
 
 
 def _data_key(wrapped: bytes, place: Place, version: int) -> Cipher:

@@ -56,6 +56,7 @@ LEASE = [
     "expires_at",
     "address",
     "request_id",
+    "takes_back",
 ]
 
 # What the process that answers other services reads of a connection: facts, no forms, no words.
@@ -221,7 +222,8 @@ BEGIN
         SELECT max(l.at + make_interval(secs => l.min_ttl_seconds)) INTO promised
           FROM connections_lease l
          WHERE l.connection_id = wish AND l.outcome = 'granted' AND l.version = k.version
-           AND l.at > moment - interval '1 hour';
+           AND l.at > moment - interval '1 hour' AND NOT EXISTS (
+               SELECT FROM connections_lease b WHERE b.takes_back = l.id);
         IF promised > moment + interval '10 minutes' THEN
             verdict := 'promised';
             seconds := extract(epoch FROM promised - moment)::int - 600;
@@ -424,6 +426,7 @@ class Migration(migrations.Migration):
                             ("promised", "The token is promised to others"),
                             ("look", "The vendor refused it: a look was started"),
                             ("too_soon", "Said to be refused too often"),
+                            ("unreadable", "It did not open: nothing was handed out"),
                         ],
                         max_length=16,
                     ),
@@ -432,6 +435,7 @@ class Migration(migrations.Migration):
                 ("expires_at", models.DateTimeField(null=True)),
                 ("address", models.CharField(blank=True, max_length=64)),
                 ("request_id", models.CharField(blank=True, max_length=64)),
+                ("takes_back", models.UUIDField(null=True)),
                 (
                     "organization",
                     models.ForeignKey(
@@ -447,6 +451,11 @@ class Migration(migrations.Migration):
             options={
                 "base_manager_name": "everywhere",
                 "indexes": [
+                    models.Index(
+                        condition=models.Q(("takes_back__isnull", False)),
+                        fields=["organization", "takes_back"],
+                        name="lease_taken_back",
+                    ),
                     models.Index(
                         fields=["organization", "service_key_id", "-at"], name="lease_of_key"
                     ),
@@ -536,7 +545,8 @@ class Migration(migrations.Migration):
                 "GRANT SELECT (id, slug, name) ON portal_organization TO portal_api",
                 # Whether a vendor is in trouble is everybody's to know: the platform's rows.
                 "CREATE POLICY api_read ON connections_breaker FOR SELECT TO portal_api"
-                " USING (organization_id = '00000000-0000-0000-0000-000000000000')",
+                f" USING (organization_id = {CURRENT}"
+                " OR organization_id = '00000000-0000-0000-0000-000000000000')",
                 "GRANT SELECT (id, organization_id, connector, state, because, opened_at)"
                 " ON connections_breaker TO portal_api",
                 # Changed once a minute each, and never an indexed column.

@@ -109,7 +109,7 @@ class KeyUse(TenantModel):
 
 
 class LeaseOutcome(models.TextChoices):
-    """What came of an ask; only `granted` handed out a token."""
+    """What came of an ask; only `granted` handed out a token, unless `unreadable` takes it back."""
 
     GRANTED = "granted", "Handed out"
     LATE = "late", "No fresh token in time"
@@ -129,13 +129,15 @@ class LeaseOutcome(models.TextChoices):
     PROMISED = "promised", "The token is promised to others"
     LOOK = "look", "The vendor refused it: a look was started"
     TOO_SOON = "too_soon", "Said to be refused too often"
+    UNREADABLE = "unreadable", "It did not open: nothing was handed out"
 
 
 class Lease(TenantModel):
     """One ask for a token, in the statement that answered it. Append-only.
 
     Ids instead of foreign keys: a lease outlives what it tells about, and locks nobody's row.
-    `asked` is the id in the address, `connection_id` the connection when there is one.
+    `asked` is the id in the address, `connection_id` the connection when there is one. `takes_back`
+    is the granted lease whose token did not open, so that nothing was handed out.
     """
 
     Outcome = LeaseOutcome
@@ -159,10 +161,16 @@ class Lease(TenantModel):
     expires_at = models.DateTimeField(null=True)
     address = models.CharField(max_length=64, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    takes_back = models.UUIDField(null=True)
 
     class Meta:
         base_manager_name = "everywhere"
         indexes = [
+            models.Index(
+                fields=["organization", "takes_back"],
+                condition=models.Q(takes_back__isnull=False),
+                name="lease_taken_back",
+            ),
             models.Index(fields=["organization", "service_key_id", "-at"], name="lease_of_key"),
             models.Index(
                 fields=["organization", "connection_id", "-at"], name="lease_of_connection"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.core.exceptions import BadRequest
+from django.db.models import Count, Exists, IntegerField, Max, OuterRef, QuerySet
+from django.db.models.expressions import RawSQL
+from django.http import HttpRequest
 from django.utils import timezone
 
-from connections.models import Connection, KeyUse, Lease, LeaseOutcome, SyncRun
+from connections.models import Connection, KeyUse, Lease, LeaseOutcome, ServiceKey, SyncRun
+from connections.queries.leases import names
+from portal import cursor as cursors
 from portal.phrases import plural
 
 RECENT: Final = timedelta(days=30)
-COUNT_UP_TO: Final = 2000
+COUNT_UP_TO: Final = 1000  # tokens of one connection by one key
+GOT: Final = {"": "All it asked for", "token": "Got a token"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,11 @@ def used_by(connection_id: UUID, within: timedelta = RECENT) -> list[Using]:
     """The services that asked for its token lately, the last one first."""
     since = timezone.now() - within
     uses = KeyUse.objects.filter(connection_id=connection_id, last_at__gte=since)
-    found = uses.order_by("-last_at").values_list("service_key_id", "service_key__name", "last_at")
-    counts = counted(Lease.objects.filter(connection_id=connection_id), "service_key_id", within)
-    return [Using(key, name, last_at, counts.told(key)) for key, name, last_at in found]
+    found = uses.select_related("service_key").annotate(tokens=_tokens(since))
+    return [
+        Using(use.service_key_id, use.service_key.name, use.last_at, told(use))
+        for use in found.order_by("-last_at")
+    ]
 
 
 def is_used(connection_id: UUID) -> bool:
@@ -59,23 +65,89 @@ def blast_of(connection: Connection) -> Blast:
     return Blast(used_by(connection.id), last)
 
 
+# ── What one key touched ──────────────────────────────────────────────────────────────────────
+
+
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """How many tokens each got, of the latest so many; more are not counted."""
+class Touched:
+    """A connection that a key asked for, with how many tokens of it were handed out."""
 
-    of: Counter[UUID]
-    is_cut: bool
-
-    def told(self, who: UUID) -> str:
-        """The count in words."""
-        words = plural(self.of[who], "token")
-        return f"{words} of the last {COUNT_UP_TO:,}" if self.is_cut else words
+    id: UUID
+    name: str
+    last_at: datetime
+    count: str
 
 
-def counted(leases: QuerySet[Lease], by: str, within: timedelta) -> Counts:
-    """How many tokens each of those that `by` names got of these leases."""
-    granted = leases.filter(outcome=LeaseOutcome.GRANTED, at__gte=timezone.now() - within)
-    found: Sequence[UUID] = list(
-        granted.order_by("-at").values_list(by, flat=True)[: COUNT_UP_TO + 1]
+@dataclass(frozen=True, slots=True)
+class TouchedPage:
+    """A page of the connections that a key asked for since a moment; `of_all` counts them all.
+
+    `got` is the filter, one of GOT.
+    """
+
+    rows: list[Touched]
+    previous: str
+    next: str
+    since: datetime
+    of_all: int
+    last_at: datetime | None
+    got: str
+
+
+def touched_by(request: HttpRequest, key: ServiceKey, within: timedelta = RECENT) -> TouchedPage:
+    """The connections that the key asked for lately, the last one first, by the address's filter.
+
+    Raises BadRequest for a filter that there is not.
+    """
+    got, since = request.GET.get("got", ""), timezone.now() - within
+    if got not in GOT:
+        raise BadRequest("There is no such filter.")
+    uses = KeyUse.objects.filter(service_key_id=key.id, last_at__gte=since)
+    whole = uses.aggregate(number=Count("id"), last_at=Max("last_at"))
+    shown = uses.filter(Exists(_granted(since))) if got else uses
+    shown = shown.annotate(tokens=_tokens(since))
+    page = cursors.page(shown, by=("-last_at", "id"), cursor=request.GET.get("uses", ""))
+    named = names(Connection, {use.connection_id for use in page.rows})
+    return TouchedPage(
+        rows=[
+            Touched(use.connection_id, named.get(use.connection_id, ""), use.last_at, told(use))
+            for use in page.rows
+        ],
+        previous=cursors.link(request, page.previous, "uses"),
+        next=cursors.link(request, page.next, "uses"),
+        since=since,
+        of_all=whole["number"],
+        last_at=whole["last_at"],
+        got=got,
     )
-    return Counts(Counter(found[:COUNT_UP_TO]), len(found) > COUNT_UP_TO)
+
+
+def told(use: Any) -> str:
+    """How many tokens, in words."""
+    if use.tokens > COUNT_UP_TO:
+        return f"More than {COUNT_UP_TO:,} tokens"
+    return plural(use.tokens, "token")
+
+
+def _granted(since: datetime) -> QuerySet[Lease]:
+    """The tokens handed out by the key and of the connection of a use, since then."""
+    found: QuerySet[Lease] = Lease.objects.filter(
+        connection_id=OuterRef("connection_id"),
+        service_key_id=OuterRef("service_key_id"),
+        outcome=LeaseOutcome.GRANTED,
+        at__gte=since,
+    )
+    return found
+
+
+def _tokens(since: datetime) -> RawSQL:
+    """A column of uses: how many tokens were handed out since then, counted a little too far."""
+    return RawSQL(
+        "SELECT count(*) FROM (SELECT FROM connections_lease AS l"
+        " WHERE l.organization_id = connections_keyuse.organization_id"
+        " AND l.connection_id = connections_keyuse.connection_id"
+        " AND l.service_key_id = connections_keyuse.service_key_id"
+        " AND l.outcome = %s AND l.at >= %s LIMIT %s) AS counted",
+        [LeaseOutcome.GRANTED.value, since, COUNT_UP_TO + 1],
+        output_field=IntegerField(),
+    )

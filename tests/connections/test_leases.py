@@ -13,6 +13,7 @@ import pytest
 from connections import places
 from connections.flows import waits
 from connections.models import Connection, Credential, Lease, RefreshAttempt
+from connections.queries import key_uses
 from portal import clock, roles, vault, work
 from portal.models import SealedValue
 from tests.connections.ways import again, link_by_consent
@@ -188,6 +189,12 @@ class TestAStaleToken:
             sealed.save(update_fields=["blob"])
         response = reports.ask(code)
         assert (response.status_code, response.json()["code"]) == (503, "unreadable")
+        granted, taken_back = reports.leases()
+        assert (granted.outcome, taken_back.outcome) == ("granted", "unreadable")
+        assert taken_back.takes_back == granted.id
+        assert taken_back.request_id == response["X-Request-Id"]
+        with works.inside():
+            assert key_uses.used_by(code.id)[0].count == "0 tokens", "none was handed out"
 
         works.drain()
 
