@@ -17,6 +17,7 @@ class ConnectionsConfig(AppConfig):
             "flows.told_kinds",
             "flows.expiry",
             "flows.holding",
+            "flows.stopped",
             "grant_checks",
         ):
             import_module(f"connections.{module}")

@@ -117,8 +117,9 @@ def _plan_looks(connection: Connection) -> None:
 
 
 def worked(connection: Connection, *, was_troubled: bool = False) -> None:
-    """The vendor took its credential: no suspicion, and whoever was told of one is told that."""
-    was_troubled = was_troubled or connection.suspect_since is not None
+    """The vendor took its credential: no trouble, and whoever was told of any is told that."""
+    had_trouble = connection.suspect_since is not None or connection.last_error != ""
+    was_troubled = was_troubled or had_trouble
     connection.succeeded()
     if was_troubled:
         telling.recovered(connection)

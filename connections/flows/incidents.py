@@ -12,7 +12,8 @@ from typing import Final
 from uuid import UUID
 
 from connections.flows import breaker, telling
-from connections.models import Breaker, Connection
+from connections.flows.failures import FAULTS
+from connections.models import Breaker, Connection, Consumer
 from portal import clock, everybody, roles, tenancy
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,21 @@ def _going_on(row: Breaker) -> None:
         telling.provider_storm(row)
     is_long = row.opened_at is not None and clock.now() - row.opened_at >= QUIET_FOR
     if is_long and row.told_at is None:
-        _everybody(row, telling.provider_storm_here)
+        _everybody(row, _storm_here)
         _note(row, told_at=clock.now())
+
+
+def _storm_here(row: Breaker) -> None:
+    """Whose own consumer is what the vendor refuses is told that instead (`stopped.py`)."""
+    if row.because == FAULTS and _is_by_own_consumer(row.connector):
+        return
+    telling.provider_storm_here(row)
+
+
+def _is_by_own_consumer(connector: str) -> bool:
+    own = Consumer.objects.filter(connector=connector).values("id")
+    at_fault = Connection.objects.filter(connector=connector, last_error=FAULTS, consumer__in=own)
+    return bool(at_fault.exists())
 
 
 def _over(row: Breaker) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.urls import reverse
 
 from connections import registry
@@ -50,8 +51,24 @@ def needs_link(connection: Connection) -> None:
 
 def recovered(connection: Connection) -> None:
     """It works again; who had been told of the trouble is told that."""
-    for kind in (kinds.REFUSED, kinds.NEEDS_LINK):
-        notices.recovered(_cause(kind, connection), kind=kinds.RECOVERED)
+    causes = [_cause(kind, connection) for kind in (kinds.REFUSED, kinds.NEEDS_LINK)]
+    for at_fault in (connection.id, connection.consumer_id, connection.connector):
+        causes.append(stop_cause(at_fault))
+    _recovered(Q(dedupe__in=causes))
+
+
+def stop_cause(at_fault: UUID | str | None) -> str:
+    """The cause that connections stand still: one of them, their consumer, or their connector."""
+    return f"{kinds.STOPPED}:{at_fault}"
+
+
+def menders(connection: Connection) -> set[UUID]:
+    """Who may mend this connection."""
+    return notices.who_may(
+        Permission.CONNECTION_MEND,
+        team_id=connection.team_id,
+        granted_by=connection.granted_by_id,
+    )
 
 
 def over(connection: Connection) -> None:
@@ -188,6 +205,12 @@ def provider_storm_here(breaker: Breaker) -> None:
 def provider_well_here(breaker: Breaker) -> None:
     """The vendor answers as usual again, for the acting organization's people."""
     notices.recovered(f"{kinds.STORM}:{breaker.id}", kind=kinds.STORM_OVER)
+
+
+def _recovered(which: Q) -> None:
+    still_open = Notice.objects.filter(which, resolved_at=None)
+    for cause in list(still_open.values_list("dedupe", flat=True)):
+        notices.recovered(cause, kind=kinds.RECOVERED)
 
 
 def _tell(

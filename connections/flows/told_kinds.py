@@ -13,6 +13,8 @@ EXPIRES, DRIFT, QUARANTINED = "credential_expires", "drift_found", "sync_quarant
 OWNER_LEFT, RESTORED = "owner_left", "restored_quarantine"
 STORM, STORM_OVER = "provider_storm", "provider_well"
 STORM_OPERATORS, STORM_OVER_OPERATORS = "provider_storm_operators", "provider_well_operators"
+STOPPED, STOPPED_OPERATORS = "connection_stopped", "connection_stopped_operators"
+RECOVERED_OPERATORS = "connection_recovered_operators"
 
 register(
     Kind(
@@ -41,6 +43,15 @@ register(
         sentence="The vendor accepts its credential. Nothing needs doing.",
         button="Look at it",
         severity=Severity.NEWS,
+        email=True,
+    ),
+    Kind(
+        STOPPED,
+        label="Connections have no token any more",
+        title="{subject} gives no tokens",
+        sentence="The last token has ended, and no new one came. Nobody withdrew anything.",
+        button="Look at it",
+        severity=Severity.BROKEN,
         email=True,
     ),
     Kind(
@@ -112,6 +123,26 @@ register(
         label="A vendor is well again",
         title="The breaker of {subject} is closed",
         sentence="The vendor answers as usual, and refreshes go on at their normal rate.",
+        button="Look at it",
+        severity=Severity.NEWS,
+        email=True,
+        to_operators=True,
+    ),
+    Kind(
+        STOPPED_OPERATORS,
+        label="Connections have no token any more",
+        title="Connections stand still: {subject}",
+        sentence="Their last tokens have ended, and no new ones came.",
+        button="Look at it",
+        severity=Severity.BROKEN,
+        email=True,
+        to_operators=True,
+    ),
+    Kind(
+        RECOVERED_OPERATORS,
+        label="Connections have tokens again",
+        title="Connections go on: {subject}",
+        sentence="None of them stands still for that reason any more.",
         button="Look at it",
         severity=Severity.NEWS,
         email=True,
