@@ -95,6 +95,15 @@ def rights_now(actor: Actor, connection: Connection) -> Rights:
     return Rights(manage=manage, mend=mend, details=manage or mend or reads_record)
 
 
+def mends_some(actor: Actor) -> bool:
+    """Whether any connection is this actor's to verify; their teams are known."""
+    if allows(actor, Permission.CONNECTION_MEND) or actor.teams_administered:
+        return True
+    live = Connection.objects.exclude(state=Connection.State.REVOKED)
+    granted: bool = live.filter(granted_by_id=actor.id).exists()
+    return granted and allows(actor, Permission.CONNECTION_LINK)
+
+
 def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str) -> ConnectionPage:
     """The frame around `tab`, one of the URL names in TABS."""
     product = products.name_of(connection.connector)

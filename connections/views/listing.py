@@ -12,12 +12,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from connections.flows import verify
 from connections.flows.problems import FlowProblem
+from connections.flows.rights import may_mend
 from connections.models import Connection
-from connections.queries.connection import rights_of
+from connections.queries.connection import mends_some
 from connections.queries.listing import Wish, connection_list
 from connections.views import lines
 from connections.views.doors import requires, to
-from portal.policy import Permission, allows
+from portal.policy import Actor, Permission, allows, present
 from portal.requests import OrganizationRequest
 
 AT_MOST = 50
@@ -38,7 +39,7 @@ def connections(request: OrganizationRequest) -> HttpResponse:
         "shown": shown,
         "filters": lines.filters(shown),
         "lines": [lines.of_connection(row) for row in shown.rows],
-        "may_manage": may_manage,
+        "may_verify": mends_some(_known(request)),
         "may_link": allows(request.actor, Permission.CONNECTION_LINK),
     }
     return render(request, "connections/list.html", context)
@@ -49,7 +50,8 @@ def connections(request: OrganizationRequest) -> HttpResponse:
 def verify_many(request: OrganizationRequest) -> HttpResponse:
     """First what would be verified and what would not; with `confirm`, it is asked for."""
     chosen = _chosen(request)
-    able = [each for each in chosen if each.is_live and rights_of(request.actor, each).manage]
+    actor = _known(request)
+    able = [each for each in chosen if each.is_live and may_mend(actor, each)]
     if not chosen:
         messages.warning(request, "Tick the connections you want to verify first.")
         return to(request, "connections")
@@ -67,6 +69,13 @@ def verify_many(request: OrganizationRequest) -> HttpResponse:
     word = "connection is" if len(able) == 1 else "connections are"
     messages.success(request, f"{len(able)} {word} being verified.")
     return to(request, "connections")
+
+
+def _known(request: OrganizationRequest) -> Actor:
+    """The actor with the teams they administer, where these decide what they may do."""
+    if allows(request.actor, Permission.CONNECTION_MANAGE):
+        return request.actor
+    return present(request.actor)
 
 
 def _chosen(request: OrganizationRequest) -> list[Connection]:

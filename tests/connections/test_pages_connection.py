@@ -251,6 +251,40 @@ class TestVerifySeveral:
         with works.inside():
             assert Verification.objects.count() == 1
 
+    @pytest.mark.parametrize("by_grant", [True, False])
+    def test_who_may_mend_some_ticks_and_verifies_those(
+        self, by_grant: bool, works: Works, connection: Connection
+    ) -> None:
+        client = reader(works, connection, "reader" if by_grant else "admin")
+        with works.inside():
+            Connection.objects.create(
+                connector="bitbucket-cloud",
+                method="api-token",
+                name="Everybody's",
+                account_id="o",
+                account_name="O",
+                account_kind="user",
+                granted_by_name="Zoe",
+                state="active",
+            )
+            chosen = {"selected": list(Connection.objects.values_list("id", flat=True))}
+            if by_grant:
+                granter = User.objects.get(email=READER)
+                Connection.objects.filter(id=connection.id).update(granted_by_id=granter.id)
+        assert "Verify the ticked ones" in text(client.get(BASE))
+        page = text(client.post(BASE + "verify", chosen))
+        assert "Verify 1 connection" in page and "These will be left out" in page
+        client.post(BASE + "verify", chosen | {"confirm": "1"})
+        with works.inside():
+            assert [v.connection_id for v in Verification.objects.all()] == [connection.id]
+
+    def test_who_may_mend_none_has_nothing_to_tick(
+        self, works: Works, connection: Connection
+    ) -> None:
+        page = text(reader(works, connection).get(BASE))
+
+        assert "Pay" in page and "Verify the ticked ones" not in page
+
     def test_nothing_ticked_is_said(self, alice: Client) -> None:
         answer = alice.post(BASE + "verify", follow=True)
 
@@ -290,23 +324,6 @@ class TestWhatTheVendorSaid:
             page = text(alice.get(base_of(connection) + tab))
             assert bad not in page and 'href="javascript:' not in page
         assert bad not in text(alice.get(BASE))
-
-    def test_the_record_folds_what_happens_often(
-        self, alice: Client, works: Works, connection: Connection
-    ) -> None:
-        with works.inside():
-            for _ in range(14):
-                _record(works, connection)
-        page = text(alice.get(base_of(connection)))
-
-        assert "Token renewed 14 times" in page
-        assert text(alice.get(base_of(connection) + "record")).count("renewed the token of") == 14
-        with works.inside():
-            assert AuditEvent.objects.filter(subject_id=connection.id).count() == 14
-
-
-def _record(works: Works, connection: Connection) -> None:
-    audit.record(audit.Action.TOKEN_REFRESHED, actor=works.alice, subject=connection)
 
 
 def test_the_repository_list_filters_and_pages(alice: Client, works: Works, vendor: Vendor) -> None:
