@@ -129,9 +129,9 @@ class ConnectionList:
 def connection_list(*, slug: str, wish: Wish, cursor: str, details: bool) -> ConnectionList:
     """The page of connections that the wish and the cursor name.
 
-    `details` shows the account; readers of a team's connection see name and state only.
+    `details` shows and finds the account; readers of a team's connection see name and state only.
     """
-    window = cursors.page(shown(wish), by=ORDERS[wish.sort], cursor=cursor)
+    window = cursors.page(shown(wish, details=details), by=ORDERS[wish.sort], cursor=cursor)
     teams = dict(Team.objects.order_by("name").values_list("id", "name"))
     base = reverse("connections", args=[slug])
     return ConnectionList(
@@ -155,12 +155,16 @@ def _team_options(teams: Mapping[UUID, str]) -> list[tuple[str, str]]:
     ]
 
 
-def wanted(wish: Wish) -> QuerySet[Any, Any]:
-    """The rows that fit, unsorted; search takes `%` and `_` as themselves (X24)."""
+def wanted(wish: Wish, *, details: bool) -> QuerySet[Any, Any]:
+    """The rows that fit, unsorted; search takes `%` and `_` as themselves (X24).
+
+    An account is found only where `details` or the organization's default shows it.
+    """
     rows: QuerySet[Any, Any] = Connection.objects.filter(_state(wish.state))
     if wish.search:
         found = Q(name__icontains=wish.search) | Q(labels__contains=[wish.search])
-        rows = rows.filter(found | Q(account_name__icontains=wish.search))
+        account = Q(account_name__icontains=wish.search)
+        rows = rows.filter(found | (account if details else account & Q(team_id=None)))
     if wish.connector:
         rows = rows.filter(connector=wish.connector)
     if wish.team:
@@ -170,9 +174,9 @@ def wanted(wish: Wish) -> QuerySet[Any, Any]:
     return rows
 
 
-def shown(wish: Wish) -> QuerySet[Any, Any]:
+def shown(wish: Wish, *, details: bool = False) -> QuerySet[Any, Any]:
     """The rows with every column that a line needs, so that a page is one question."""
-    rows: QuerySet[Any, Any] = wanted(wish)
+    rows: QuerySet[Any, Any] = wanted(wish, details=details)
     rows = rows.annotate(
         lack=last_lack(),
         found=_Counted(rows.order_by().values("id")[: COUNT_UP_TO + 1]),

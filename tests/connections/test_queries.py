@@ -152,6 +152,21 @@ def test_a_label_is_found_by_filter_and_by_search(works: Works) -> None:
     assert names(listed(works, q="staging")) == ["two"]
 
 
+def test_a_search_finds_no_account_that_the_list_hides(works: Works) -> None:
+    make(works, "theirs")
+    default = make(works, "default")
+    with works.inside():
+        Connection.objects.filter(id=default.id).update(team_id=None)
+
+        def found(*, details: bool) -> list[tuple[str, str]]:
+            wish = Wish(search="dan")
+            shown = connection_list(slug="acme", wish=wish, cursor="", details=details)
+            return [(row.name, row.account) for row in shown.rows]
+
+        assert found(details=True) == [("default", "Dana"), ("theirs", "Dana")]
+        assert found(details=False) == [("default", "Dana")]
+
+
 @pytest.mark.parametrize("sort", sorted(ORDERS))
 def test_walking_there_and_back_meets_every_row_once(works: Works, sort: str) -> None:
     for number in range(120):
