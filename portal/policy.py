@@ -57,6 +57,24 @@ class Permission(StrEnum):
 
 
 P = Permission
+# As in "Your role does not let you …".
+DEEDS: dict[Permission, str] = {
+    P.ORGANIZATION_VIEW: "see this organization",
+    P.ORGANIZATION_EDIT: "change the settings of this organization",
+    P.ORGANIZATION_TRANSFER: "give this organization to somebody else",
+    P.MEMBER_VIEW: "see who is a member",
+    P.MEMBER_INVITE: "invite people",
+    P.MEMBER_EDIT: "change or remove members",
+    P.TEAM_EDIT: "change teams",
+    P.CONNECTION_VIEW: "see connections",
+    P.CONNECTION_LINK: "link connections",
+    P.CONNECTION_MEND: "verify or sync this connection, or link it again",
+    P.CONNECTION_MANAGE: "edit, pause or revoke this connection",
+    P.CONSUMER_EDIT: "register or change OAuth consumers",
+    P.SERVICE_KEY_VIEW: "see service keys",
+    P.SERVICE_KEY_EDIT: "make or change service keys",
+    P.AUDIT_VIEW: "read the record",
+}
 _READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
 _MEMBER = _READ | {P.CONNECTION_LINK}
 _MANAGER = _MEMBER | {
@@ -154,8 +172,13 @@ def authorize(
     """
     now = actor if actor.kind != "person" else present(actor)
     if not allows(now, permission, team_id=team_id, granted_by=granted_by):
-        raise PermissionDenied(f"This needs the permission {permission}.")
+        raise refusal(permission)
     return now
+
+
+def refusal(permission: Permission) -> PermissionDenied:
+    """What a person reads whose role lacks this permission; the page adds who can change that."""
+    return PermissionDenied(f"Your role does not let you {DEEDS[permission]}.")
 
 
 def present(actor: Actor) -> Actor:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, PendingLink
 from connections.queries.connection import ConnectionPage, connection_page
-from portal.policy import Permission, allows
+from portal.policy import Permission, allows, refusal
 from portal.requests import OrganizationRequest
 
 P = ParamSpec("P")
@@ -38,7 +38,7 @@ def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
             request: OrganizationRequest, /, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponse:
             if not allows(request.actor, permission):
-                raise PermissionDenied(f"This needs the permission {permission}.")
+                raise refusal(permission)
             return view(request, *args, **kwargs)
 
         return inner

@@ -282,4 +282,5 @@ def frame(
         "manifest": manifest,
         "steps": linking.steps(pending, request.organization.slug, step),
         "relink": pending.relink,
+        "may_register": request.actor.may(Permission.CONSUMER_EDIT),
     }

@@ -295,6 +295,20 @@ def test_a_link_is_its_beginners_alone(works: Works) -> None:
         assert colleague.get(steps + step).status_code == 404
 
 
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER])
+def test_the_consumers_page_is_offered_to_who_may_open_it(works: Works, role: Role) -> None:
+    client = signed_in(works.person("kim@acme.example", "Kim", role))
+    steps, there = begun(client), 'href="/o/acme/settings/consumers/"'
+    how = text(client.get(steps + "how"))
+    with works.inside():
+        PendingLink.objects.update(stage="failed", error="misconfigured")
+    trouble = text(client.get(steps + "check"))
+
+    offered = role == Role.ADMIN
+    assert ((there in how), (there in trouble)) == (offered, offered)
+    assert "button--primary" in trouble
+
+
 def test_an_auditor_cannot_begin(works: Works) -> None:
     auditor = signed_in(works.person("aud@acme.example", "Aud", Role.AUDITOR))
 

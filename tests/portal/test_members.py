@@ -11,7 +11,7 @@ from django.urls import reverse
 from portal import people, queries, teams
 from portal.audit import Action
 from portal.models import Membership, Team
-from portal.policy import Role, TeamRole
+from portal.policy import DEEDS, Permission, Role, TeamRole
 from portal.refused import Impossible
 from tests.cases import Cast, recorded
 from tests.factories import make_user
@@ -75,6 +75,24 @@ class TestWhoSeesWhat:
         refused = recorded(cast, Action.ACCESS_REFUSED, cast.acme)
         assert refused.actor_name == "Bob"
         assert refused.details["page"] == "o/<slug:organization_slug>/teams/new/"
+
+    @pytest.mark.parametrize(
+        ("name", "page", "words", "who"),
+        [
+            ("bob", "member_invite", "invite people", "An owner or an admin of Acme"),
+            ("ada", "organization_transfer", "give this organization", "An owner of Acme"),
+        ],
+    )
+    def test_a_refusal_says_what_is_missing_and_who_can_change_it(
+        self, cast: Cast, name: str, page: str, words: str, who: str
+    ) -> None:
+        answer = cast.client(name).post(url(page), FORMS[page]).content.decode()
+
+        assert f"Your role does not let you {words}" in answer
+        assert f"{who} can change your role." in answer
+
+    def test_every_permission_has_words(self) -> None:
+        assert set(DEEDS) == set(Permission)
 
     def test_T02_an_id_from_next_door_does_not_exist(self, cast: Cast) -> None:
         foreign = cast.membership("mallory", cast.globex).id
