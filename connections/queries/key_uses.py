@@ -132,6 +132,7 @@ def told(use: Any) -> str:
 def _granted(since: datetime) -> QuerySet[Lease]:
     """The tokens handed out by the key and of the connection of a use, since then."""
     found: QuerySet[Lease] = Lease.objects.filter(
+        ~Exists(Lease.objects.filter(takes_back=OuterRef("id"))),
         connection_id=OuterRef("connection_id"),
         service_key_id=OuterRef("service_key_id"),
         outcome=LeaseOutcome.GRANTED,
@@ -147,7 +148,9 @@ def _tokens(since: datetime) -> RawSQL:
         " WHERE l.organization_id = connections_keyuse.organization_id"
         " AND l.connection_id = connections_keyuse.connection_id"
         " AND l.service_key_id = connections_keyuse.service_key_id"
-        " AND l.outcome = %s AND l.at >= %s LIMIT %s) AS counted",
+        " AND l.outcome = %s AND l.at >= %s AND NOT EXISTS (SELECT FROM connections_lease AS b"
+        " WHERE b.organization_id = l.organization_id AND b.takes_back = l.id)"
+        " LIMIT %s) AS counted",
         [LeaseOutcome.GRANTED.value, since, COUNT_UP_TO + 1],
         output_field=IntegerField(),
     )
