@@ -21,6 +21,8 @@ from connections.views.linking import frame
 from portal.refusals import record_refusal
 from portal.requests import OrganizationRequest, SignedInRequest
 
+SIGNED_OUT = "You were signed out meanwhile. Nothing was linked. Sign in and start once more."
+
 
 @login_not_required
 @require_GET
@@ -33,6 +35,7 @@ def callback(request: SignedInRequest, connector: str) -> HttpResponse:
         raise Http404
     response: HttpResponse
     if not request.user.is_authenticated:
+        messages.warning(request, SIGNED_OUT)
         response = SeeOther(reverse("account_login"))
     else:
         response = _answered(request, connector)

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from connections.models import Connection, Consumer, PendingLink
+from connections.views.arriving import SIGNED_OUT
 from portal.models import Membership, User
 from portal.policy import Role
 from tests.abuse.browsers import (
@@ -71,6 +72,7 @@ class TestState:
             response = alice.back(query)
         if who == "O08-signed-out":
             assert (response.status_code, response["Location"]) == (303, reverse("account_login"))
+            assert SIGNED_OUT in alice.client.get(response["Location"]).content.decode()
         else:
             assert response.status_code == 400
             assert refusals()
