@@ -58,17 +58,23 @@ def verify_many(request: OrganizationRequest) -> HttpResponse:
     if request.POST.get("confirm") != "1":
         context = {"able": able, "skipped": [each for each in chosen if each not in able]}
         return render(request, "connections/verify_many.html", context)
-    try:
-        for connection in able:
-            verify.request(actor=request.actor, connection=connection)
-    except FlowProblem as problem:
-        messages.error(request, problem.message)
-        return to(request, "connections")
     if not able:
         raise PermissionDenied("None of these connections is yours to verify.")
+    _start(request, able)
+    return to(request, "connections")
+
+
+def _start(request: OrganizationRequest, able: list[Connection]) -> None:
+    """As many as the pace allows are under way, and the person reads how many."""
+    for started, connection in enumerate(able):
+        try:
+            verify.request(actor=request.actor, connection=connection)
+        except FlowProblem as problem:
+            done = f"{started} of {len(able)} are being verified, the rest are not. "
+            messages.error(request, (done if started else "") + problem.message)
+            return
     word = "connection is" if len(able) == 1 else "connections are"
     messages.success(request, f"{len(able)} {word} being verified.")
-    return to(request, "connections")
 
 
 def _known(request: OrganizationRequest) -> Actor:

@@ -9,10 +9,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from connections.flows import pace
 from connections.models import Connection, Credential, SyncRun, Verification, Workspace
 from connections.urls import CONNECTION
-from portal import audit, roles
-from portal.models import AuditEvent, Team, TeamMembership, User
+from portal import roles
+from portal.models import Team, TeamMembership, User
 from portal.policy import Role
 from tests.connections.pages import BASE, base_of, linked, refused, signed_in, text
 from tests.vendor import Vendor
@@ -284,6 +285,32 @@ class TestVerifySeveral:
         page = text(reader(works, connection).get(BASE))
 
         assert "Pay" in page and "Verify the ticked ones" not in page
+
+    def test_the_pace_limit_says_how_many_were_started(
+        self, alice: Client, works: Works, connection: Connection
+    ) -> None:
+        with works.inside():
+            for number in range(2):
+                Connection.objects.create(
+                    connector="bitbucket-cloud",
+                    method="api-token",
+                    name=f"Acme {number}",
+                    team_id=connection.team_id,
+                    account_id=f"{number}",
+                    account_name="O",
+                    account_kind="user",
+                    granted_by_name="Zoe",
+                    state="active",
+                )
+            for _ in range(119):
+                pace.keep("verify", works.alice)
+            chosen = {"selected": list(Connection.objects.values_list("id", flat=True))}
+        page = text(alice.post(BASE + "verify", chosen | {"confirm": "1"}, follow=True))
+
+        assert "1 of 3 are being verified, the rest are not." in page
+        assert "Try again in" in page
+        with works.inside():
+            assert Verification.objects.count() == 1
 
     def test_nothing_ticked_is_said(self, alice: Client) -> None:
         answer = alice.post(BASE + "verify", follow=True)
