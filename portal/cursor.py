@@ -55,12 +55,15 @@ def page(query: QuerySet[T], *, by: Sequence[str], cursor: str = "", size: int =
     )
 
 
-def link(request: HttpRequest, cursor: str) -> str:
-    """This page's address with its filters and another cursor; nothing for an empty cursor."""
+def link(request: HttpRequest, cursor: str, name: str = "cursor") -> str:
+    """This page's address with its filters and another cursor; nothing for an empty cursor.
+
+    `name` is the parameter, for a page with more than one list.
+    """
     if not cursor:
         return ""
     query = request.GET.copy()
-    query["cursor"] = cursor
+    query[name] = cursor
     return f"?{query.urlencode()}"
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from connections.explain import explain
-from connections.models import Outcome, RunState
+from connections.models import Connection, Outcome, RunState
+from connections.queries import attempts
+from connections.queries.attempts import Renewal
 from portal import cursor as cursors, phrases
 from portal.audit import Action
 from portal.models import AuditEvent
+from portal.policy import SYSTEM
 
 ACTIONS = {action.value: action for action in Action}
 ICONS = {
@@ -30,7 +35,6 @@ ICONS = {
     Action.CONNECTION_REVOKED: "unlink",
     Action.WORKSPACES_CHOSEN: "folders",
     Action.CREDENTIAL_REPLACED: "key",
-    Action.TOKEN_REFRESHED: "refresh",
     Action.VERIFICATION_REQUESTED: "shield-check",
     Action.VERIFICATION_FINISHED: "shield-check",
     Action.DRIFT_FOUND: "activity",
@@ -81,23 +85,34 @@ class Happening:
     url: str = ""
 
 
-def time_line(connection_id: UUID, *, product: str, limit: int = 25) -> list[Happening]:
-    """What happened to this connection, newest first, its refreshes folded into one line."""
-    events = AuditEvent.objects.filter(subject_id=connection_id).order_by("-sequence")
-    return told(events[: limit * 4], product=product)[:limit]
+def time_line(connection: Connection, *, product: str, limit: int = 25) -> list[Happening]:
+    """What happened to this connection, newest first: its record and its renewals."""
+    events = AuditEvent.objects.filter(subject_id=connection.id).order_by("-sequence")[:limit]
+    lines = [_line(event, product) for event in events]
+    renewed = [_renewed(each) for each in attempts.story(connection, product)]
+    return list(islice(_by_time(lines, renewed), limit))
 
 
 def news(*, limit: int = 8) -> list[Happening]:
     """What happened to connections of the organization, newest first."""
     events = AuditEvent.objects.filter(subject_kind="connection").order_by("-sequence")
-    return told(events[: limit * 4], product="the vendor", names=True)[:limit]
+    return [_line(event, "the vendor") for event in events[:limit]]
+
+
+def _by_time(*lines: Sequence[Any]) -> Any:
+    """Lines of several kinds as one story; the order within each kind stays."""
+    return merge(*lines, key=attrgetter("at"), reverse=True)
+
+
+def _renewed(renewal: Renewal) -> Happening:
+    return Happening(renewal.icon, renewal.tone, renewal.title, renewal.at, renewal.line)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLine:
-    """One row of the record, with what was noted beside it."""
+    """One row of the record, with what was noted beside it; renewals have no number."""
 
-    sequence: int
+    sequence: int | None
     at: datetime
     actor: str
     deed: str
@@ -113,18 +128,42 @@ class ConnectionRecord:
     next: str
 
 
-def connection_record(request: HttpRequest, connection_id: UUID, product: str) -> ConnectionRecord:
-    """A page of everything on record about the connection, newest first."""
-    events = AuditEvent.objects.filter(subject_id=connection_id)
+def connection_record(
+    request: HttpRequest, connection: Connection, product: str
+) -> ConnectionRecord:
+    """A page of everything on record about the connection, with the renewals of that time."""
+    events = AuditEvent.objects.filter(subject_id=connection.id)
     found = cursors.page(events, by=("-sequence",), cursor=request.GET.get("cursor", ""))
+    renewed = attempts.story(
+        connection,
+        product,
+        after=found.rows[-1].at if found.next else None,
+        until=_at_before(events, found.rows[0]) if found.previous else None,
+    )
+    lines = [_record_line(event) for event in found.rows]
     return ConnectionRecord(
-        lines=[_record_line(event, product) for event in found.rows],
+        lines=list(_by_time(lines, [_renewal_line(each) for each in renewed])),
         previous=cursors.link(request, found.previous),
         next=cursors.link(request, found.next),
     )
 
 
-def _record_line(event: AuditEvent, product: str) -> RecordLine:
+def _at_before(events: QuerySet[AuditEvent], first: AuditEvent) -> datetime | None:
+    """When the last event of the page before was: what came after it is told there."""
+    newer = events.filter(sequence__gt=first.sequence).order_by("sequence")
+    return newer.values_list("at", flat=True).first()
+
+
+def _renewal_line(renewal: Renewal) -> RecordLine:
+    if renewal.since:
+        times = phrases.plural(len(renewal.attempts), "time")
+        details = [("renewed", times), ("since", phrases.absolute(renewal.since))]
+    else:
+        details = [(label.lower(), value) for label, value in renewal.last.facts]
+    return RecordLine(None, renewal.at, SYSTEM.name, renewal.title, details, "", "")
+
+
+def _record_line(event: AuditEvent) -> RecordLine:
     action = ACTIONS.get(event.action)
     return RecordLine(
         sequence=event.sequence,
@@ -143,24 +182,6 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}: {_shown(each)}" for name, each in value.items())
     return "none" if value in (None, "") else str(value)[:300]
-
-
-def told(events: Iterable[AuditEvent], *, product: str, names: bool = False) -> list[Happening]:
-    """Events as lines; a row of refreshes of one connection is one line with their number."""
-    lines = []
-    for (is_refresh, _), run in groupby(events, key=_alike):
-        group = list(run)
-        if is_refresh and len(group) > 1:
-            times = phrases.plural(len(group), "time")
-            what = f"Token of {group[0].subject_name}" if names else "Token"
-            lines.append(Happening("refresh", "plain", f"{what} renewed {times}", group[0].at))
-        else:
-            lines.extend(_line(event, product) for event in group)
-    return lines
-
-
-def _alike(event: AuditEvent) -> tuple[bool, UUID | None]:
-    return event.action == Action.TOKEN_REFRESHED, event.subject_id
 
 
 def _line(event: AuditEvent, product: str) -> Happening:

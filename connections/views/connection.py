@@ -14,6 +14,7 @@ from connections.flows.lifecycle import preview_revoke
 from connections.forms import SettingsForm
 from connections.models import ConnectionState
 from connections.queries import credential as credentials
+from connections.queries.attempts import renewals
 from connections.queries.connection import ConnectionPage
 from connections.queries.key_uses import blast_of, used_by
 from connections.queries.record import connection_record, time_line
@@ -35,7 +36,7 @@ def overview(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     page = tab_of(request, connection_id, "connection")
     context = {
         "page": page,
-        "time_line": time_line(connection_id, product=page.product, limit=TIME_LINE)
+        "time_line": time_line(page.connection, product=page.product, limit=TIME_LINE)
         if page.rights.details
         else [],
         "workspaces": [w for w in workspaces_of(connection_id) if w.selected],
@@ -74,7 +75,11 @@ def verification(request: OrganizationRequest, connection_id: UUID) -> HttpRespo
 def credential(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     """Facts about the sealed secret, and how to replace it; never a value."""
     page = tab_of(request, connection_id, "connection_credential")
-    context = {"page": page, "shown": credentials.credential_tab(page.connection, page.manifest)}
+    context = {
+        "page": page,
+        "shown": credentials.credential_tab(page.connection, page.manifest),
+        "renewals": renewals(request, page.connection, page.product),
+    }
     return render(request, "connections/connection/credential.html", context)
 
 
@@ -130,7 +135,7 @@ def sync(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
 def record(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     """Everything on record about this connection, page by page."""
     page = tab_of(request, connection_id, "connection_record")
-    context = {"page": page, "shown": connection_record(request, connection_id, page.product)}
+    context = {"page": page, "shown": connection_record(request, page.connection, page.product)}
     return render(request, "connections/connection/record.html", context)
 
 

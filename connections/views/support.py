@@ -25,5 +25,5 @@ def connections(request: OrganizationRequest) -> HttpResponse:
 @support_look_required
 def connection(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     """Why did it break, since when, who must act: from one page, without a secret."""
-    context = {"shown": support_page(connection_id)}
+    context = {"shown": support_page(request, connection_id)}
     return render(request, "connections/support/connection.html", context)
