@@ -92,7 +92,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys((f"platform_{name}" for name in TOLD), OPERATOR),
     **dict.fromkeys((f"chat_channel{end}" for end in CHAT), P.ORGANIZATION_EDIT),
     **dict.fromkeys(("consumers", "consumer"), P.CONSUMER_EDIT),
-    **dict.fromkeys(("service_keys", "service_key"), P.SERVICE_KEY_VIEW),
+    **dict.fromkeys(("service_keys", "service_key", "connection_leases"), P.SERVICE_KEY_VIEW),
     **dict.fromkeys(
         (
             *("service_key_new", "service_key_edit", "service_key_freeze", "service_key_thaw"),

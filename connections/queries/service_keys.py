@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from connections.models import (
-    Connection,
-    KeyScope,
-    KeyUse,
-    Lease,
-    LeaseOutcome,
-    ServiceKey,
-)
-from connections.queries import products
-from connections.queries.key_uses import RECENT, counted
+from connections.models import Connection, KeyScope, ServiceKey
+from connections.queries import leases, products
+from connections.queries.key_uses import GOT, TouchedPage, touched_by
+from connections.queries.leases import LeasePage
 from portal import cursor as cursors
 from portal.phrases import plural
 from portal.templatetags.portal import when
 
 STATES: Final = {"": "Live keys", "frozen": "Frozen", "ended": "Expired or revoked", "all": "All"}
-MOST_TOUCHED: Final = 200
 SCOPES: Final = {scope.value: scope.label for scope in KeyScope}
 BRIEFLY: Final = {
     KeyScope.READ.value: "facts",
@@ -147,106 +137,31 @@ def reach(key: ServiceKey) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
-    """A connection that a key asked for, with how often it got a token lately."""
-
-    id: UUID
-    name: str
-    last_at: datetime
-    count: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseLine:
-    lease: Lease
-    connection: str
-    outcome: str
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
 class KeyPage:
     key: ServiceKey
     how: State
     may: list[str]
     reach: str
     only: list[Any]
-    touched: list[Touched]
-    leases: list[LeaseLine]
-    previous: str
-    next: str
-    outcome: str
-    outcomes: list[tuple[str, str]]
-    connection: str
+    touched: TouchedPage
+    got_options: list[tuple[str, str]]
+    leases: LeasePage
 
     @property
     def touched_count(self) -> str:
         """How many connections it asked for lately, in words."""
-        words = plural(len(self.touched), "connection")
-        return f"{words} or more" if len(self.touched) >= MOST_TOUCHED else words
-
-    @property
-    def is_filtered(self) -> bool:
-        return bool(self.outcome or self.connection)
+        return plural(self.touched.of_all, "connection")
 
 
 def key_page(request: HttpRequest, key: ServiceKey) -> KeyPage:
     """One key: what it may, what it used in 30 days, and a page of its leases."""
-    outcome, connection = request.GET.get("outcome", ""), request.GET.get("connection", "")
-    page = cursors.page(
-        _leases(key, outcome, connection),
-        by=("-at", "-id"),
-        cursor=request.GET.get("cursor", ""),
-    )
-    touched = touched_by(key)
-    names: dict[Any, str] = {each.id: each.name for each in touched}
-    names |= _names({lease.connection_id for lease in page.rows} - names.keys())
     return KeyPage(
         key=key,
         how=state_of(key),
         may=may(key),
         reach=reach(key),
         only=list(Connection.objects.filter(id__in=key.connections).order_by("name")),
-        touched=touched,
-        leases=[_line(lease, names) for lease in page.rows],
-        previous=cursors.link(request, page.previous),
-        next=cursors.link(request, page.next),
-        outcome=outcome,
-        outcomes=[("", "Any outcome"), *LeaseOutcome.choices],
-        connection=connection,
+        touched=touched_by(request, key),
+        got_options=list(GOT.items()),
+        leases=leases.of_key(request, key),
     )
-
-
-def _leases(key: ServiceKey, outcome: str, connection: str) -> QuerySet[Lease]:
-    found: QuerySet[Lease] = Lease.objects.filter(service_key_id=key.id)
-    if outcome:
-        if outcome not in LeaseOutcome.values:
-            raise BadRequest("There is no such outcome.")
-        found = found.filter(outcome=outcome)
-    if connection:
-        try:
-            found = found.filter(connection_id=UUID(connection))
-        except ValueError:
-            raise BadRequest("There is no such connection.") from None
-    return found
-
-
-def _line(lease: Lease, names: Mapping[Any, str]) -> LeaseLine:
-    granted = lease.outcome == LeaseOutcome.GRANTED
-    name = names.get(lease.connection_id) or f"Unknown: {lease.asked}"
-    return LeaseLine(lease, name, lease.get_outcome_display(), "good" if granted else "warning")
-
-
-def _names(ids: set[Any]) -> dict[Any, str]:
-    return dict(Connection.objects.filter(id__in=ids - {None}).values_list("id", "name"))
-
-
-def touched_by(key: ServiceKey, within: timedelta = RECENT) -> list[Touched]:
-    """The connections that the key asked for lately, the last one first."""
-    uses = KeyUse.objects.filter(service_key_id=key.id, last_at__gte=timezone.now() - within)
-    found = list(uses.order_by("-last_at").values_list("connection_id", "last_at")[:MOST_TOUCHED])
-    names = _names({connection_id for connection_id, _ in found})
-    counts = counted(Lease.objects.filter(service_key_id=key.id), "connection_id", within)
-    return [
-        Touched(each, names.get(each, ""), last_at, counts.told(each)) for each, last_at in found
-    ]
