@@ -128,11 +128,14 @@ def _settle(behind: Behind) -> None:
     if finding == ASK_AGAIN:
         _ask_again(mark.credential_id)
         return
-    HeldBack.objects.create(connection_id=mark.connection_id, name=mark.name, because=finding)
+    held = HeldBack.objects.create(
+        connection_id=mark.connection_id, name=mark.name, because=finding
+    )
     connection = Connection.objects.filter(id=mark.connection_id).first()
     if connection is None:
-        telling.lost_by_restore(mark.connection_id, mark.name)
+        telling.lost_by_restore(held)
         return
+    telling.held_back(connection, held)  # first: one notice says all that follows from it
     if finding == Because.REVOKED:
         connection.paused_at = connection.paused_at or clock.now()
         connection.save(update_fields=["paused_at"])
@@ -142,7 +145,6 @@ def _settle(behind: Behind) -> None:
     audit.record(
         audit.Action.CONNECTION_HELD_BACK, actor=SYSTEM, subject=connection, because=finding
     )
-    telling.held_back(connection, Because(finding).label)
 
 
 def _ask_again(credential_id: UUID) -> None:

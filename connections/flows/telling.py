@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from connections import registry
 from connections.flows import told_kinds as kinds
-from connections.models import Breaker, Connection, SyncRun, Verification
+from connections.models import Breaker, Connection, Credential, HeldBack, SyncRun, Verification
 from portal import notices, tenancy
 from portal.models import Notice, Organization
 from portal.phrases import plural
@@ -40,17 +40,23 @@ class Named:
 
 def refused(connection: Connection) -> None:
     """The vendor refused the credential once; we look again before we believe it."""
-    _tell(kinds.REFUSED, connection, page="connection")
+    if not _is_told_of_restore(connection):
+        _tell(kinds.REFUSED, connection, page="connection")
 
 
 def needs_link(connection: Connection) -> None:
-    """It is believed: the grant is gone, and only a new link helps."""
+    """It is believed: the grant is gone, and only a new link helps.
+
+    Of what a restore left behind people were asked that already.
+    """
     notices.resolve(_cause(kinds.REFUSED, connection))
-    _tell(kinds.NEEDS_LINK, connection, page="connection")
+    if not _is_told_of_restore(connection):
+        _tell(kinds.NEEDS_LINK, connection, page="connection")
 
 
 def recovered(connection: Connection) -> None:
     """It works again; who had been told of the trouble is told that."""
+    restored(connection)
     causes = [_cause(kind, connection) for kind in (kinds.REFUSED, kinds.NEEDS_LINK)]
     for at_fault in (connection.id, connection.consumer_id, connection.connector):
         causes.append(stop_cause(at_fault))
@@ -145,27 +151,56 @@ def quarantine_over(connection: Connection) -> None:
 # ── After a restored backup ───────────────────────────────────────────────────────────────────
 
 
-def held_back(connection: Connection, because: str) -> None:
+def held_back(connection: Connection, held: HeldBack) -> None:
     """The restored backup is older than this connection's credential, which is not used."""
-    _tell(kinds.RESTORED, connection, page="connection", body=f"{because}. Link it again.")
+    _forget_restores(connection.id)
+    _tell(
+        kinds.RESTORED,
+        connection,
+        page="connection",
+        dedupe=_of_restore(held),
+        body=f"{held.get_because_display()}. Link it again.",
+    )
 
 
-def lost_by_restore(connection_id: UUID, name: str) -> None:
+def lost_by_restore(held: HeldBack) -> None:
     """The connection was made after the backup that was restored; only its name is known."""
+    _forget_restores(held.connection_id)
     notices.tell(
         kinds.RESTORED,
-        subject=Named(connection_id, name),
+        subject=Named(held.connection_id, held.name),
         audience=notices.who_may(Permission.CONNECTION_MANAGE),
-        dedupe=f"{kinds.RESTORED}:{connection_id}",
+        dedupe=_of_restore(held),
         url=_page("connections"),
-        title=f"{name} is missing after a restore",
-        body="It was linked after the backup was made. Link it again to have it back.",
+        title=f"{held.name} is missing after a restore",
+        body="It was linked after the backup was made. Link one of the same name to have it back.",
     )
 
 
 def restored(connection: Connection) -> None:
-    """It was linked again, or its credential turned out to be good."""
-    notices.recovered(_cause(kinds.RESTORED, connection), kind=kinds.RECOVERED)
+    """What a restore left behind is over with another credential, or for what was missing with
+    another connection of its name; names are never used twice."""
+    credentials = Credential.objects.filter(connection_id=connection.id, replaced_at=None)
+    if not credentials.exclude(quarantined_at=None).exists():
+        theirs = Q(subject_id=connection.id) | Q(subject_name=connection.name)
+        _recovered(Q(kind=kinds.RESTORED) & theirs)
+
+
+def _of_restore(held: HeldBack) -> str:
+    """The cause; a later restore is another one."""
+    return f"{kinds.RESTORED}:{held.id}"
+
+
+def _forget_restores(connection_id: UUID) -> None:
+    """What an earlier restore left behind is told anew."""
+    earlier = Notice.objects.filter(kind=kinds.RESTORED, subject_id=connection_id, resolved_at=None)
+    for cause in list(earlier.values_list("dedupe", flat=True)):
+        notices.resolve(cause)
+
+
+def _is_told_of_restore(connection: Connection) -> bool:
+    told = Notice.objects.filter(kind=kinds.RESTORED, subject_id=connection.id, resolved_at=None)
+    return bool(told.exists())
 
 
 # ── A vendor in trouble ───────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connections import high_water
 from connections.errors import ReauthorizationRequired
-from connections.flows import refresh, restore
+from connections.flows import refresh, restore, told_kinds
 from connections.high_water import Mark
 from connections.models import (
     Connection,
@@ -28,7 +28,7 @@ from connections.queries import restores
 from portal import audit, roles, tenancy
 from portal.models import AuditEvent, Notice, User
 from portal.policy import Role
-from tests.connections.ways import link_by_consent
+from tests.connections.ways import a_team, again, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -225,6 +225,77 @@ class TestRestoring:
         with works.inside():
             Connection.objects.update(linked_at=timezone.now())
         assert settled() == []
+
+
+class TestTelling:
+    """One notice for each connection that a restore left behind, until it is linked again."""
+
+    def test_a_token_that_ended_is_told_of_once(self, works: Works, linked: Connection) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        with roles.using_role("worker"), works.inside():
+            Credential.objects.update(expires_at=timezone.now() - timedelta(hours=22))
+        settled()
+        assert still_open(works) == [told_kinds.RESTORED]
+
+    def test_a_token_that_ends_later_is_not_told_of_again(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        works.drain()
+        with roles.using_role("worker"), works.inside():
+            Credential.objects.update(expires_at=timezone.now())
+        for _ in range(2):
+            works.verify(linked)
+        assert again(works, linked).last_error != ""
+        assert still_open(works) == [told_kinds.RESTORED]
+
+    def test_a_living_token_that_works_does_not_end_it(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        with roles.using_role("worker"), works.inside():
+            Connection.objects.get().failed("unavailable")
+        works.drain()
+        assert again(works, linked).last_error == ""
+        assert still_open(works) == [told_kinds.RESTORED]
+
+    def test_a_new_link_ends_it(self, works: Works, vendor: Vendor, linked: Connection) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        works.drain()
+        now = again(works, linked)
+        link_by_consent(works, vendor, relink=now, consumer_id=now.consumer_id)
+        assert again(works, linked).state == Connection.State.ACTIVE
+        assert still_open(works) == []
+
+    def test_a_later_restore_is_told_again(self, works: Works, linked: Connection) -> None:
+        received_later(works, linked, timedelta(hours=24))
+        settled()
+        (mark,) = high_water.standing()
+        linked_again = timezone.now() + timedelta(seconds=1)
+        high_water.rise([Mark(**{**as_values(mark), "linked_at": linked_again})])
+        settled()
+        with works.inside():
+            found = Notice.objects.filter(kind=told_kinds.RESTORED)
+            assert [one.resolved_at is None for one in found.order_by("opened_at")] == [False, True]
+
+    def test_what_is_missing_ends_with_a_link_of_its_name(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        (mark,) = high_water.standing()
+        high_water.rise([Mark(**{**as_values(mark), "connection_id": uuid4(), "name": "Lost"})])
+        settled()
+        assert still_open(works) == [told_kinds.RESTORED]
+        works.link_by_token(vendor.token("dana-full"), name="Lost", team_id=a_team(works))
+        assert still_open(works) == []
+
+
+def still_open(works: Works) -> list[str]:
+    with works.inside():
+        found = Notice.objects.filter(resolved_at=None).exclude(kind=told_kinds.RECOVERED)
+        return list(found.values_list("kind", flat=True))
 
 
 def as_values(mark: Mark) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def from_a_day_ago(stage: Stage, linked: list[Linked]) -> Part:
         Claim("24 hours: the list is exact", exact, f"{len(held)} of {len(spent)}"),
         Claim("24 hours: what slept goes on", calls["issued"] == len(sleeping), calls["issued"]),
         Claim("24 hours: a link is asked for each", asked == len(spent), asked),
+        Claim("24 hours: and asked for once", asked_twice(stage) == 0, asked_twice(stage)),
         Claim("24 hours: everybody is told within 5 minutes", told == asked, told),
         Claim("24 hours: who must link again is shown so", waiting(stage) == len(spent)),
     ]
@@ -167,6 +168,13 @@ def waiting(stage: Stage) -> int:
     with stage.works.inside():
         needs = Connection.objects.filter(state=Connection.State.NEEDS_REAUTHORIZATION)
         return int(needs.count())
+
+
+def asked_twice(stage: Stage) -> int:
+    """How many notices say for another reason what the restore's own notice has said."""
+    also = (told_kinds.REFUSED, told_kinds.NEEDS_LINK)
+    with roles.using_role("worker"), stage.works.inside():
+        return int(Notice.objects.filter(kind__in=also).count())
 
 
 def notices(stage: Stage) -> tuple[int, int]:
