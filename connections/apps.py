@@ -14,6 +14,7 @@ class ConnectionsConfig(AppConfig):
             "tasks",
             "hooks",
             "chat",
+            "ledgers",
             "flows.told_kinds",
             "flows.expiry",
             "flows.holding",

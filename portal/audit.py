@@ -107,6 +107,7 @@ class Action(StrEnum):
     TWO_STEP_CHANGED = "person.two_step_changed", "changed two-step sign-in"
     SESSIONS_ENDED = "person.sessions_ended", "ended the other sessions"
     OPERATOR_CHANGED = "person.operator_changed", "changed the platform role of"
+    LEDGERS_CHAINED = "record.ledgers_chained", "took up leases and renewals of"
     JOB_TRIED_AGAIN = "job.tried_again", "tried again the job"
     INPUT_LOOKS_SECRET = "input.looks_secret", "kept a pasted secret out of"
 

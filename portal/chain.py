@@ -11,7 +11,7 @@ from datetime import datetime
 from django.core.cache import cache
 from django.utils import timezone
 
-from portal import audit, tenancy
+from portal import audit, ledgers, tenancy
 from portal.models import AuditHead
 
 SHORT = 1000
@@ -34,7 +34,7 @@ def state() -> ChainState:
     head = AuditHead.objects.first()
     length = head.sequence if head else 0
     if length <= SHORT:
-        return verify_now()
+        return _walked(*audit.verify())
     kept = cache.get(_key())
     if kept is None:
         return ChainState(length=length, proven=0, at=None)
@@ -43,20 +43,23 @@ def state() -> ChainState:
 
 
 def verify_now() -> ChainState:
-    """Walk the whole chain and keep the result."""
-    proven, broken = audit.verify()
+    """Walk the whole chain with all that it took up, and keep the result."""
+    found = _walked(*ledgers.verify())
+    if found.length > SHORT:
+        kept = (found.proven, found.at, found.broken_at, found.reason)
+        cache.set(_key(), kept, KEPT_SECONDS)
+    return found
+
+
+def _walked(proven: int, broken: audit.Broken | None) -> ChainState:
     head = AuditHead.objects.first()
-    found = ChainState(
+    return ChainState(
         length=head.sequence if head else 0,
         proven=proven,
         at=timezone.now(),
         broken_at=broken.sequence if broken else None,
         reason=broken.reason if broken else "",
     )
-    if found.length > SHORT:
-        kept = (found.proven, found.at, found.broken_at, found.reason)
-        cache.set(_key(), kept, KEPT_SECONDS)
-    return found
 
 
 def _key() -> str:

@@ -26,6 +26,7 @@ _WITHOUT_SUBJECT = frozenset(
         Action.EMAIL_CHANGED,
         Action.TWO_STEP_CHANGED,
         Action.SESSIONS_ENDED,
+        Action.LEDGERS_CHAINED,
     }
 )
 _ENDINGS = {
@@ -34,6 +35,7 @@ _ENDINGS = {
     Action.SUPPORT_LOOK_ENDED: "stopped looking at this organization",
     Action.ACCESS_REFUSED: "was refused a page",
     Action.ORGANIZATION_TRANSFERRED: "gave the organization to",
+    Action.LEDGERS_CHAINED: "took up what leases and renewals there were",
     Action.INPUT_LOOKS_SECRET: "pasted what looks like a secret; it was not kept",
 }
 _ACTIONS = {action.value: action for action in Action}

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import audit, roles, tenancy
+from portal import ledgers, roles, tenancy
 from portal.models import Organization
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         broken = 0
         for organization_id, slug in chains(options["organization"]):
             with tenancy.acting_for(organization_id), tenancy.transaction():
-                proven, found = audit.verify()
+                proven, found = ledgers.verify()
             if found is None:
                 self.stdout.write(f"{slug}: {proven} entries fit")
             else:
