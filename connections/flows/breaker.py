@@ -101,7 +101,7 @@ def note(
         window = Window(row.window, now=clock.now())
         window.add(organization_id, good=good, refused=refused, faults=faults)
         row.window = window.entries
-        _turn(row, window, good=bool(good), failed=bool(refused or faults))
+        _turn(row, window, good=bool(good), failing=organization_id if refused or faults else None)
 
 
 def _is_watching(connector: str, host: str, organization_id: UUID) -> bool:
@@ -113,14 +113,14 @@ def _is_watching(connector: str, host: str, organization_id: UUID) -> bool:
         return Window(row.window, now=clock.now()).wants(organization_id)
 
 
-def _turn(row: Breaker, window: Window, *, good: bool, failed: bool) -> None:
+def _turn(row: Breaker, window: Window, *, good: bool, failing: UUID | None) -> None:
     now = clock.now()
     if row.state == State.CLOSED:
         because = window.storm()
         if because:
             _open(row, because, now)
     elif row.state == State.OPEN:
-        _probed(row, good=good, failed=failed, now=now)
+        _probed(row, window, good=good, failing=failing)
     elif window.is_failing_again():
         log.error("breaker.opened_again", extra=_named(row))
         row.state, row.probed_at, row.good_probes = State.OPEN, now, 0
@@ -134,15 +134,21 @@ def _open(row: Breaker, because: str, now: datetime) -> None:
     row.probed_at, row.good_probes = now, 0
 
 
-def _probed(row: Breaker, *, good: bool, failed: bool, now: datetime) -> None:
-    """Three good answers in a row, and it begins to close."""
-    if failed:
+def _probed(row: Breaker, window: Window, *, good: bool, failing: UUID | None) -> None:
+    """Three good answers in a row, and it begins to close.
+
+    One organization that fails while others do well breaks no row: its consumer or its people may
+    be the reason. Who did well stays known, so that its failures do not open it again either.
+    """
+    now, settled_at = clock.now(), (row.opened_at or clock.now()) + SETTLES_IN
+    probes = window.since(settled_at)
+    if failing is not None and not probes.suffers_alone(failing):
         row.good_probes = 0
-    elif good and row.opened_at is not None and now - row.opened_at >= SETTLES_IN:
+    elif good and now >= settled_at:
         row.good_probes += 1
     if row.good_probes >= GOOD_PROBES:
         log.warning("breaker.half_open", extra=_named(row))
-        row.state, row.probed_at, row.window = State.HALF_OPEN, now, []
+        row.state, row.probed_at, row.window = State.HALF_OPEN, now, probes.good_only()
         row.rate, row.tokens, row.filled_at = FIRST_RATE, 0.0, now
 
 

@@ -91,9 +91,8 @@ class Window:
         One organization that fails alone while others do well is no incident of the vendor: its
         own consumer or its own people may be the reason, and nobody else is to suffer for it.
         """
-        tallies = self._tallies()
-        suffering = [tally for tally in tallies if tally.suffers]
-        if len(suffering) < 2 and any(t.good and not t.suffers for t in tallies):
+        tallies = self._tallies().values()
+        if _is_one_alone(tallies):
             return ""
         good = sum(tally.good for tally in tallies)
         failing = sum(len(tally.failing) for tally in tallies)
@@ -106,18 +105,42 @@ class Window:
 
     def is_failing_again(self) -> bool:
         """The same, asked while it begins to recover: less is enough."""
-        tallies = self._tallies()
+        tallies = self._tallies().values()
+        if _is_one_alone(tallies):
+            return False
         failing = sum(len(tally.failing) for tally in tallies)
         return failing >= AGAIN and _share(failing, sum(t.good for t in tallies)) >= SHARE
 
-    def _tallies(self) -> list[Tally]:
+    def suffers_alone(self, organization_id: UUID) -> bool:
+        """Whether this organization fails while others do well: that is no sign of an incident."""
+        tallies = self._tallies()
+        own = tallies.get(_short(organization_id))
+        return own is not None and own.suffers and _is_one_alone(tallies.values())
+
+    def since(self, moment: datetime) -> Window:
+        """What came of asking since then."""
+        from_ = moment.timestamp() - BUCKET_SECONDS
+        now = datetime.fromtimestamp(self.now, moment.tzinfo)
+        return Window([entry for entry in self.entries if entry[0] > from_], now=now)
+
+    def good_only(self) -> list[Entry]:
+        """Who did well; the failures are left behind."""
+        return [[second, name, good, [], []] for second, name, good, *_ in self.entries if good]
+
+    def _tallies(self) -> dict[str, Tally]:
         found: dict[str, Tally] = {}
         for _, organization, good, refused, faults in self.entries:
             tally = found.setdefault(organization, Tally())
             tally.good += good
             tally.refused |= set(refused)
             tally.faults |= set(faults)
-        return list(found.values())
+        return found
+
+
+def _is_one_alone(tallies: Collection[Tally]) -> bool:
+    """Whether at most one organization suffers, and another one does well."""
+    suffering = sum(tally.suffers for tally in tallies)
+    return suffering < 2 and any(tally.good and not tally.suffers for tally in tallies)
 
 
 def _share(failing: int, good: int) -> float:

@@ -101,6 +101,12 @@ def refused(count: int) -> None:
     breaker.note(SLUG, HOST, refused=some(count))
 
 
+def failing_at(organization: UUID, count: int) -> None:
+    """As many grants of another organization are refused."""
+    with tenancy.elsewhere(organization):
+        refused(count)
+
+
 def good() -> None:
     breaker.note(SLUG, HOST, good=some(1))
 
@@ -169,6 +175,37 @@ class TestABreaker:
         refused(3)
         assert (row().state, row().opened_at) == (Breaker.State.OPEN, first)
         assert breaker.take(SLUG, 5) == 0
+
+    def test_is_not_kept_open_by_one_organization_alone(self, acme: Works) -> None:
+        """Or a wrong consumer of one would stop the refreshes of all for ever."""
+        refused(25)
+        for _ in range(3):
+            wait(45)
+            good()
+            failing_at(GLOBEX, 2)
+        assert row().state == Breaker.State.HALF_OPEN
+        for _ in range(5):
+            wait(20)
+            failing_at(GLOBEX, 3)
+        assert row().state == Breaker.State.HALF_OPEN
+        wait(30)
+        breaker.settle_all()
+        assert not is_open()
+
+    def test_opens_again_when_a_second_organization_suffers(self, acme: Works) -> None:
+        half_opened()
+        failing_at(GLOBEX, 3)
+        assert row().state == Breaker.State.HALF_OPEN
+        failing_at(HOOLI, 1)
+        assert row().state == Breaker.State.OPEN
+
+    def test_is_not_kept_open_by_nobody_else(self, acme: Works) -> None:
+        """Where one organization is all there is, its failures are the vendor's."""
+        refused(25)
+        for answer in (good, good, lambda: refused(9), good, good):
+            wait(45)
+            answer()
+        assert row().state == Breaker.State.OPEN
 
     def test_opens_again_before_its_end_was_told_and_forgets_nobody(self, acme: Works) -> None:
         """Or who was told of the incident would never hear that it is over."""
