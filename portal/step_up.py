@@ -33,16 +33,21 @@ def recently_proven(page: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-            methods = get_adapter().get_reauthentication_methods(request.user)
-            try:
-                _prove(request)
-            except ReauthenticationRequired:
-                if methods:
-                    messages.info(request, AGAIN)
-                    back = urlencode({"next": reverse(page, args=[request.organization.slug])})
-                    return redirect(f"{methods[0]['url']}?{back}")
-            return view(request, *args, **kwargs)
+            asked = proof_wanted(request, reverse(page, args=[request.organization.slug]))
+            return asked or view(request, *args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+def proof_wanted(request: Any, back: str) -> HttpResponse | None:
+    """The way to a new proof and then to the address `back`; None when the last one is new."""
+    methods = get_adapter().get_reauthentication_methods(request.user)
+    try:
+        _prove(request)
+    except ReauthenticationRequired:
+        if methods:
+            messages.info(request, AGAIN)
+            return redirect(f"{methods[0]['url']}?{urlencode({'next': back})}")
+    return None

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import cursor, invitations, people, queries, tenancy
@@ -17,6 +18,7 @@ from portal.models import Team
 from portal.policy import ROLE_MEANING, Permission, Role, authorize
 from portal.refused import Impossible
 from portal.requests import OrganizationRequest, with_own_transactions
+from portal.step_up import proof_wanted
 from portal.views.answers import done, found_or_404, one_of
 
 COULD_NOT = "This could not be done. {}"
@@ -38,6 +40,10 @@ def invite(request: OrganizationRequest) -> HttpResponse:
         if request.method == "GET":
             return redirect("members", request.organization.slug)
         form = InviteForm(request.POST, actor=request.actor)
+        if asked := _proof_for_an_owner(
+            request, form, reverse("members", args=[request.organization.slug])
+        ):
+            return asked
         sent = done(form, lambda values: _invited(request, values))
     with tenancy.transaction():
         if sent is None:
@@ -53,6 +59,8 @@ def member(request: OrganizationRequest, membership_id: UUID) -> HttpResponse:
     found = people.member(membership_id)
     form = RoleForm(request.POST or None, actor=request.actor, initial={"role": found.role})
     if request.method == "POST":
+        if asked := _proof_for_an_owner(request, form, request.path):
+            return asked
         changed = done(form, lambda values: _role_changed(request, membership_id, values["role"]))
         if changed:
             messages.success(request, f"{changed.user} is now {changed.get_role_display()}.")
@@ -71,9 +79,12 @@ def member(request: OrganizationRequest, membership_id: UUID) -> HttpResponse:
 @require_POST
 @found_or_404
 def remove(request: OrganizationRequest, membership_id: UUID) -> HttpResponse:
+    """Needs the person's name typed, as everything that cannot be taken back."""
     authorize(request.actor, Permission.MEMBER_EDIT)
     name = str(people.member(membership_id).user)
     try:
+        if " ".join(request.POST.get("confirm_name", "").split()) != " ".join(name.split()):
+            raise Impossible("The name does not match. Type it exactly as it is written.")
         people.remove_member(actor=request.actor, membership_id=membership_id)
     except Impossible as error:
         messages.error(request, str(error))
@@ -105,6 +116,14 @@ def revoke(request: OrganizationRequest, invitation_id: UUID) -> HttpResponse:
     invitation = invitations.revoke(actor=request.actor, invitation_id=invitation_id)
     messages.success(request, f"The invitation of {invitation.email} no longer works.")
     return redirect("members", request.organization.slug)
+
+
+def _proof_for_an_owner(
+    request: OrganizationRequest, form: InviteForm | RoleForm, back: str
+) -> HttpResponse | None:
+    """Who makes an owner has just proved who they are, as who gives the organization away (T15)."""
+    wanted = form.is_valid() and form.cleaned_data["role"] == Role.OWNER
+    return proof_wanted(request, back) if wanted else None
 
 
 def _invited(request: OrganizationRequest, values: dict[str, Any]) -> Sent:

@@ -218,7 +218,10 @@ class TestMembersPage:
 
         client.post(url("member", bob), {"role": "auditor"})
         assert cast.role("bob") == Role.AUDITOR
-        client.post(url("member_remove", bob))
+        for typed in ({}, {"confirm_name": "bob"}):
+            client.post(url("member_remove", bob), typed)
+            assert cast.role("bob") == Role.AUDITOR
+        client.post(url("member_remove", bob), {"confirm_name": "Bob"})
         assert cast.role("bob") is None
 
     def test_X19_names_are_literal_and_keep_their_direction(self, cast: Cast) -> None:
@@ -337,6 +340,24 @@ class TestSettings:
         client.post(url("organization_transfer"), fields)
 
         assert (cast.role("ada"), cast.role("owen")) == (Role.OWNER, Role.ADMIN)
+
+    def test_T15_an_owner_is_made_or_invited_after_a_new_proof(self, cast: Cast) -> None:
+        cast["owen"].set_password("tractor-lantern-2026")
+        cast["owen"].save()
+        client, ada = cast.client("owen"), cast.membership("ada").id
+        eve = {"email": "eve@acme.example", "role": "owner", "key": str(uuid4())}
+
+        asked = client.post(url("member_invite"), eve)
+        assert asked.url.startswith("/accounts/reauthenticate/?")
+        with cast.inside():
+            assert not queries.waiting_invitations()
+        asked = client.post(url("member", ada), {"role": "owner"})
+        assert cast.role("ada") == Role.ADMIN
+        back = client.post(asked.url, {"password": "tractor-lantern-2026"})
+        assert back.url == url("member", ada)
+        client.post(url("member", ada), {"role": "owner"})
+
+        assert cast.role("ada") == Role.OWNER
 
 
 class TestAuditPage:
