@@ -44,8 +44,8 @@ GRANT = (
     Explanation(
         ORPHANED,
         "Who granted this connection is gone",
-        "They left the organization, or lost access to its workspaces at {product}. The grant is "
-        "theirs, so {product} may end it at any time.",
+        "They left the organization, or lost access to a workspace that was chosen here. The grant "
+        "is theirs, so {product} may end it at any time.",
         "Link it again in the name of somebody who stays. It keeps its id, name and history.",
         Who.MEMBER,
         Button.LINK_AGAIN,

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from connections.flows import telling
 from connections.models import Connection, Workspace
-from portal import audit, clock, people
+from portal import audit, clock, people, tenancy, work
 from portal.models import Membership
 from portal.policy import SYSTEM
 
 LEFT = "left the organization"
-LOST_ACCESS = "reaches none of the chosen workspaces at the vendor any more"
+REST: Final = "flag_departed"
+NAMED: Final = 3
 
 
 @people.on_departed
 def left(user_id: UUID) -> None:
-    """Every connection that acts by this person's consent is flagged. Inside their departure."""
+    """Every connection that acts by this person's consent is flagged. Inside their departure.
+
+    Who leaves by themselves may no longer see all of them: a worker, who does, flags the rest.
+    """
+    _flag_all(user_id)
+    work.later(REST, dedupe=f"{REST}:{user_id}", user_id=user_id)
+
+
+@work.job(REST)
+def flag_rest(claim: work.Claim, *, user_id: str) -> None:
+    """What rests on somebody who has left is flagged, in every team; twice does no harm."""
+    with tenancy.transaction():
+        claim.hold()
+        if not _is_member(UUID(user_id)):
+            _flag_all(UUID(user_id))
+        claim.done()
+
+
+def _flag_all(user_id: UUID) -> None:
     for connection in granted_by(user_id).select_for_update(no_key=True):
         flag(connection, LEFT)
 
@@ -46,14 +66,22 @@ def flag(connection: Connection, why: str) -> None:
 def look(connection: Connection) -> None:
     """What a verification saw of the chosen workspaces tells whether access went with the person.
 
-    Flagged when none is left; over when one is back and the person is still a member.
+    Flagged when one of them is gone that there was when it was linked; over when all of those are
+    back and the person is still a member.
     """
     chosen = Workspace.objects.filter(connection_id=connection.id, selected=True)
-    if chosen.exists() and not chosen.filter(gone_at=None).exists():
-        flag(connection, LOST_ACCESS)
+    chosen = chosen.exclude(gone_at__lte=connection.linked_at)
+    lost = list(chosen.exclude(gone_at=None).order_by("name").values_list("name", flat=True))
+    if lost:
+        flag(connection, _lost_access(lost))
     elif connection.orphaned_at is not None and _is_member(connection.granted_by_id):
         settle(connection)
         connection.save(update_fields=["orphaned_at"])
+
+
+def _lost_access(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"no longer reaches {', '.join(names[:NAMED])}{more} at the vendor"
 
 
 def _is_member(user_id: UUID | None) -> bool:

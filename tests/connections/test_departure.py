@@ -7,10 +7,10 @@ from django.test import Client
 from django.urls import reverse
 
 from connections.models import Connection, Workspace
-from portal import audit, people
+from portal import audit, people, tenancy
 from portal.models import AuditEvent, Membership, Notice, User
-from portal.policy import Actor
-from tests.connections.ways import again, link_by_consent
+from portal.policy import Actor, Role
+from tests.connections.ways import a_team, again, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -67,6 +67,32 @@ class TestLeavingTheOrganization:
         remove(works, works.alice)
         assert again(works, linked).orphaned_at is None
 
+    def test_who_leaves_by_themselves_leaves_nothing_behind_in_a_team_they_were_taken_out_of(
+        self, works: Works, linked: Connection
+    ) -> None:
+        bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
+        team = a_team(works)
+        with works.inside():
+            Connection.objects.update(granted_by_id=bob.id, granted_by_name="Bob", team_id=team)
+        with tenancy.acting_for(works.acme, teams=[]), tenancy.transaction():
+            assert not Connection.objects.exists()
+            people.leave(actor=bob)
+        works.drain()
+        assert again(works, linked).orphaned_at is not None
+        assert open_notices(works, linked) == ["owner_left"]
+
+    def test_who_is_back_before_a_worker_looks_has_not_left(
+        self, works: Works, linked: Connection
+    ) -> None:
+        with works.inside():
+            Connection.objects.update(team_id=a_team(works))
+        with tenancy.acting_for(works.acme, teams=[]), tenancy.transaction():
+            people.leave(actor=works.alice)
+        with works.inside():
+            Membership.objects.create(user_id=works.alice.id, role=Role.MEMBER)
+        works.drain()
+        assert again(works, linked).orphaned_at is None
+
     def test_a_successor_links_it_again_and_it_keeps_its_id(
         self, works: Works, vendor: Vendor, linked: Connection
     ) -> None:
@@ -82,6 +108,16 @@ class TestLeavingTheOrganization:
         assert "owner_left" not in open_notices(works, linked)
 
 
+def lose_one(works: Works, vendor: Vendor) -> Workspace:
+    """All workspaces are chosen, and Dana is no member of the first any more."""
+    with works.inside():
+        Workspace.objects.update(selected=True)
+        first, *rest = Workspace.objects.order_by("slug")
+    assert rest
+    vendor.order("/members", workspace=first.slug, user="dana", permission=None)
+    return first
+
+
 class TestLosingAccessAtTheVendor:
     def test_who_reaches_no_chosen_workspace_any_more_is_flagged(
         self, works: Works, vendor: Vendor, linked: Connection
@@ -93,6 +129,31 @@ class TestLosingAccessAtTheVendor:
             vendor.order("/members", workspace=slug, user="dana", permission=None)
         assert verified(works, linked).orphaned_at is not None
         assert "owner_left" in open_notices(works, linked)
+
+    def test_one_chosen_workspace_is_enough_and_is_named(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        lost = lose_one(works, vendor)
+        assert verified(works, linked).orphaned_at is not None
+        with works.inside():
+            body = Notice.objects.get(kind="owner_left").body
+        assert f"no longer reaches {lost.name} at the vendor" in body
+
+    def test_what_was_not_chosen_is_nobodys_loss(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        lost = lose_one(works, vendor)
+        with works.inside():
+            Workspace.objects.filter(id=lost.id).update(selected=False)
+        assert verified(works, linked).orphaned_at is None
+
+    def test_what_was_gone_before_a_new_link_is_not_asked_of_who_made_it(
+        self, works: Works, vendor: Vendor, linked: Connection
+    ) -> None:
+        lose_one(works, vendor)
+        left = verified(works, linked)
+        link_by_consent(works, vendor, relink=left, consumer_id=left.consumer_id)
+        assert verified(works, linked).orphaned_at is None
 
     def test_access_that_comes_back_ends_it(
         self, works: Works, vendor: Vendor, linked: Connection
