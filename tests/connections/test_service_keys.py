@@ -14,11 +14,12 @@ from django.utils import timezone
 from connections.api import key
 from connections.flows import service_keys
 from connections.flows.service_keys import Limits
-from connections.models import Connection, ServiceKey
+from connections.models import Connection, KeyUse, ServiceKey
+from portal import roles
 from portal.audit import Action
 from portal.models import AuditEvent, Notice, User
 from portal.policy import Role
-from tests.leasing import EVERYTHING, code_of, service, with_token
+from tests.leasing import EVERYTHING, code_of, linked, service, with_token
 from tests.works import Works
 
 FORM = {
@@ -223,3 +224,68 @@ class TestWhoUsesAConnection:
         ada.post(f"/o/acme/connections/{code.id}/pause")
         assert code_of(reports.ask(code)) == (409, "paused")
         assert Connection  # the row stays
+
+    def test_every_lease_of_it_is_listed_for_who_may_see_keys(
+        self, works: Works, ada: Client
+    ) -> None:
+        code, other = with_token(works), with_token(works, "Other code")
+        reports, mirror = service(works, name="Reports"), service(works, name="Mirror")
+        reports.ask(code, reason="Nightly <b>report</b>")
+        mirror.ask(code, reason="to mirror it")
+        mirror.ask(other, reason="something else")
+        place = f"/o/acme/connections/{code.id}/leases"
+        page = ada.get(place).content.decode()
+
+        assert place in ada.get(f"/o/acme/connections/{code.id}/").content.decode()
+        assert "Nightly &lt;b&gt;report&lt;/b&gt;" in page and "to mirror it" in page
+        assert "something else" not in page
+        one = ada.get(place, {"service": str(mirror.key.id)}).content.decode()
+        assert "to mirror it" in one and "Nightly" not in one
+        assert "No lease fits" in ada.get(place, {"outcome": "paused"}).content.decode()
+        for bad in ({"outcome": "x"}, {"service": "x"}, {"cursor": "x"}):
+            assert ada.get(place, bad).status_code == 400
+        bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
+        with works.inside():
+            Connection.objects.filter(id=code.id).update(team=None, granted_by_id=bob.id)
+        assert browser(works, bob.id).get(place).status_code == 403
+
+
+class TestWhatOneKeyAskedFor:
+    def test_all_of_it_is_there_page_by_page(self, works: Works, ada: Client) -> None:
+        reports = service(works)
+        code = with_token(works)
+        reports.ask(code)
+        with works.inside():
+            ids = [linked(works.acme, f"Code {number}").id for number in range(60)]
+        with roles.using_role("api"), works.inside():
+            for each in ids:
+                KeyUse.objects.create(
+                    service_key=reports.key, connection_id=each, last_at=timezone.now()
+                )
+        place = f"/o/acme/keys/{reports.key.id}/"
+        first = ada.get(place).content.decode()
+        address = re.search(r'href="([^"]*uses=[^"]*)" rel="next"', first)
+        assert address is not None
+        second = ada.get(place + address[1].replace("&amp;", "&")).content.decode()
+
+        found = [name for page in (first, second) for name in re.findall(r">(Code \d+)</a>", page)]
+        assert "61 connections since" in first and "61 connections since" in second
+        assert sorted(found) == sorted(f"Code {number}" for number in range(60))
+        assert ada.get(place, {"uses": "x"}).status_code == 400
+
+    def test_what_it_got_a_token_of_can_be_told_from_what_it_asked_for(
+        self, works: Works, ada: Client
+    ) -> None:
+        got, asked = with_token(works, "Got code"), with_token(works, "Asked code")
+        reports = service(works)
+        reports.ask(got)
+        with roles.using_role("api"), works.inside():
+            KeyUse.objects.create(service_key=reports.key, connection=asked, last_at=timezone.now())
+        place = f"/o/acme/keys/{reports.key.id}/"
+        everything = ada.get(place).content.decode()
+        only = ada.get(place, {"got": "token"}).content.decode()
+
+        assert "Got code" in everything and "Asked code" in everything
+        assert "1 token<" in everything and "0 tokens<" in everything
+        assert "Got code" in only and "Asked code" not in only
+        assert ada.get(place, {"got": "x"}).status_code == 400
