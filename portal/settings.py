@@ -133,7 +133,7 @@ LEASE_SECONDS = env.integer("LEASE_SECONDS", 60)
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 10)
 REFRESH_LEASE_SECONDS = env.integer("REFRESH_LEASE_SECONDS", 120)  # three hard deadlines
 REFRESH_PER_SECOND = env.integer("REFRESH_PER_SECOND", 20)  # of each connector, all organizations
-PROBE_IDLE_MINUTES = env.integer("PROBE_IDLE_MINUTES", 15)  # 0: no quiet looks at idle connections
+PROBE_IDLE_MINUTES = env.integer("PROBE_IDLE_MINUTES", 13)  # 0: no quiet looks at idle connections
 DIE_AT_STEP = "" if PRODUCTION else env.text("DIE_AT_STEP", "")  # crash tests, see steps.py
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,8 @@
 """A quiet look at a connection: one call, the vendor's gentlest, with the token that lives now.
 
-Idle connections are asked every quarter of an hour, and one that somebody reports as refused at
-once, so that a revocation is known before somebody needs the token. All looks of an upstream
-account together use two percent of its request budget at most.
+Idle connections are asked so often that a revocation is noticed within a quarter of an hour, with
+what schedule and queue take, and one that somebody reports as refused at once. All looks of an
+upstream account together use two percent of its request budget at most.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def start_idle(connection: Connection) -> None:
     _plan(connection, now + idle)
     work.later(
         IDLE_KIND,
-        priority=work.FULL,
+        priority=work.INCREMENTAL,  # behind full syncs it would come too late
         dedupe=f"probe:{connection.id}",
         max_attempts=1,
         connection_id=connection.id,

@@ -12,7 +12,8 @@ from django.conf import LazySettings
 from connections import tasks
 from connections.flows import lifecycle, probe
 from connections.models import Connection, Credential
-from portal import clock, roles
+from portal import clock, roles, work
+from portal.models import Job
 from tests.connections.ways import again, jobs, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
@@ -75,6 +76,18 @@ class TestAnIdleConnection:
         seen = again(works, pasted).last_success_at
         assert seen is not None and clock.now() - seen < timedelta(minutes=1)
 
+    def test_is_asked_early_enough_to_be_noticed_within_a_quarter_of_an_hour(
+        self, works: Works, vendor: Vendor, pasted: Connection
+    ) -> None:
+        """A minute and more is left for the schedule, and the look waits behind no full sync."""
+        clock.shift(timedelta(minutes=13, seconds=1))
+        with roles.using_role("worker"):
+            tasks.start_probes()
+        with works.inside():
+            assert [job.priority for job in Job.objects.filter(kind=probe.IDLE_KIND)] == [
+                work.INCREMENTAL
+            ]
+
     def test_is_left_alone_when_the_vendor_was_heard_of(
         self, works: Works, vendor: Vendor, pasted: Connection
     ) -> None:
@@ -84,7 +97,7 @@ class TestAnIdleConnection:
         pass_time(works, minutes=5)
         assert asked(vendor) == before
         planned = again(works, pasted).next_probe_at
-        assert planned is not None and planned > clock.now() + timedelta(minutes=9)
+        assert planned is not None and planned > clock.now() + timedelta(minutes=7)
 
     def test_is_suspected_soon_after_it_was_withdrawn(
         self, works: Works, vendor: Vendor, pasted: Connection
