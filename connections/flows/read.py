@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from connections.access import Way, way_of
+from connections.access import way_of
 from connections.contracts import WorkspaceRecord
 from connections.errors import (
     RateLimited,
@@ -25,7 +25,7 @@ from connections.errors import (
     Unavailable,
     VendorError,
 )
-from connections.flows import health, telling, verify
+from connections.flows import health, plan, telling, verify
 from connections.flows.reading import (
     ENDS_THE_RUN,
     Arrival,
@@ -39,13 +39,7 @@ from connections.flows.reading import (
     progress,
     stop_if_asked,
 )
-from connections.models import (
-    Connection,
-    RunState,
-    StreamRun,
-    SyncRun,
-    Workspace,
-)
+from connections.models import LIVE, Connection, RunState, StreamRun, SyncRun
 from portal import audit, tenancy, work
 from portal.policy import SYSTEM
 from portal.steps import step
@@ -62,7 +56,8 @@ def perform(claim: work.Claim, *, run_id: str) -> None:
         return
     try:
         _still_here(reading)
-        _read_on(reading)
+        while not _finished(reading):
+            _read_on(reading)
     except Stopped as stopped:
         _close(reading, stopped.state, stopped.code, stopped.detail)
     except RateLimited as error:
@@ -74,12 +69,10 @@ def perform(claim: work.Claim, *, run_id: str) -> None:
             _note_wait(reading, error)
             raise
         _close(reading, RunState.FAILED, error.code, error.detail)
-    else:
-        _finish(reading)
 
 
 def _read_on(reading: Reading) -> None:
-    """To the end; a token that the vendor refuses on the way is replaced once, where it can be."""
+    """To the end of the plan; a token that the vendor refuses on the way is replaced once."""
     try:
         _read(reading, _chains(reading))
     except ReauthorizationRequired:
@@ -91,8 +84,9 @@ def _read_on(reading: Reading) -> None:
 
 def gave_up(code: str, *, run_id: str) -> None:
     """All attempts are used up. Runs inside the job's transaction."""
-    live = (RunState.QUEUED, RunState.RUNNING)
-    for run in SyncRun.objects.select_related("connection").filter(id=run_id, state__in=live):
+    runs = SyncRun.objects.select_related("connection").filter(id=run_id, state__in=LIVE)
+    for run in runs:
+        _lock_connection(run)
         run.state, run.error, run.finished_at = RunState.FAILED, code[:40], timezone.now()
         run.save(update_fields=["state", "error", "finished_at"])
         run.connection.schedule_sync()
@@ -104,37 +98,25 @@ def _open(claim: work.Claim, run_id: str) -> Reading | None:
     with tenancy.transaction():
         run = (
             SyncRun.objects.select_related("connection", "connection__consumer")
-            .filter(id=run_id, state__in=(RunState.QUEUED, RunState.RUNNING))
+            .filter(id=run_id, state__in=LIVE)
             .first()
         )
         if run is None:
             return None
         way = way_of(run.connection)
         if run.state == RunState.QUEUED:
+            _lock_connection(run)
             run.state, run.started_at = RunState.RUNNING, timezone.now()
             run.save(update_fields=["state", "started_at"])
-            _plan(run, way)
+            plan.draw(run)
         SyncRun.objects.filter(id=run.id).update(error="", error_detail="")
         return Reading(claim=claim, run=run, connection=run.connection, way=way)
 
 
-def _plan(run: SyncRun, way: Way) -> None:
-    """One row for each chosen workspace and each stream that was asked for."""
-    chosen = Workspace.objects.filter(connection_id=run.connection_id, selected=True, gone_at=None)
-    StreamRun.objects.bulk_create(
-        [
-            StreamRun(
-                organization_id=run.organization_id,
-                run_id=run.id,
-                workspace_id=workspace.id,
-                stream=stream.key,
-            )
-            for workspace in chosen
-            for stream in way.connector.streams
-            if stream.capability in run.connection.capabilities
-        ],
-        ignore_conflicts=True,
-    )
+def _lock_connection(run: SyncRun) -> Connection:
+    """A connection is locked before its runs, as a revocation and a new choice lock them."""
+    found: Connection = Connection.objects.select_for_update(no_key=True).get(id=run.connection_id)
+    return found
 
 
 def _chains(reading: Reading) -> list[Chain]:
@@ -250,9 +232,20 @@ def _note_wait(reading: Reading, error: VendorError) -> None:
             Connection.objects.get(id=reading.connection.id).failed(error.code)
 
 
+def _finished(reading: Reading) -> bool:
+    """The run is closed, unless something of its plan is still to be read."""
+    with tenancy.transaction():
+        reading.claim.hold()
+        _lock_connection(reading.run)
+        if _chains(reading):
+            return False
+        _finish(reading)
+        return True
+
+
 def _finish(reading: Reading) -> None:
     with tenancy.transaction():
-        streams = StreamRun.objects.filter(run_id=reading.run.id)
+        streams = StreamRun.objects.filter(run_id=reading.run.id).exclude(state=RunState.CANCELLED)
         states = set(streams.values_list("state", flat=True))
         codes = streams.exclude(error="").order_by("-stream").values_list("error", flat=True)
         code = codes.first() or ""
@@ -270,8 +263,7 @@ def _close(reading: Reading, state: str, code: str = "", detail: str = "") -> No
     run, action = reading.run, audit.Action.SYNC_FINISHED
     with tenancy.transaction():
         reading.claim.hold()
-        # The connection before the run, as a revocation locks them.
-        connection = Connection.objects.select_for_update(no_key=True).get(id=reading.connection.id)
+        connection = _lock_connection(run)
         progress(reading, "")
         SyncRun.objects.filter(id=run.id).update(
             state=state, finished_at=timezone.now(), error=code, error_detail=detail[:200]

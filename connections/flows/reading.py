@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from queue import SimpleQueue
 from threading import Semaphore
+from uuid import UUID
 
 from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
@@ -96,7 +97,10 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a thread brings of its chain: a page with what follows it, or why there is none."""
+    """What a thread brings of its chain: a page with what follows it, or why there is none.
+
+    Neither page nor error is the end of a chain that was stopped.
+    """
 
     chain: Chain
     page: Page | None = None
@@ -110,7 +114,7 @@ Arrivals = SimpleQueue[Arrival]
 def follow(chain: Chain, api: Callable[[], VendorApi], arrived: Arrivals) -> None:
     """Bring the chain's pages to its end, at most one ahead of what is written. Runs in a thread.
 
-    The last thing brought has nothing following, or an error.
+    The last thing brought has nothing following, be it a page, an error or the end of a stop.
     """
     checkpoint = chain.row.checkpoint
     try:
@@ -121,6 +125,7 @@ def follow(chain: Chain, api: Callable[[], VendorApi], arrived: Arrivals) -> Non
             arrived.put(Arrival(chain, page, checkpoint))
             if checkpoint is None:
                 return
+        arrived.put(Arrival(chain))
     except Exception as error:  # a thread's outermost frame: the worker's own raises it again
         arrived.put(Arrival(chain, error=error))
 
@@ -183,11 +188,20 @@ def keep_pages(reading: Reading, arrivals: Sequence[Arrival]) -> None:
     with tenancy.transaction():
         reading.claim.hold()
         stop_if_asked(reading)
+        unchosen = _unchosen(reading)
         for one in arrivals:
-            assert one.page is not None
-            _keep_page(reading, one.chain, one.page, one.following, now)
+            if one.chain.row.id in unchosen:
+                one.chain.stop()
+            elif one.page is not None and not one.chain.stopped:
+                _keep_page(reading, one.chain, one.page, one.following, now)
         last = arrivals[-1].chain
         progress(reading, f"{last.stream.title} of {last.workspace.name}")
+
+
+def _unchosen(reading: Reading) -> set[UUID]:
+    """The streams that a new choice took out of the run. The run is locked."""
+    rows = StreamRun.objects.filter(run_id=reading.run.id, state=RunState.CANCELLED)
+    return set(rows.values_list("id", flat=True))
 
 
 def _keep_page(
@@ -258,6 +272,9 @@ def fail_stream(reading: Reading, chain: Chain, error: VendorError) -> None:
     row = chain.row
     with tenancy.transaction():
         reading.claim.hold()
+        stop_if_asked(reading)
+        if row.id in _unchosen(reading):
+            return
         row.state, row.error, row.error_detail = RunState.FAILED, error.code, error.detail
         row.finished_at = timezone.now()
         row.save()

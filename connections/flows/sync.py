@@ -57,6 +57,7 @@ def cancel(*, actor: Actor, run: SyncRun) -> None:
 
 def stop(connection: Connection, *, run_id: UUID | None = None) -> int:
     """Its live run ends: after the page in hand, or at once where no worker reads; 1 or 0."""
+    Connection.objects.select_for_update(no_key=True).get(id=connection.id)  # then its run
     now = timezone.now()
     live = SyncRun.objects.filter(connection_id=connection.id, state__in=LIVE)
     if run_id is not None:

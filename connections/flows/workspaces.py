@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from connections.flows import rights, sync
+from connections.flows import plan, rights, sync
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, Workspace
+from connections.models import LIVE, Connection, RunState, SyncRun, Workspace
 from portal import audit
 from portal.policy import Actor
 
 
-def choose(*, actor: Actor, connection: Connection, workspace_ids: Collection[UUID]) -> None:
-    """Exactly these workspaces are synced from now on, and a sync is under way."""
+def choose(
+    *, actor: Actor, connection: Connection, workspace_ids: Collection[UUID]
+) -> SyncRun | None:
+    """Exactly these workspaces are synced from now on; the run that reads them, if one does."""
     actor = rights.mender(actor, connection)
+    connection = Connection.objects.select_for_update(no_key=True).get(id=connection.id)
+    # Locked before the workspaces, as the worker that reads them locks it.
+    runs = SyncRun.objects.select_for_update(no_key=True)
+    running = runs.filter(connection_id=connection.id, state__in=LIVE).first()
     known = Workspace.objects.filter(connection_id=connection.id, gone_at=None)
     wanted = known.filter(id__in=workspace_ids)
     if not wanted.exists():
@@ -23,5 +29,8 @@ def choose(*, actor: Actor, connection: Connection, workspace_ids: Collection[UU
     wanted.update(selected=True)
     names = sorted(wanted.values_list("name", flat=True))
     audit.record(audit.Action.WORKSPACES_CHOSEN, actor=actor, subject=connection, workspaces=names)
-    if connection.is_live:
-        sync.start(connection, requested_by=actor.name)
+    if not connection.is_live:
+        return None
+    if running is not None and running.state == RunState.RUNNING:
+        plan.redraw(running)
+    return sync.start(connection, requested_by=actor.name)

@@ -13,7 +13,7 @@ from connections import markdown
 from connections.flows import lifecycle, sync, verify, workspaces
 from connections.flows.problems import FlowProblem
 from connections.forms import SettingsForm
-from connections.models import SyncRun
+from connections.models import Connection, SyncRun
 from connections.views.connection import settings_page
 from connections.views.doors import attempt, connection_of, requires, tab_of, to
 from portal.policy import Permission
@@ -90,12 +90,22 @@ def choose_workspaces(request: OrganizationRequest, connection_id: UUID) -> Http
         chosen = [UUID(each) for each in request.POST.getlist("workspaces")]
     except ValueError:
         raise BadRequest("One of the workspaces is not known.") from None
-    done = attempt(
-        request,
-        lambda: workspaces.choose(actor=request.actor, connection=connection, workspace_ids=chosen),
-        "Your choice is saved, and a sync is under way.",
-    )
-    return to(request, "connection_sync" if done else "connection_workspaces", connection_id)
+    try:
+        run = workspaces.choose(actor=request.actor, connection=connection, workspace_ids=chosen)
+    except FlowProblem as problem:
+        messages.error(request, problem.message)
+        return to(request, "connection_workspaces", connection_id)
+    messages.success(request, f"Your choice is saved. {_what_follows(connection, run)}")
+    return to(request, "connection_sync", connection_id)
+
+
+def _what_follows(connection: Connection, run: SyncRun | None) -> str:
+    """When the workspaces that were chosen are read."""
+    if run is None:
+        return "They are read once this connection is resumed or linked again."
+    if run.cancel_requested_at is not None:
+        return "The sync under way is being cancelled; ask for another one to read them."
+    return "A sync of these workspaces is under way."
 
 
 @require_POST

@@ -24,7 +24,15 @@ from connections.models import (
     Workspace,
 )
 from portal.models import Job
-from tests.connections.ways import again, hurry, jobs, link_by_consent, patiently
+from tests.connections.ways import (
+    Interrupted,
+    again,
+    hurry,
+    jobs,
+    link_by_consent,
+    now,
+    patiently,
+)
 from tests.vendor import Vendor
 from tests.works import Works, vendor_has
 
@@ -54,12 +62,6 @@ def choose(works: Works, connection: Connection, *slugs: str) -> SyncRun:
 def again_inside(connection: Connection) -> Connection:
     found: Connection = Connection.objects.get(id=connection.id)
     return found
-
-
-def now(works: Works, run: SyncRun) -> SyncRun:
-    with works.inside():
-        found: SyncRun = SyncRun.objects.select_related("connection").get(id=run.id)
-        return found
 
 
 def names(works: Works, slug: str = "acme") -> list[str]:
@@ -138,30 +140,6 @@ def at_once(*deeds: Callable[[], None]) -> None:
         thread.join(60)
     if failed:
         raise failed[0]
-
-
-class Interrupted:
-    """A worker reads in a thread, slowly; the test does something in the middle."""
-
-    def __init__(self, works: Works, vendor: Vendor) -> None:
-        self.works = works
-        vendor.order("/latency", ms=150)
-        self.thread = threading.Thread(target=self._drain)
-
-    def _drain(self) -> None:
-        try:
-            self.works.drain()
-        finally:
-            databases.close_all()
-
-    def after_pages(self, run: SyncRun, deed: Callable[[], None]) -> SyncRun:
-        self.thread.start()
-        until = timezone.now() + timedelta(seconds=30)
-        while now(self.works, run).done == 0:
-            assert timezone.now() < until
-        deed()
-        self.thread.join(60)
-        return now(self.works, run)
 
 
 class TestStopping:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import connections as databases
 from django.utils import timezone
 
 from connections.flows import link
-from connections.models import Connection, PendingLink
+from connections.models import Connection, PendingLink, SyncRun
 from portal import roles
 from portal.models import Job, SealedValue, Team
 from portal.secret import Secret
@@ -117,3 +121,33 @@ def again(works: Works, connection: Connection) -> Connection:
     with works.inside():
         found: Connection = Connection.objects.get(id=connection.id)
         return found
+
+
+def now(works: Works, run: SyncRun) -> SyncRun:
+    with works.inside():
+        found: SyncRun = SyncRun.objects.select_related("connection").get(id=run.id)
+        return found
+
+
+class Interrupted:
+    """A worker reads in a thread, slowly; the test does something in the middle."""
+
+    def __init__(self, works: Works, vendor: Vendor) -> None:
+        self.works = works
+        vendor.order("/latency", ms=150)
+        self.thread = threading.Thread(target=self._drain)
+
+    def _drain(self) -> None:
+        try:
+            self.works.drain()
+        finally:
+            databases.close_all()
+
+    def after_pages(self, run: SyncRun, deed: Callable[[], None]) -> SyncRun:
+        self.thread.start()
+        until = timezone.now() + timedelta(seconds=30)
+        while now(self.works, run).done == 0:
+            assert timezone.now() < until
+        deed()
+        self.thread.join(60)
+        return now(self.works, run)
