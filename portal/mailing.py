@@ -16,20 +16,40 @@ from enum import StrEnum
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.urls import reverse
 
-from portal import audience, bounces, clock, letters, tenancy, work
+from portal import audience, bounces, clock, letters, roles, tenancy, work
 from portal.models import Dispatch, Notice, Receipt
+from portal.notices import Kind, Severity, operators, register, resolve, tell
+from portal.refusals import platform
 from portal.steps import step
 
 log = logging.getLogger(__name__)
 
 MOST_SENDS = 2  # the first one, and one more when nobody knows what became of it
 TRIED_FOR = timedelta(hours=24)
+AGAIN_AFTER = timedelta(hours=1)
 BOUNCED = "address_bounced"
+AWAY = "mail_away"
 
 Outcome = Dispatch.Outcome
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+
+
+register(
+    Kind(
+        AWAY,
+        label="Mail cannot be sent",
+        title="Mail could not be sent for a day",
+        sentence="The mail server did not take a notice for 24 hours. What is still open stays in"
+        " line, and is sent once the server takes mail again.",
+        button="Look at the queues",
+        severity=Severity.BROKEN,
+        to_operators=True,
+    )
+)
 
 
 class Result(StrEnum):
@@ -163,6 +183,7 @@ def _settle(dispatch_id: str, answer: Answer) -> float:
         return 0
     if answer.result is Result.TAKEN:
         _end(row, Outcome.SENT)
+        transaction.on_commit(_is_back, using=roles.current(), robust=True)
         return 0
     if answer.result is Result.ADDRESS_REFUSED:
         bounces.note(row.user, row.address, status=answer.code, source="smtp")
@@ -174,14 +195,47 @@ def _settle(dispatch_id: str, answer: Answer) -> float:
         row.intent_at, row.attempts = None, row.attempts - 1
         row.save(update_fields=["intent_at", "attempts"])
     if clock.now() - row.created_at > TRIED_FOR:
-        _end(row, Outcome.FAILED, answer.code)
+        _leave_for_later(row, answer)
         return 0
     tries = max(1, int((clock.now() - row.created_at).total_seconds() // 60).bit_length())
     return work.backoff_seconds(tries)
 
 
+def _leave_for_later(row: Dispatch, answer: Answer) -> None:
+    """The message is given up and operators are told; what is still open becomes another one.
+
+    Not so when the server may have taken it: that would be a third copy.
+    """
+    if row.attempts == 0:
+        _wait_again(row)
+        work.later(
+            "gather_notices",
+            run_at=clock.now() + AGAIN_AFTER,
+            dedupe=f"gather:{row.user_id}:after:{row.id}",
+            user_id=row.user_id or "",
+        )
+    _end(row, Outcome.FAILED, answer.code)
+    transaction.on_commit(_is_away, using=roles.current(), robust=True)
+
+
+def _is_away() -> None:
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        tell(
+            AWAY,
+            subject=platform(),
+            audience=operators(),
+            dedupe=AWAY,
+            url=reverse("platform_queues"),
+        )
+
+
+def _is_back() -> None:
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        resolve(AWAY)
+
+
 def _wait_again(row: Dispatch) -> None:
-    """Its copies wait until the person has confirmed their address."""
+    """Its copies wait for another message, or until the person has confirmed their address."""
     _unsaid(row).update(told_at=None)
     Receipt.objects.filter(dispatch_id=row.id, told_at=None).update(dispatch=None)
 

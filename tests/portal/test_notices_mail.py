@@ -184,15 +184,39 @@ class TestTheServerSaysNo:
         assert outcomes(bells) == [Outcome.DROPPED]
         assert mailboxes.taken == []
 
-    def test_a_server_that_is_away_for_a_day_is_given_up(
+    def test_what_a_server_did_not_take_for_a_day_is_told_and_sent_when_it_is_back(
         self, bells: Bells, mailboxes: Mailboxes
     ) -> None:
         mailboxes.on_recipient = lambda address: b"451 Later"
         only_ada(bells)
         bells.wait()
         bells.wait(minutes=24 * 60 + 1)
+        bells.drain()
+
+        assert outcomes(bells) == [Outcome.FAILED], "nothing is tried at once"
+        [away] = bells.platforms(mailing.AWAY)
+        assert away.is_open
+        assert mailboxes.taken == []
+
+        mailboxes.on_recipient = lambda address: b"250 Good"
+        bells.wait(minutes=61)
+        assert outcomes(bells) == [Outcome.FAILED, Outcome.SENT]
+        assert len(mailboxes.taken) == 1
+        assert not bells.platforms(mailing.AWAY)[0].is_open
+
+    def test_what_resolves_after_a_day_without_mail_is_not_sent(
+        self, bells: Bells, mailboxes: Mailboxes
+    ) -> None:
+        mailboxes.on_recipient = lambda address: b"451 Later"
+        only_ada(bells)
+        bells.wait()
+        bells.wait(minutes=24 * 60 + 1)
+        bells.recovered()
+        mailboxes.on_recipient = lambda address: b"250 Good"
+        bells.wait(minutes=61)
 
         assert outcomes(bells) == [Outcome.FAILED]
+        assert mailboxes.taken == []
 
     def test_a_lost_answer_is_repeated_once_with_the_same_message_id(
         self, bells: Bells, mailboxes: Mailboxes
