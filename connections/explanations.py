@@ -148,6 +148,12 @@ VENDOR = (
         "Look at it at {product}. It is tried again at the next sync.",
     ),
     Explanation(
+        "unidentified",
+        "One item could not be read, nor which it is",
+        "The rest of its page was kept. Nothing of this list is removed meanwhile.",
+        "Look for it at {product}. It is tried again at the next sync.",
+    ),
+    Explanation(
         "not_live",
         "The connection was paused or revoked",
         "What was read until then was kept.",

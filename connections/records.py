@@ -91,10 +91,14 @@ Record = WorkspaceRecord | ProjectRecord | MemberRecord | RepositoryRecord
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One item of a page that could not be read; the rest of the page is kept."""
+    """One item of a page that could not be read; the rest of the page is kept.
+
+    Without `remote_id` nobody knows which item it is.
+    """
 
     label: str
     reason: str
+    remote_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

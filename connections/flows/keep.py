@@ -12,10 +12,18 @@ from uuid import UUID
 
 from psycopg import sql
 
-from connections.contracts import MemberRecord, ProjectRecord, Record, RepositoryRecord
+from connections.contracts import (
+    MemberRecord,
+    ProjectRecord,
+    Record,
+    Rejected,
+    RepositoryRecord,
+)
 from connections.models import Member, Project, Repository, Workspace
 from portal import roles
 
+UNREADABLE = "unreadable"
+UNIDENTIFIED = "unidentified"  # unreadable, and which item it is cannot be told
 Kept = type[Project] | type[Member] | type[Repository]
 
 
@@ -113,6 +121,17 @@ def _upsert(
         )
         .as_string(None)
     )
+
+
+def rejected(
+    model: Kept, workspace: Workspace, items: Sequence[Rejected], *, run_id: UUID, seen_at: datetime
+) -> None:
+    """What could not be read was listed all the same: its row stays, and says that it is old."""
+    mark: dict[str, Any] = {"seen_run": run_id, "seen_at": seen_at, "gone_at": None}
+    if model is Repository:
+        mark["last_error"] = UNREADABLE
+    known = [item.remote_id for item in items if item.remote_id]
+    model.objects.filter(workspace_id=workspace.id, remote_id__in=known).update(**mark)
 
 
 def present(model: Kept, workspace: Workspace) -> Any:

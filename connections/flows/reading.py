@@ -210,7 +210,7 @@ def _keep_page(
     row = chain.row
     keep.page(row.workspace, page.records, run_id=reading.run.id, seen_at=now)
     if page.rejected:
-        _keep_rejected(reading, chain, page)
+        _keep_rejected(reading, chain, page, now)
     row.checkpoint, row.pages = following, row.pages + 1
     row.done += len(page.records)
     row.failures += len(page.rejected)
@@ -221,7 +221,9 @@ def _keep_page(
     row.save(update_fields=COUNTS)
 
 
-def _keep_rejected(reading: Reading, chain: Chain, page: Page) -> None:
+def _keep_rejected(reading: Reading, chain: Chain, page: Page, now: datetime) -> None:
+    model, workspace = keep.SHELVES[chain.stream.record].model, chain.row.workspace
+    keep.rejected(model, workspace, page.rejected, run_id=reading.run.id, seen_at=now)
     SyncFailure.objects.bulk_create(
         [
             SyncFailure(
@@ -230,7 +232,7 @@ def _keep_rejected(reading: Reading, chain: Chain, page: Page) -> None:
                 stream=chain.stream.key,
                 workspace_name=chain.workspace.name[:300],
                 label=rejected.label[:300],
-                code="unreadable",
+                code=keep.UNREADABLE if rejected.remote_id else keep.UNIDENTIFIED,
                 detail=rejected.reason[:200],
             )
             for rejected in page.rejected
@@ -243,7 +245,7 @@ def _end_stream(reading: Reading, chain: Chain) -> None:
     model = keep.SHELVES[chain.stream.record].model
     row.finished_at = timezone.now()
     row.state = RunState.PARTIAL if row.failures else RunState.DONE
-    held_back = {} if row.failures else shrink.settle(row, reading.run, model)
+    held_back = {} if shrink.hides_some(row) else shrink.settle(row, reading.run, model)
     if held_back:
         row.state = RunState.QUARANTINED
         reading.run.shrink = [*reading.run.shrink, held_back]

@@ -12,8 +12,8 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from connections import registry
-from connections.flows.keep import SHELVES, Kept, present
-from connections.models import Repository, StreamRun, SyncRun, Workspace
+from connections.flows.keep import SHELVES, UNIDENTIFIED, Kept, present
+from connections.models import Repository, StreamRun, SyncFailure, SyncRun, Workspace
 
 SHARE, COUNT = 0.20, 50
 
@@ -37,6 +37,17 @@ def settle(stream: StreamRun, run: SyncRun, model: Kept) -> dict[str, Any]:
     if gone:
         there.filter(missing).update(gone_at=timezone.now())
     return {}
+
+
+def hides_some(stream: StreamRun) -> bool:
+    """Whether it listed items that nobody can tell: any row that is missing may be one of them."""
+    unknown = SyncFailure.objects.filter(
+        run_id=stream.run_id,
+        stream=stream.stream,
+        workspace_name=stream.workspace.name[:300],
+        code=UNIDENTIFIED,
+    )
+    return bool(stream.failures and unknown.exists())
 
 
 def held_back(run: SyncRun) -> Iterator[QuerySet[Any]]:

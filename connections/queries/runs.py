@@ -12,10 +12,13 @@ from django.utils import timezone
 
 from connections import registry
 from connections.explain import Explanation, explain
+from connections.flows.keep import UNIDENTIFIED
 from connections.models import Connection, RunState, StreamRun, SyncFailure, SyncRun
 from portal import phrases
 
 HISTORY = 30
+READ_TO_THE_END = (RunState.DONE, RunState.PARTIAL, RunState.QUARANTINED)
+Same = tuple[str, str, str]
 FAILURES_SHOWN = 50
 RUN_WORDS: Mapping[str, tuple[str, str]] = {
     RunState.QUEUED: ("hourglass", "plain"),
@@ -52,6 +55,7 @@ class StreamLine:
     done: int
     total: int | None
     failures: int
+    removes_nothing: bool
     trouble: Explanation | None
     detail: str
 
@@ -62,7 +66,7 @@ class FailureLine:
     workspace: str
     why: str
     detail: str
-    at: datetime
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ def run_detail(*, run: SyncRun, connection: Connection, product: str) -> RunDeta
         tone=tone,
         progress=progress_of(run, failed=failures.count()),
         streams=_streams(run.id, titles, product),
-        failures=[_failure(row, product) for row in failures[:FAILURES_SHOWN]],
+        failures=_failures(run, list(failures[:FAILURES_SHOWN]), product),
         shrink=[_shrink(entry, titles) for entry in run.shrink if isinstance(entry, dict)],
         trouble=explain(run.error, product=product) if run.error else None,
     )
@@ -163,10 +167,17 @@ def stream_titles(connector: str) -> dict[str, str]:
 
 def _streams(run_id: UUID, titles: Mapping[str, str], product: str) -> list[StreamLine]:
     rows = StreamRun.objects.filter(run_id=run_id).select_related("workspace")
-    return [_stream(row, titles, product) for row in rows.order_by("workspace__name", "stream")]
+    hidden = SyncFailure.objects.filter(run_id=run_id, code=UNIDENTIFIED)
+    hiding = set(hidden.values_list("stream", "workspace_name").distinct())
+    return [
+        _stream(row, titles, product, (row.stream, row.workspace.name) in hiding)
+        for row in rows.order_by("workspace__name", "stream")
+    ]
 
 
-def _stream(row: StreamRun, titles: Mapping[str, str], product: str) -> StreamLine:
+def _stream(
+    row: StreamRun, titles: Mapping[str, str], product: str, removes_nothing: bool
+) -> StreamLine:
     icon, tone = RUN_WORDS[row.state]
     return StreamLine(
         title=titles.get(row.stream, row.stream.replace("-", " ").capitalize()),
@@ -177,14 +188,46 @@ def _stream(row: StreamRun, titles: Mapping[str, str], product: str) -> StreamLi
         done=row.done,
         total=row.total,
         failures=row.failures,
+        removes_nothing=removes_nothing,
         trouble=explain(row.error, product=product) if row.error else None,
         detail=row.error_detail,
     )
 
 
-def _failure(row: SyncFailure, product: str) -> FailureLine:
-    why = explain(row.code, product=product).title
-    return FailureLine(row.label, row.workspace_name, why, row.detail, row.at)
+def _failures(run: SyncRun, rows: list[SyncFailure], product: str) -> list[FailureLine]:
+    since = _since(run, rows) if rows else {}
+    return [
+        FailureLine(
+            label=row.label,
+            workspace=row.workspace_name,
+            why=explain(row.code, product=product).title,
+            detail=row.detail,
+            since=since.get(_same(row), row.at),
+        )
+        for row in rows
+    ]
+
+
+def _same(row: SyncFailure) -> Same:
+    return (row.stream, row.workspace_name, row.label)
+
+
+def _since(run: SyncRun, rows: list[SyncFailure]) -> dict[Same, datetime]:
+    """When each began to fail in every run that was read to its end, as far as the history goes."""
+    before = SyncRun.objects.filter(connection_id=run.connection_id, state__in=READ_TO_THE_END)
+    ids = before.filter(created_at__lt=run.created_at).order_by("-created_at")
+    labels = {row.label for row in rows}
+    found: dict[UUID, dict[Same, datetime]] = {
+        key: {} for key in ids.values_list("id", flat=True)[:HISTORY]
+    }
+    for row in SyncFailure.objects.filter(run_id__in=list(found), label__in=labels):
+        found[row.run_id][_same(row)] = row.at
+    since = {_same(row): row.at for row in rows}
+    unbroken = set(since)
+    for failed in found.values():
+        unbroken &= failed.keys()
+        since |= {same: failed[same] for same in unbroken}
+    return since
 
 
 def _shrink(entry: Mapping[str, Any], titles: Mapping[str, str]) -> Shrink:

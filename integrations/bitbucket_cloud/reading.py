@@ -86,7 +86,8 @@ def page(answer: Answer, read: Callable[[Json], Record]) -> Page:
         try:
             records.append(read(_object(item)))
         except BadItem as error:
-            rejected.append(Rejected(label=_label(item), reason=str(error)))
+            known = _uuid_or_empty(item) if isinstance(item, dict) else ""
+            rejected.append(Rejected(label=_label(item), reason=str(error), remote_id=known))
     return Page(
         records=tuple(records),
         checkpoint=next_page(answer),

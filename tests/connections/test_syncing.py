@@ -348,7 +348,7 @@ class TestFailingAlone:
         with works.inside():
             failures = SyncFailure.objects.filter(run_id=run.id)
             assert failures.count() == 6
-            assert all(each.label and each.code == "unreadable" for each in failures)
+            assert all(each.label and each.code == "unidentified" for each in failures)
 
     def test_a_workspace_that_is_gone_keeps_its_rows(self, works: Works, vendor: Vendor) -> None:
         """Abuse case P47."""
