@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Final
 from uuid import UUID
 
+from django.db.models import Q
 from django.urls import reverse
 
 from connections.flows.leases import UNKNOWN_KEY, NotGranted
@@ -23,6 +24,7 @@ from portal.policy import SYSTEM, Permission
 
 TOO_MANY: Final = "too_many"
 EXPOSED: Final = "exposed"
+RESTORED: Final = "restored_backup"
 JOB: Final = "service_key_stopped"
 TO_THE_MINUTE: Final = timedelta(minutes=1)
 
@@ -161,6 +163,36 @@ def stopped(claim: work.Claim, *, key_id: str, because: str) -> None:
                 url=page_of(key),
             )
         claim.done()
+
+
+def freeze_restored(made_by: datetime) -> None:
+    """The acting organization's live keys of before then are frozen: the backup that was restored
+    does not know whether they were revoked since. On record and told, each once.
+
+    A key that somebody has let go on since then goes on.
+    """
+    known = ServiceKey.objects.select_for_update(no_key=True).filter(created_at__lte=made_by)
+    live = known.filter(revoked_at=None, frozen_at=None)
+    for key in live.filter(Q(thawed_at=None) | Q(thawed_at__lte=made_by)).order_by("id"):
+        key.frozen_at, key.frozen_because = clock.now(), RESTORED
+        key.save(update_fields=["frozen_at", "frozen_because"])
+        audit.record(audit.Action.SERVICE_KEY_FROZEN, actor=SYSTEM, subject=key, because=RESTORED)
+        notices.tell(
+            "service_key_frozen",
+            subject=key,
+            audience=notices.who_may(Permission.SERVICE_KEY_EDIT),
+            dedupe=notice_of(key, RESTORED),
+            url=page_of(key),
+            body="A backup was restored, which does not know whether this key was revoked since."
+            " Let it go on if its service still uses it, or revoke it.",
+            button="Look at it",
+        )
+
+
+def over(key: ServiceKey) -> None:
+    """Somebody let it go on or revoked it: what was told of its freeze is over."""
+    for because in (TOO_MANY, RESTORED):
+        notices.resolve(notice_of(key, because))
 
 
 def notice_of(key: ServiceKey, because: str) -> str:

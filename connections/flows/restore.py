@@ -14,10 +14,10 @@ from itertools import groupby, islice
 from uuid import UUID
 
 from connections import high_water, places
-from connections.flows import health, telling, verify
+from connections.flows import health, key_stops, telling, verify
 from connections.high_water import Mark
 from connections.models import Connection, Credential, HeldBack, RefreshAttempt
-from portal import audit, clock, roles, tenancy, vault
+from portal import audit, clock, everybody, roles, tenancy, vault
 from portal.models import Organization
 from portal.policy import SYSTEM
 
@@ -39,8 +39,16 @@ class Behind:
 
 
 def settle() -> list[Behind]:
-    """Whatever is behind its mark is asked again, or held back and told. Before any work begins."""
+    """Whatever is behind its mark is asked again, or held back and told. Before any work begins.
+
+    Service keys that were revoked since the backup live again, so all of then are frozen first.
+    """
     found: list[Behind] = []
+    noticed = compare()
+    if not noticed:
+        return found
+    newest = max(max(one.mark.received_at, one.mark.linked_at) for one in noticed)
+    everybody.for_each(everybody.organizations(), lambda: _freeze_keys(newest))
     for portion in _portions():
         with tenancy.acting_for(portion[0].organization_id), tenancy.transaction():
             _one_at_a_time()
@@ -49,9 +57,13 @@ def settle() -> list[Behind]:
                 _settle(one)
         found += behind
     high_water.lower(one.mark.connection_id for one in found if one.finding == Because.MISSING)
-    if found:
-        log.error("restore.noticed", extra={"behind": len(found)})
+    log.error("restore.noticed", extra={"behind": len(found)})
     return found
+
+
+def _freeze_keys(made_by: datetime) -> None:
+    with tenancy.transaction():
+        key_stops.freeze_restored(made_by)
 
 
 def compare() -> list[Behind]:

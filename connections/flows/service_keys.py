@@ -15,11 +15,10 @@ from django.utils import timezone
 
 from connections import registry
 from connections.api import key as key_text
-from connections.flows import pace
-from connections.flows.key_stops import TOO_MANY, notice_of
+from connections.flows import key_stops, pace
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, KeyScope, ServiceKey
-from portal import audit, notices, roles, tenancy
+from portal import audit, roles, tenancy
 from portal.fields import made_once
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
@@ -148,7 +147,7 @@ def thaw(*, actor: Actor, key: ServiceKey) -> None:
         return
     key.frozen_at, key.frozen_because, key.thawed_at = None, "", timezone.now()
     key.save(update_fields=["frozen_at", "frozen_because", "thawed_at"])
-    notices.resolve(notice_of(key, TOO_MANY))
+    key_stops.over(key)
     audit.record(audit.Action.SERVICE_KEY_THAWED, actor=actor, subject=key)
 
 
@@ -162,7 +161,7 @@ def revoke(*, actor: Actor, key: ServiceKey, typed_name: str) -> None:
         return
     key.revoked_at, key.revoked_because = timezone.now(), BY_HAND
     key.save(update_fields=["revoked_at", "revoked_because"])
-    notices.resolve(notice_of(key, TOO_MANY))
+    key_stops.over(key)
     audit.record(audit.Action.SERVICE_KEY_REVOKED, actor=actor, subject=key, because=BY_HAND)
 
 

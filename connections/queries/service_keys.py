@@ -30,6 +30,7 @@ BRIEFLY: Final = {
 STOPS: Final = {
     "too_many": "It asked for more different connections in an hour than it may.",
     "by_hand": "Somebody here froze it.",
+    "restored_backup": "A restored backup does not know whether it was revoked since.",
     "exposed": "It was sent in an address, where logs keep it.",
 }
 

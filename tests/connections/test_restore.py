@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connections import high_water
 from connections.errors import ReauthorizationRequired
-from connections.flows import refresh, restore, told_kinds
+from connections.flows import refresh, restore, service_keys, told_kinds
 from connections.high_water import Mark
 from connections.models import (
     Connection,
@@ -29,6 +29,7 @@ from portal import audit, roles, tenancy
 from portal.models import AuditEvent, Notice, User
 from portal.policy import Role
 from tests.connections.ways import a_team, again, link_by_consent
+from tests.leasing import service
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -290,6 +291,63 @@ class TestTelling:
         assert still_open(works) == [told_kinds.RESTORED]
         works.link_by_token(vendor.token("dana-full"), name="Lost", team_id=a_team(works))
         assert still_open(works) == []
+
+
+class TestServiceKeys:
+    """A key that was revoked after the backup is live again in it."""
+
+    def test_all_of_then_are_frozen_on_record_and_told(
+        self, works: Works, linked: Connection
+    ) -> None:
+        reports = service(works)
+        (mark,) = high_water.standing()
+        high_water.rise([Mark(**{**as_values(mark), "revoked": True, "received_at": later()})])
+        settled()
+        key = reports.reloaded()
+        assert key.frozen_because == "restored_backup"
+        with works.inside():
+            notice = Notice.objects.get(kind="service_key_frozen")
+            assert "backup" in notice.body
+            events = AuditEvent.objects.filter(action=audit.Action.SERVICE_KEY_FROZEN)
+            assert events.get().details["because"] == "restored_backup"
+
+    def test_of_every_organization(self, works: Works, linked: Connection) -> None:
+        globex = works.organization("globex")
+        admin = works.person("gil@globex.example", "Gil", Role.ADMIN, globex)
+        works.acme, acme = globex, works.acme
+        theirs = service(works, by=admin)
+        works.acme = acme
+        received_later(works, linked, timedelta())
+        assert settled()
+        works.acme = globex
+        assert theirs.reloaded().frozen_at is not None
+
+    def test_what_is_let_go_on_goes_on_and_needs_nobody(
+        self, works: Works, linked: Connection
+    ) -> None:
+        reports = service(works)
+        received_later(works, linked, timedelta())
+        settled()
+        with works.inside():
+            service_keys.thaw(actor=works.admin, key=reports.reloaded())
+        assert [behind.finding for behind in settled()] == [restore.ASK_AGAIN]
+        assert reports.reloaded().frozen_at is None
+        assert still_open(works) == []
+
+    def test_one_that_was_made_since_stays_live(self, works: Works, linked: Connection) -> None:
+        received_later(works, linked, timedelta(minutes=8))
+        reports = service(works)
+        assert settled()
+        assert reports.reloaded().frozen_at is None
+
+    def test_none_is_touched_without_a_restore(self, works: Works, linked: Connection) -> None:
+        reports = service(works)
+        assert settled() == []
+        assert reports.reloaded().frozen_at is None
+
+
+def later() -> datetime:
+    return timezone.now() + timedelta(seconds=1)
 
 
 def still_open(works: Works) -> list[str]:
