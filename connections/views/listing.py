@@ -39,7 +39,7 @@ def connections(request: OrganizationRequest) -> HttpResponse:
         "shown": shown,
         "filters": lines.filters(shown),
         "lines": [lines.of_connection(row) for row in shown.rows],
-        "may_verify": mends_some(_known(request)),
+        "may_verify": mends_some(request.actor),
         "may_link": allows(request.actor, Permission.CONNECTION_LINK),
     }
     return render(request, "connections/list.html", context)
