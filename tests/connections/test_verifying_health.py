@@ -55,7 +55,7 @@ class TestARevocation:
     def test_the_third_look_believes_it(self, works: Works, vendor: Vendor) -> None:
         connection = refused_once(works, vendor)
         states = []
-        for wait in ({"seconds": 91}, {"minutes": 13}, {"hours": 25}):
+        for wait in ({"seconds": 91}, {"minutes": 14}, {"hours": 25}):
             now = again(works, connection)
             states.append((str(now.state), now.suspect_since is not None))
             pass_time(**wait)
@@ -88,7 +88,7 @@ class TestARevocation:
 
     def test_it_recovers_by_itself(self, works: Works, vendor: Vendor) -> None:
         connection = refused_once(works, vendor)
-        for wait in ({"seconds": 91}, {"minutes": 13}):
+        for wait in ({"seconds": 91}, {"minutes": 14}):
             pass_time(**wait)
             looked(works)
         assert again(works, connection).state == Connection.State.NEEDS_REAUTHORIZATION
@@ -109,7 +109,7 @@ class TestARevocation:
         connection = works.connection(link_by_consent(works, vendor))
         vendor.order("/faults", match="GET /2.0/user", kind="status", status=401, times=None)
         ask(works, connection)
-        for wait in ({"seconds": 91}, {"minutes": 13}):
+        for wait in ({"seconds": 91}, {"minutes": 14}):
             pass_time(**wait)
             looked(works)
 
