@@ -55,16 +55,16 @@ def page(query: QuerySet[T], *, by: Sequence[str], cursor: str = "", size: int =
     )
 
 
-def link(request: HttpRequest, cursor: str, name: str = "cursor") -> str:
+def link(request: HttpRequest, cursor: str, name: str = "cursor", anchor: str = "") -> str:
     """This page's address with its filters and another cursor; nothing for an empty cursor.
 
-    `name` is the parameter, for a page with more than one list.
+    `name` is the parameter and `anchor` the list's id, for a page with more than one list.
     """
     if not cursor:
         return ""
     query = request.GET.copy()
     query[name] = cursor
-    return f"?{query.urlencode()}"
+    return f"?{query.urlencode()}{'#' if anchor else ''}{anchor}"
 
 
 def _turned(name: str) -> str:

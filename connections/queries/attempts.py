@@ -30,7 +30,7 @@ CALLERS: Final[Mapping[str, str]] = {
     Caller.LEASE: "a service",
     Caller.SYNC: "a sync",
     Caller.VERIFY: "a verification",
-    Caller.PROBE: "a look whether it lives",
+    Caller.PROBE: "a health check",
 }
 ANSWERS: Final[Mapping[str, str]] = {
     _A.KEPT: "A new token",
@@ -70,9 +70,9 @@ TITLES: Final[Mapping[tuple[str, str], str]] = {
 # The same when an answer to this very token was missed before.
 LOST_TITLES: Final[Mapping[str, str]] = {
     _D.SUSPECT: "{product} refused the token of the missing answer, and we look again",
-    _D.NEEDS_REAUTHORIZATION: "The next token was lost on its way: {product} spent the old one,"
-    " and no worker kept the answer",
+    _D.NEEDS_REAUTHORIZATION: "The next token was lost on its way",
 }
+LOST_BECAUSE: Final = "{product} spent the old one, and no worker kept its answer"
 _TONES: Final[Mapping[str, str]] = {
     _D.SUSPECT: "warning",
     _D.BREAKER: "warning",
@@ -90,6 +90,7 @@ class Attempt:
 
     row: RefreshAttempt
     title: str
+    because: str = ""
 
     @property
     def is_quiet(self) -> bool:
@@ -115,7 +116,8 @@ class Attempt:
     @property
     def line(self) -> str:
         """The same in one line, for one of many."""
-        told = [f"asked by {self.asked_by}", self.versions, self.took, f"worker {self.row.worker}"]
+        told = [self.because, f"asked by {self.asked_by}", self.versions, self.took]
+        told += [f"worker {self.row.worker}", self.row.reference]
         return " · ".join(part for part in told if part)
 
     @property
@@ -201,8 +203,11 @@ class Renewal:
 
     @property
     def decided(self) -> str:
-        """What was decided, where the title does not say it."""
-        return "" if self.last.is_quiet else DECISIONS.get(self.last.row.decision, "")
+        """What was decided and why, where the title does not say it."""
+        if self.last.is_quiet:
+            return ""
+        told = [self.last.because, DECISIONS.get(self.last.row.decision, "")]
+        return ". ".join(part for part in told if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +223,8 @@ def renewals(request: HttpRequest, connection: Connection, product: str) -> Rene
     page = cursors.page(rows, by=("-at", "-id"), cursor=request.GET.get("renewals", ""))
     return RenewalPage(
         rows=_folded(page.rows, connection, product),
-        previous=cursors.link(request, page.previous, "renewals"),
-        next=cursors.link(request, page.next, "renewals"),
+        previous=cursors.link(request, page.previous, "renewals", "renewals"),
+        next=cursors.link(request, page.next, "renewals", "renewals"),
     )
 
 
@@ -252,10 +257,11 @@ def _alike(attempt: Attempt) -> tuple[object, ...]:
 
 
 def _attempt(row: RefreshAttempt, product: str, missed: set[tuple[UUID, int]]) -> Attempt:
-    title = TITLES.get((row.answer, row.decision), _TOO_LATE)
+    title, because = TITLES.get((row.answer, row.decision), _TOO_LATE), ""
     if row.answer == _A.REFUSED and (row.credential_id, row.parent_version) in missed:
         title = LOST_TITLES.get(row.decision, title)
-    return Attempt(row, title.replace("{product}", product))
+        because = LOST_BECAUSE if row.decision == _D.NEEDS_REAUTHORIZATION else ""
+    return Attempt(row, title.replace("{product}", product), because.replace("{product}", product))
 
 
 def _missed(rows: Iterable[RefreshAttempt], connection: Connection) -> set[tuple[UUID, int]]:

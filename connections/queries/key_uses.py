@@ -19,6 +19,7 @@ from portal import cursor as cursors
 from portal.phrases import plural
 
 RECENT: Final = timedelta(days=30)
+TOUCHED_AT_ONCE: Final = 20  # the leases of the key follow on the same page
 COUNT_UP_TO: Final = 1000  # tokens of one connection by one key
 GOT: Final = {"": "All it asked for", "token": "Got a token"}
 
@@ -106,15 +107,16 @@ def touched_by(request: HttpRequest, key: ServiceKey, within: timedelta = RECENT
     whole = uses.aggregate(number=Count("id"), last_at=Max("last_at"))
     shown = uses.filter(Exists(_granted(since))) if got else uses
     shown = shown.annotate(tokens=_tokens(since))
-    page = cursors.page(shown, by=("-last_at", "id"), cursor=request.GET.get("uses", ""))
+    where = request.GET.get("uses", "")
+    page = cursors.page(shown, by=("-last_at", "id"), cursor=where, size=TOUCHED_AT_ONCE)
     named = names(Connection, {use.connection_id for use in page.rows})
     return TouchedPage(
         rows=[
             Touched(use.connection_id, named.get(use.connection_id, ""), use.last_at, told(use))
             for use in page.rows
         ],
-        previous=cursors.link(request, page.previous, "uses"),
-        next=cursors.link(request, page.next, "uses"),
+        previous=cursors.link(request, page.previous, "uses", "used"),
+        next=cursors.link(request, page.next, "uses", "used"),
         since=since,
         of_all=whole["number"],
         last_at=whole["last_at"],

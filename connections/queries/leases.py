@@ -66,8 +66,8 @@ def _page(request: HttpRequest, found: QuerySet[Lease], name: str, column: str) 
     page = cursors.page(found, by=ORDER, cursor=request.GET.get("cursor", ""))
     return LeasePage(
         lines=_lines(page.rows),
-        previous=cursors.link(request, page.previous),
-        next=cursors.link(request, page.next),
+        previous=cursors.link(request, page.previous, anchor="leases"),
+        next=cursors.link(request, page.next, anchor="leases"),
         outcome=outcome,
         outcomes=[("", "Any outcome"), *LeaseOutcome.choices],
         only=only,
