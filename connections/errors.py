@@ -90,11 +90,20 @@ class VendorError(Exception):
 
 
 class Unavailable(VendorError):
-    """Timeout, refused, reset, 408, 425, 5xx: the vendor is not answering; we keep trying."""
+    """Timeout, refused, reset, 408, 425, 5xx: the vendor is not answering; we keep trying.
+
+    `retry_after_seconds` is the vendor's word capped to an hour, or None.
+    """
 
     code = "unavailable"
     who = Who.NOBODY
     retry = True
+
+    def __init__(
+        self, detail: str = "", *, retry_after_seconds: float | None = None, **facts: object
+    ) -> None:
+        super().__init__(detail, **facts)  # type: ignore[arg-type]
+        self.retry_after_seconds = retry_after_seconds
 
 
 class AnswerLost(Unavailable):

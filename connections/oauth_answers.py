@@ -95,7 +95,7 @@ def judge(response: Response, body: Any, oauth: OAuth2) -> VendorError | None:
     if response.status == 429:
         return RateLimited(retry_after_seconds=retry_after_seconds(response.headers), **facts)
     if response.status >= 500 or response.status in (408, 425):
-        return Unavailable(**facts)
+        return Unavailable(retry_after_seconds=retry_after_seconds(response.headers), **facts)
     if isinstance(code, str) and code:
         return _judge_error(code, _description(body), oauth, facts)
     if 200 <= response.status < 300:

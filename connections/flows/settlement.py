@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from connections import lineage, places, registry
-from connections.errors import RateLimited
+from connections.errors import RateLimited, Unavailable
 from connections.flows import breaker, health, ledger, marks, spares
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Caller, Outcome
@@ -31,6 +31,7 @@ NEEDS_REAUTHORIZATION = Connection.State.NEEDS_REAUTHORIZATION
 SOONEST = timedelta(seconds=30)  # between two refreshes of a grant, however short its tokens live
 TRIES_UNSAID = 3  # a vendor may stumble twice before its connection says so,
 LIFE_UNSAID = timedelta(minutes=10)  # while the token lives longer than this
+SAYS_WHEN = (RateLimited, Unavailable)
 ASKS_THE_API = frozenset({Caller.SYNC, Caller.VERIFY, Caller.PROBE})
 
 # The rule `keep` of lineage.py: not moved on, and nobody else asks with the same parent by now.
@@ -260,7 +261,11 @@ def _keep_spare(one: Outcome) -> None:
 def _due_after(
     one: Outcome, decision: Decision, after: GrantView, credential: Credential, now: datetime
 ) -> datetime | None:
-    """When it is asked next. Of what is in doubt it stays past: the lease alone holds it back."""
+    """When it is asked next. Of what is in doubt it stays past: the lease alone holds it back.
+
+    Neither a back-off nor the vendor's Retry-After may: any call without an answer may be the one
+    that spent the parent, the last as well as the first, and then a grace of ten minutes runs.
+    """
     if after.intent_version is not None:
         return credential.refresh_due_at
     if decision is Decision.NEEDS_REAUTHORIZATION:
@@ -270,7 +275,7 @@ def _due_after(
     if decision is Decision.SUSPECT:
         return lineage.look_again_at(after, now)
     if decision in {Decision.RETRY_LATER, Decision.BREAKER}:
-        asked = one.error.retry_after_seconds if isinstance(one.error, RateLimited) else None
+        asked = one.error.retry_after_seconds if isinstance(one.error, SAYS_WHEN) else None
         return lineage.retry_at(now, one.claimed.row.attempts, retry_after_seconds=asked)
     return credential.refresh_due_at
 

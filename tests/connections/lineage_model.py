@@ -114,7 +114,7 @@ class Model:
         is_scheduled = grant.intent is None and grant.suspect is None
         if is_scheduled and not world.left[REFRESHES]:
             return
-        if not can_claim(grant, self.protocol.locks):
+        if grant.rests or not can_claim(grant, self.protocol.locks):
             return
         row, doubted = claim_row(grant, who)
         worker = Worker(
@@ -129,6 +129,8 @@ class Model:
         row, decision = settle_row(
             world.grant, who, worker, world.incident.is_noticed, self.protocol.rules
         )
+        if decision is Decision.RETRY_SAME_PARENT:
+            row = row._replace(rests=self.protocol.backs_off)
         if not self.protocol.frees_only_its_own:
             row = row._replace(owner=NOBODY, lease=0)
         dead = decision is Decision.NEEDS_REAUTHORIZATION
@@ -198,7 +200,8 @@ class Model:
             return False
         if any(w.phase is Phase.WAITING and w.clock > 0 for w in running):
             return False
-        is_claimable = world.grant.intent is not None and can_claim(world.grant, True)
+        grant = world.grant
+        is_claimable = grant.intent is not None and not grant.rests and can_claim(grant, True)
         return not (is_claimable and any(w.phase is Phase.IDLE for w in running))
 
 
@@ -217,6 +220,7 @@ def _tick(world: World) -> World:
     grant, age = world.grant, world.incident.age
     grant = grant._replace(
         lease=max(grant.lease - 1, 0),
+        rests=max(grant.rests - 1, 0),
         suspect=None if grant.suspect is None else min(grant.suspect + 1, OLD),
         looked=None if grant.looked is None else min(grant.looked + 1, 1),
     )

@@ -25,6 +25,7 @@ NO_LOCK = Protocol(
 TTL_LOCK = replace(NO_LOCK, name="lock that times out", locks=True)
 LINEAGE = Protocol("lineage")
 FORGETFUL = replace(LINEAGE, name="lineage, doubt not asked again", remembers_doubt=False)
+BACKING_OFF = replace(LINEAGE, name="lineage, doubt backed off", backs_off=15)
 UNFENCED = replace(LINEAGE, name="lineage, lease not checked", checks_lease=False)
 
 
@@ -57,6 +58,7 @@ ROWS = (
     Row(TTL_LOCK, STRICT, Bounds(), lost=True, dead=None),
     Row(LINEAGE, GRACE, Bounds(crashes=2, losses=1, pauses=1), lost=False, dead=False),
     Row(FORGETFUL, GRACE, Bounds(crashes=2), lost=True, dead=True),
+    Row(BACKING_OFF, GRACE, Bounds(losses=1), lost=True, dead=True),
     Row(LINEAGE, WORST, Bounds(crashes=2, losses=1), lost=False, dead=False),
     Row(LINEAGE, WORST, Bounds(crashes=1, losses=1, pauses=1), lost=False, dead=False),
     Row(UNFENCED, WORST, Bounds(losses=1, pauses=1), lost=True, dead=True),

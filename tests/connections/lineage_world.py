@@ -61,6 +61,7 @@ class Protocol:
     frees_only_its_own: bool = True
     punctual: bool = True
     remembers_doubt: bool = True
+    backs_off: int = 0  # ticks that what is in doubt is left alone, beyond its lease
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Grant(NamedTuple):
     intent: int | None = None
     owner: int = NOBODY
     lease: int = 0
+    rests: int = 0  # ticks for which nobody asks, by a back-off
     siblings: tuple[tuple[int, int], ...] = ()  # (parent, token), oldest first
     looks: int = 0
     suspect: int | None = None  # ages in ticks

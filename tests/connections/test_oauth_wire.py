@@ -284,6 +284,13 @@ class TestAnswersThatAreNoTokens:
         assert isinstance(error, RateLimited)
         assert error.retry_after_seconds == seconds
 
+    @pytest.mark.parametrize("status", [408, 425, 503])
+    def test_p24_the_wait_of_an_outage_is_known_too(self, status):
+        error = failed(status, b"", **{"retry-after": "90"})
+
+        assert isinstance(error, Unavailable)
+        assert error.retry_after_seconds == 90
+
     def test_p24_a_date_is_measured_against_the_answers_own(self):
         now = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         later = format_datetime(now + timedelta(seconds=90), usegmt=True)

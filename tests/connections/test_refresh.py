@@ -195,6 +195,19 @@ def test_an_outage_is_asked_again_when_the_lease_ends(
     ]
 
 
+def test_what_was_turned_away_unread_waits_as_long_as_the_vendor_says(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
+    stale(works)
+    headers = {"Retry-After": "1800"}
+    vendor.order("/faults", match=TOKEN, kind="status", status=425, headers=headers)
+    with pytest.raises(Unavailable):
+        fresh(works, connection)
+    held = current(works)
+    assert held.intent_version is None and held.refresh_due_at is not None
+    assert held.refresh_due_at > clock.now() + timedelta(minutes=29)
+
+
 def test_a_vendor_out_of_reach_may_be_asked_again_at_once(
     works: Works, vendor: Vendor, connection: Connection
 ) -> None:
