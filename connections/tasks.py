@@ -18,6 +18,7 @@ from connections.flows import (
     forget,
     incidents,
     key_stops,
+    plan,
     probe,
     read,
     renewals,
@@ -112,7 +113,8 @@ def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:
         connection.schedule()
     if syncing:
         chosen = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)
-        if connection.state == Connection.State.ACTIVE and chosen.exists():
+        has_some = chosen.exists() and bool(plan.streams_of(connection))
+        if connection.state == Connection.State.ACTIVE and has_some:
             sync.start(connection, requested_by="")
         connection.schedule_sync()
 

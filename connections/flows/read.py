@@ -249,7 +249,9 @@ def _finish(reading: Reading) -> None:
         states = set(streams.values_list("state", flat=True))
         codes = streams.exclude(error="").order_by("-stream").values_list("error", flat=True)
         code = codes.first() or ""
-    if RunState.QUARANTINED in states:
+    if not states:
+        _close(reading, RunState.CANCELLED)  # the last workspace went while it waited
+    elif RunState.QUARANTINED in states:
         _close(reading, RunState.QUARANTINED)
     elif states == {RunState.FAILED}:
         _close(reading, RunState.FAILED, code)

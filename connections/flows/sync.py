@@ -9,12 +9,17 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from connections.flows import pace, rights, shrink, telling
+from connections.flows import pace, plan, rights, shrink, telling
 from connections.flows.problems import FlowProblem
 from connections.models import LIVE, Connection, SyncRun, Workspace
 from portal import audit, tenancy, work
 from portal.models import Job
 from portal.policy import Actor
+
+NOTHING_TO_READ = (
+    "A sync has nothing to read here: none of this connection's capabilities is about projects,"
+    " members or repositories. Link it again with one that is."
+)
 
 
 def request(*, actor: Actor, connection: Connection) -> SyncRun:
@@ -25,13 +30,18 @@ def request(*, actor: Actor, connection: Connection) -> SyncRun:
     chosen = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)
     if not chosen.exists():
         raise FlowProblem("no_workspace", "", "Choose a workspace first.")
+    if not plan.streams_of(connection):
+        raise FlowProblem("nothing_to_read", "", NOTHING_TO_READ)
     pace.keep("sync", actor)
     audit.record(audit.Action.SYNC_REQUESTED, actor=actor, subject=connection)
     return start(connection, requested_by=actor.name)
 
 
 def start(connection: Connection, *, requested_by: str) -> SyncRun:
-    """Create the run and wake a worker. Call it inside a transaction."""
+    """Create the run and wake a worker. Call it inside a transaction.
+
+    Only for a connection with streams to read: see `plan.streams_of`.
+    """
     Connection.objects.select_for_update(no_key=True).filter(
         id=connection.id
     ).first()  # one at a time

@@ -29,7 +29,7 @@ def choose(
     wanted.update(selected=True)
     names = sorted(wanted.values_list("name", flat=True))
     audit.record(audit.Action.WORKSPACES_CHOSEN, actor=actor, subject=connection, workspaces=names)
-    if not connection.is_live:
+    if not connection.is_live or not plan.streams_of(connection):
         return None
     if running is not None and running.state == RunState.RUNNING:
         plan.redraw(running)

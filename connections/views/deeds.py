@@ -10,7 +10,7 @@ from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST
 
 from connections import markdown
-from connections.flows import lifecycle, sync, verify, workspaces
+from connections.flows import lifecycle, plan, sync, verify, workspaces
 from connections.flows.problems import FlowProblem
 from connections.forms import SettingsForm
 from connections.models import Connection, SyncRun
@@ -101,6 +101,8 @@ def choose_workspaces(request: OrganizationRequest, connection_id: UUID) -> Http
 
 def _what_follows(connection: Connection, run: SyncRun | None) -> str:
     """When the workspaces that were chosen are read."""
+    if not plan.streams_of(connection):
+        return sync.NOTHING_TO_READ
     if run is None:
         return "They are read once this connection is resumed or linked again."
     if run.cancel_requested_at is not None:
