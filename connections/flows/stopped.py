@@ -233,13 +233,14 @@ def _page(name: str, *ids: UUID) -> str:
 
 
 def _for_operators(group: Group) -> ForOperators:
-    """Keys are looked at by organization, a vendor or its platform-wide consumer by connector."""
+    """Keys are looked at by organization, a vendor or its platform-wide consumer by connector: the
+    words for an outage change from try to try."""
     if group.code == UNREADABLE:
         here = tenancy.organization_id()
         subject = Named(here, Organization.objects.get(id=here).name)
         cause = f"{told_kinds.STOPPED_OPERATORS}:{group.code}:{here}"
     else:
-        cause = f"{told_kinds.STOPPED_OPERATORS}:{group.code}:{group.connector}"
+        cause = f"{told_kinds.STOPPED_OPERATORS}:{group.connector}"
         subject = Named(uuid5(tenancy.PLATFORM, cause), group.product)
     return ForOperators(cause, subject, group.code, group.product, group.count)
 

@@ -185,6 +185,15 @@ class TestAnOutage:
         look()
         assert len(told(works)) == 1
 
+    def test_stays_the_same_when_the_vendor_fails_in_another_way(
+        self, works: Works, connection: Connection, operator: User
+    ) -> None:
+        for code in ("unavailable", "answer_lost"):
+            ended(works, connection, code, ago=timedelta(hours=7))
+            look()
+        assert [one.resolved_at for one in told(works)] == [None]
+        assert [one.resolved_at for one in operators_know()] == [None]
+
     def test_that_just_began_is_not_told_of_a_connection_that_slept(
         self, works: Works, connection: Connection
     ) -> None:
