@@ -61,8 +61,16 @@ FROM connections_connection AS first, generate_series(2, %(rows)s) AS n
 # Everything that a line of the page says, and the count below them, as PostgreSQL prints it.
 BARE = """
 SELECT concat_ws(' ', c.id, c.name, c.connector, c.account_name, c.labels, t.name, c.state,
-                 c.paused_at, c.suspect_since, c.last_error, c.last_error_at, c.last_success_at,
-                 (SELECT outcome FROM connections_verification AS v
+                 c.paused_at, c.suspect_since, c.orphaned_at, c.last_error, c.last_error_at,
+                 c.last_success_at,
+                 (SELECT CASE WHEN v.outcome = 'partly' THEN
+                              (SELECT k.error || ' ' || k.title FROM connections_check AS k
+                                WHERE k.organization_id = v.organization_id
+                                  AND k.verification_id = v.id
+                                  AND k.outcome IN ('missing', 'refused', 'unreached')
+                                ORDER BY k.outcome = 'missing' DESC, k.outcome = 'refused' DESC,
+                                         k.position LIMIT 1) ELSE '' END
+                    FROM connections_verification AS v
                    WHERE v.organization_id = c.organization_id AND v.connection_id = c.id
                      AND v.started_at >= now() - interval '8 days' AND v.finished_at IS NOT NULL
                    ORDER BY v.started_at DESC LIMIT 1),
