@@ -1,7 +1,8 @@
 """Grants withdrawn at the vendor are noticed, shown and told; an outage of an hour bothers nobody.
 
 Two connections are in use when their grants are withdrawn: a service reads with leased tokens and
-reports the refusal, and our own sync meets one. A third is idle. Then the vendor is down for an
+reports the refusal, and our own sync meets one. A third is idle. Nobody has chosen what to be told
+how: a suspicion is in the inbox, and mailed is only what is certain. Then the vendor is down for an
 hour, refusing connections and answering 503, while a service asks for tokens all along. Clocks run
 faster in the parts where only time passes.
 """
@@ -20,10 +21,11 @@ from django.db import connections
 from django.test import override_settings
 
 from connections.flows import sync, told_kinds
+from connections.lineage import THIRD_LOOK_SECONDS
 from connections.models import Connection, Credential, Workspace
 from connections.queries import health
-from portal import clock, notice_choices, roles
-from portal.models import Dispatch, Notice, NoticeSettings, Receipt
+from portal import clock, roles
+from portal.models import Dispatch, Notice, Receipt
 from tests.prove import crowd
 from tests.prove.consumer import Service, service
 from tests.prove.crowd import Linked
@@ -40,16 +42,18 @@ BYSTANDERS = 45
 ROLES = REPORTS, SYNCS, IDLE = "leased and reported", "our own sync", "idle"
 USED_EVERY, LEAD_SECONDS = 10, 20
 BELIEVED_SECONDS = 30 * 60
+SENDING_SECONDS = 15  # a mail waits for half a minute to a minute, then for a worker
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
     """How fast the clocks run in each part, and how many connections live through the outage.
 
-    `out_within` is when mail is out: a minute, and twice that by a clock that runs faster.
+    `out_within` is when people are told: a minute, and twice that by a clock that runs faster.
     """
 
     in_use: float
+    looks: float
     idle: float
     outage: float
     tokens: int
@@ -57,8 +61,8 @@ class Size:
     out_within: float
 
 
-FULL = Size(1.0, 60.0, 20.0, 45, 20.0, 60.0)
-SHORT = Size(6.0, 200.0, 500.0, 12, 250.0, 120.0)
+FULL = Size(1.0, 3.0, 60.0, 20.0, 45, 20.0, 60.0)
+SHORT = Size(6.0, 6.0, 200.0, 500.0, 12, 250.0, 120.0)
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ class Withdrawn:
     believed: float = float("inf")
 
     def row(self) -> list[object]:
-        seconds = (self.noticed, self.told, self.mailed, self.believed)
+        seconds = (self.noticed, self.told, self.believed, self.mailed)
         written = [f"{each:.0f}" if each < 2 * HOUR else "never" for each in seconds]
         return [self.how, *written, self.shown]
 
@@ -84,11 +88,12 @@ def prove(stage: Stage, *, short: bool) -> Told:
     size = SHORT if short else FULL
     quiet = {"EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend"}
     with override_settings(**quiet):
-        wants_mail(stage)
         linked, consumer = gathered(stage, size), service(stage)
         with Faster(stage) as time_passes:
             seen = in_use(stage, time_passes, size, linked, consumer)
-            seen = idle(stage, time_passes, size, linked, seen)
+            until_mailed(stage, time_passes, size, seen)
+            seen.append(idle(stage, time_passes, size, linked))
+            until_mailed(stage, time_passes, size, seen[-1:])
             looks = looks_an_hour(stage, linked, seen[0].at)
             asked, given = outage(stage, time_passes, size, linked[-size.tokens :], consumer)
             back = well_again(stage, time_passes)
@@ -112,7 +117,7 @@ def prove(stage: Stage, *, short: bool) -> Told:
     )
 
 
-COLUMNS = ("in use as", "noticed [s]", "told [s]", "mailed [s]", "link wanted [s]", "shown as")
+COLUMNS = ("in use as", "noticed [s]", "told [s]", "link wanted [s]", "mailed [s]", "shown as")
 
 
 def noticed(seen: list[Withdrawn], size: Size) -> list[Claim]:
@@ -125,28 +130,22 @@ def noticed(seen: list[Withdrawn], size: Size) -> list[Claim]:
         Claim(f"and within {IDLE_SECONDS // 60} minutes when idle", alone.noticed <= IDLE_SECONDS),
         Claim("it is shown", all(one.shown in ("attention", "broken") for one in seen)),
         Claim(
-            f"the notice is out {size.out_within:g} s later",
-            all(one.mailed - one.noticed <= size.out_within for one in seen),
+            f"it is in the inbox {size.out_within:g} s later",
+            all(one.told - one.noticed <= size.out_within for one in seen),
         ),
         Claim(
-            "a new link is wanted within half an hour",
+            "it is certain, and a new link wanted, within half an hour",
             all(one.believed - one.noticed <= BELIEVED_SECONDS for one in seen),
+        ),
+        Claim("nothing is mailed before that", all(one.mailed >= one.believed for one in seen)),
+        Claim(
+            f"it is mailed {size.out_within + SENDING_SECONDS:g} s after it is certain",
+            all(one.mailed - one.believed <= size.out_within + SENDING_SECONDS for one in seen),
         ),
     ]
 
 
 # ── Who is there ──────────────────────────────────────────────────────────────────────────────
-
-
-def wants_mail(stage: Stage) -> None:
-    """Alice wants a mail of every kind at once."""
-    with stage.works.inside():
-        notice_choices.save(
-            stage.works.alice.id,  # type: ignore[arg-type]
-            email={told_kinds.REFUSED: True, told_kinds.NEEDS_LINK: True},
-            digest=NoticeSettings.Digest.AT_ONCE,
-            time_zone="UTC",
-        )
 
 
 def gathered(stage: Stage, size: Size) -> list[Linked]:
@@ -180,36 +179,46 @@ def gathered(stage: Stage, size: Size) -> list[Linked]:
 def in_use(
     stage: Stage, time_passes: Faster, size: Size, linked: list[Linked], consumer: Service
 ) -> list[Withdrawn]:
-    """Grants in use are withdrawn; what followed until people had their mail."""
+    """Grants in use are withdrawn; what followed until people could read of it."""
     time_passes.factor = size.in_use
     reports, syncs = (linked[ROLES.index(how)] for how in (REPORTS, SYNCS))
     deeds = [lambda: consumer.use(reports.connection_id), lambda: read(stage, syncs)]
     with again_and_again(deeds, USED_EVERY / size.in_use):
         time_passes.let_pass(2 * USED_EVERY)
         seen = [withdraw(stage, REPORTS, reports), withdraw(stage, SYNCS, syncs)]
-        watch(stage, seen, lambda: all(one.mailed < HOUR for one in seen), 300 / size.in_use)
+        watch(stage, seen, lambda: all(one.told < HOUR for one in seen), 300 / size.in_use)
     return seen
 
 
-def idle(
-    stage: Stage, time_passes: Faster, size: Size, linked: list[Linked], used: list[Withdrawn]
-) -> list[Withdrawn]:
-    """The grant of a connection that nobody uses is withdrawn too, until all three are believed."""
-    one = withdraw(stage, IDLE, linked[ROLES.index(IDLE)])
+def idle(stage: Stage, time_passes: Faster, size: Size, linked: list[Linked]) -> Withdrawn:
+    """The grant of a connection that nobody uses is withdrawn too."""
+    alone = linked[ROLES.index(IDLE)]
+    soon = timedelta(seconds=2 * LEAD_SECONDS)
+    until(lambda: next_look(stage, alone) > clock.now() + soon, 60)  # one may be under way
+    one = withdraw(stage, IDLE, alone)
     time_passes.factor = size.idle
-    time_passes.let_pass((next_look(stage, one) - clock.now()).total_seconds() - LEAD_SECONDS)
+    time_passes.let_pass((next_look(stage, alone) - clock.now()).total_seconds() - LEAD_SECONDS)
     time_passes.factor = size.in_use
-    watch(stage, [one], lambda: one.mailed < HOUR, 300 / size.in_use)
+    watch(stage, [one], lambda: one.told < HOUR, 300 / size.in_use)
+    return one
+
+
+def until_mailed(stage: Stage, time_passes: Faster, size: Size, seen: list[Withdrawn]) -> None:
+    """They are believed lost and mailed of; time passes quickly until a third look may come."""
+    third = min(one.at + timedelta(seconds=one.noticed) for one in seen)
+    third += timedelta(seconds=THIRD_LOOK_SECONDS[0] - LEAD_SECONDS)
     time_passes.factor = size.idle
-    seen = [*used, one]
-    watch(stage, seen, lambda: all(each.believed < 2 * HOUR for each in seen), HOUR / size.idle)
-    return seen
+    time_passes.let_pass((third - clock.now()).total_seconds())
+    time_passes.factor = size.looks
+    watch(
+        stage, seen, lambda: all(one.mailed < HOUR for one in seen), BELIEVED_SECONDS / size.looks
+    )
 
 
-def next_look(stage: Stage, one: Withdrawn) -> datetime:
+def next_look(stage: Stage, linked: Linked) -> datetime:
     """When it is planned to be looked at, if nobody uses it before."""
     with stage.works.inside():
-        planned = Connection.objects.get(id=one.linked.connection_id).next_probe_at
+        planned = Connection.objects.get(id=linked.connection_id).next_probe_at
     assert planned is not None
     return planned
 
@@ -263,8 +272,9 @@ def look(stage: Stage, seen: list[Withdrawn]) -> None:
             if now.suspect_since is not None and one.noticed > HOUR:
                 one.noticed = since(one, now.suspect_since)
                 one.shown = health.word_of(now)
-            if now.state == Connection.State.NEEDS_REAUTHORIZATION and one.believed > HOUR:
-                one.believed = since(one, clock.now())
+            asked = Notice.objects.filter(kind=told_kinds.NEEDS_LINK, subject_id=now.id).first()
+            if asked is not None and one.believed > 2 * HOUR:
+                one.believed = since(one, asked.opened_at)
             first = Receipt.objects.filter(notice__subject_id=now.id).order_by("created_at").first()
             if first is not None and one.told > HOUR:
                 one.told = since(one, first.created_at)
