@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from connections.contracts import Manifest, Method
 from connections.explain import Button
+from connections.flows import plan
 from connections.flows.rights import may_mend
 from connections.models import Connection, Credential, SyncRun, Verification
 from connections.queries import key_uses, products
@@ -58,6 +59,11 @@ class ConnectionPage:
     @property
     def is_revoked(self) -> bool:
         return self.connection.state == Connection.State.REVOKED
+
+    @property
+    def reads_nothing(self) -> bool:
+        """Whether it was linked for nothing that a sync reads."""
+        return not plan.streams_of(self.connection)
 
     @property
     def account_address(self) -> str:

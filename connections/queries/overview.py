@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connections.explain import CURES_ITSELF, Explanation, explain
+from connections.flows import plan
 from connections.flows.rights import may_mend
 from connections.models import (
     LIVE,
@@ -228,6 +229,7 @@ def _without_workspaces(slug: str) -> list[Need]:
             button_url=reverse("connection_workspaces", args=[slug, row.id]),
         )
         for row in rows.order_by("-linked_at")[:NEEDS]
+        if plan.streams_of(row)
     ]
 
 

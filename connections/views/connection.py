@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET
 
 from connections import markdown
 from connections.flows.lifecycle import preview_revoke
-from connections.flows.plan import streams_of
 from connections.forms import SettingsForm
 from connections.models import ConnectionState
 from connections.queries import credential as credentials
@@ -112,7 +111,6 @@ def workspaces(request: OrganizationRequest, connection_id: UUID) -> HttpRespons
         "is_first": first,
         "is_looking": not found and _is_verifying(page),
         "may_choose": page.rights.mend,
-        "reads_nothing": not streams_of(page.connection),
     }
     return render(request, "connections/connection/workspaces.html", context)
 
@@ -132,7 +130,6 @@ def sync(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
         "page": page,
         "shown": shown,
         "has_chosen": has_chosen,
-        "reads_nothing": not streams_of(page.connection),
     }
     return render(request, "connections/connection/sync.html", context)
 
