@@ -107,7 +107,7 @@ class TestRevoking:
         second = works.link_by_token(vendor.token("dana-full"), name="Acme code 2")
         assert second.stage == "done"
 
-    def test_nothing_is_done_with_it_any_more(self, works: Works, vendor: Vendor) -> None:
+    def test_F22_nothing_is_done_with_it_any_more(self, works: Works, vendor: Vendor) -> None:
         connection = linked(works, vendor)
         with works.inside():
             verify.start(connection, requested_by="")

@@ -58,6 +58,18 @@ class TestAnOrganizationsOwn:
         with works.inside():
             assert not Consumer.objects.exists()
 
+    def test_F19_a_secret_left_empty_keeps_the_old_one(self, ada: Client, works: Works) -> None:
+        ada.post(OWN, FORM)
+        works.drain()
+        with works.inside():
+            place = f"{OWN}{Consumer.objects.get().id}/"
+
+        assert 'id="id_secret_error"' in refused(ada.post(place, {"client_id": "x", "secret": ""}))
+        works.drain()
+        with works.inside():
+            kept = Consumer.objects.get()
+        assert (kept.client_id, kept.secret_last_four) == (FORM["client_id"], SECRET[-4:])
+
     def test_it_is_replaced_and_removed_by_name(self, ada: Client, works: Works) -> None:
         ada.post(OWN, FORM)
         works.drain()

@@ -75,7 +75,7 @@ def enter(person: Person, name: str, *, ours: bool = True) -> None:
     person.page.keyboard.press("Enter")
 
 
-def test_without_script(windows: Windows) -> None:
+def test_F17_without_script(windows: Windows) -> None:
     nia = windows.stranger(java_script_enabled=False)
     sign_up(nia, "Nia Noscript")
     found_organization(nia, "Plain pages")
