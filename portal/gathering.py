@@ -1,7 +1,7 @@
 """From notices to messages: what waits for one person becomes single messages or one digest.
 
 A job for each person and half minute looks at what has waited long enough. More than five of one
-kind within ten minutes go out as one digest, then as one more every ten minutes at most.
+kind within ten minutes go out as one digest, the next one after the pause of the kind.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ def _gather(user: UUID | None, held: set[UUID], urgent: str) -> float:
         if len(receipts) + len(recent) <= SINGLES:
             for receipt in receipts:
                 _dispatch(user, kind, [receipt])
-        elif ends := [one.created_at + WINDOW for one in recent if one.size > 1]:
-            waits.append(max(1, (max(ends) - clock.now()).total_seconds()))
+        elif (pause := _pause(kind, recent)) > 0:
+            waits.append(max(1, pause))
         else:
             _dispatch(user, kind, receipts)
     return min(waits, default=0)
@@ -196,6 +196,12 @@ def _recent(user: UUID | None, kind: str) -> list[Any]:
         user_id=user, kind=kind, created_at__gt=clock.now() - WINDOW
     ).annotate(size=Count("receipts"))
     return list(sent)
+
+
+def _pause(kind: str, recent: list[Any]) -> float:
+    """Seconds until the next mail of many; 0 or less when it may go now."""
+    ends = [one.created_at + kind_of(kind).pause for one in recent if one.size > 1]
+    return (max(ends) - clock.now()).total_seconds() if ends else 0.0
 
 
 def _dispatch(user: UUID | None, kind: str, receipts: list[Receipt]) -> None:

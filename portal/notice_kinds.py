@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from portal.models import Severity
 
@@ -13,7 +14,8 @@ class Kind:
 
     `label` is what the settings call it. `email` and `chat` say whether it is sent there unless
     somebody chose otherwise; the inbox has everything. `to_operators` kinds are the platform's. An
-    `urgent` one waits for nothing, not even for the one mail a day that somebody chose.
+    `urgent` one waits for nothing, not even for the one mail a day that somebody chose. `pause` is
+    the least time between two mails of many.
     """
 
     key: str
@@ -26,6 +28,7 @@ class Kind:
     chat: bool = True
     to_operators: bool = False
     urgent: bool = False
+    pause: timedelta = timedelta(minutes=10)
 
 
 _kinds: dict[str, Kind] = {}

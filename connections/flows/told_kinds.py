@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from portal.notices import Kind, Severity, register
 
 REFUSED, NEEDS_LINK, RECOVERED = (
@@ -88,6 +90,7 @@ register(
         button="Link again",
         severity=Severity.BROKEN,
         email=True,
+        pause=timedelta(minutes=4),  # all of many are told within five
     ),
     Kind(
         STORM,
