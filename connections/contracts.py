@@ -10,10 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from connections.errors import VendorError
+from connections.methods import (
+    BASE_URL as BASE_URL,
+    Field as Field,
+    Method as Method,
+    MethodKind as MethodKind,
+    NewToken as NewToken,
+    Scheme as Scheme,
+    SelfHosted as SelfHosted,
+    Step as Step,
+    TokenPrefix as TokenPrefix,
+    TokenRotation as TokenRotation,
+)
 from connections.records import (
     Account as Account,
     Finding as Finding,
@@ -67,82 +78,6 @@ class Api(Protocol):
 
 
 # ── The manifest: what is data about a connector ──────────────────────────────────────────────
-
-
-class MethodKind(StrEnum):
-    """How a credential comes to us."""
-
-    AUTHORIZATION_CODE = "authorization_code"
-    CLIENT_CREDENTIALS = "client_credentials"
-    SECRET = "secret"
-
-
-class Scheme(StrEnum):
-    """How a stored secret becomes an Authorization header."""
-
-    BEARER = "bearer"
-    BASIC = "basic"
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One input of a method's form. A `secret` field is sealed and never shown again."""
-
-    name: str
-    label: str
-    help: str = ""
-    placeholder: str = ""
-    secret: bool = False
-    pattern: str = ""  # full match, checked on our side too
-    kind: str = "text"  # "text", "email", "password"
-    max_length: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One instruction: what to do at the vendor; `copy` is a text the person pastes there.
-
-    The page fills in `{callback_url}` and `{portal_url}` in `copy`.
-    """
-
-    text: str
-    copy: str = ""
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One way to link: OAuth, a pasted token, …
-
-    `vocabulary` says in which of the vendor's scope languages its scopes are spoken.
-    With `Scheme.BASIC`, `basic_user` names the field that is the user name. `offers` are the only
-    scopes this method's credential can ever hold; empty means all of its vocabulary.
-    """
-
-    key: str
-    kind: MethodKind
-    title: str
-    summary: str
-    vocabulary: str
-    credential_kind: str
-    fields: tuple[Field, ...] = ()
-    steps: tuple[Step, ...] = ()
-    scheme: Scheme = Scheme.BEARER
-    basic_user: str = ""
-    acts_as: str = ""
-    lifetime: str = ""
-    limits: str = ""
-    offers: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class TokenPrefix:
-    """What a pasted token's first characters say: the methods it belongs to, or why it is dead."""
-
-    prefix: str
-    name: str
-    methods: tuple[str, ...] = ()
-    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +155,11 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything about a connector that is data: shown in the catalogue, obeyed by every flow."""
+    """Everything about a connector that is data: shown in the catalogue, obeyed by every flow.
+
+    With `self_hosted` there is no address of the vendor's: `api_url` and the URLs of `oauth` are
+    paths below the base URL that a person types.
+    """
 
     slug: str
     name: str
@@ -234,6 +173,7 @@ class Manifest:
     capabilities: tuple[Capability, ...]
     implies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # granted along with it
     oauth: OAuth2 | None = None
+    self_hosted: SelfHosted | None = None
     token_prefixes: tuple[TokenPrefix, ...] = ()
     retired: tuple[Retired, ...] = ()
     workspace_word: str = "workspace"
@@ -247,6 +187,10 @@ class Manifest:
             if method.key == key:
                 return method
         raise KeyError(key)
+
+    def fields_of(self, method: Method) -> tuple[Field, ...]:
+        """The inputs of the method's form: the base URL first where the product has one."""
+        return (self.self_hosted.field, *method.fields) if self.self_hosted else method.fields
 
     def capability(self, key: str) -> Capability:
         """The capability with this key; KeyError when there is none."""
@@ -298,3 +242,23 @@ class Connector(Protocol):
     def judge(self, answer: Answer) -> VendorError | None: ...
 
     def rate(self, answer: Answer) -> RateBudget: ...
+
+
+@runtime_checkable
+class IssuesTokens(Protocol):
+    """A connector that claims `Method.rotation`: the vendor's API makes and withdraws its tokens.
+
+    All raise what `judge` names. `token_ids` are the vendor's ids of tokens that bear the name.
+    """
+
+    def replace_token(
+        self, api: Api, fields: Mapping[str, str], method: Method, *, name: str, days: int
+    ) -> NewToken: ...
+
+    def withdraw_token(
+        self, api: Api, fields: Mapping[str, str], method: Method, *, token_id: str
+    ) -> None: ...
+
+    def token_ids(
+        self, api: Api, fields: Mapping[str, str], method: Method, *, name: str
+    ) -> tuple[str, ...]: ...

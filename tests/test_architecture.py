@@ -20,6 +20,7 @@ MAY_IMPORT = {
 ROOMS_MAY_IMPORT = {"connections.contracts", "connections.errors", "connections.records"}
 WITHOUT_DJANGO = (
     "connections/contracts.py",
+    "connections/methods.py",
     "connections/lineage.py",
     "connections/errors.py",
     "connections/records.py",

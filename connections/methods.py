@@ -1,0 +1,137 @@
+"""The ways a credential comes to us, and how it is exchanged for the next one. No Django here.
+
+`contracts` hands these words on: rooms import them from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+BASE_URL = "base_url"  # the field of a connection that holds a self-hosted product's address
+
+
+class MethodKind(StrEnum):
+    """How a credential comes to us."""
+
+    AUTHORIZATION_CODE = "authorization_code"
+    CLIENT_CREDENTIALS = "client_credentials"
+    SECRET = "secret"
+
+
+class Scheme(StrEnum):
+    """How a stored secret becomes an Authorization header."""
+
+    BEARER = "bearer"
+    BASIC = "basic"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input of a method's form. A `secret` field is sealed and never shown again."""
+
+    name: str
+    label: str
+    help: str = ""
+    placeholder: str = ""
+    secret: bool = False
+    pattern: str = ""  # full match, checked on our side too
+    kind: str = "text"  # "text", "email", "password"
+    max_length: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One instruction: what to do at the vendor; `copy` is a text the person pastes there.
+
+    The page fills in `{callback_url}` and `{portal_url}` in `copy`.
+    """
+
+    text: str
+    copy: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRotation:
+    """How the vendor's own API replaces a token of a method.
+
+    A new one lives `days`, at most `longest_days` (None: the vendor sets no limit that we know).
+    `needs` are the scopes the old token has to hold for it. `token_id` reads the vendor's id of a
+    token out of the token itself, "" where it is not in it. `by_hand_path` is the vendor's page
+    where people withdraw it, relative to the base URL of a self-hosted product.
+    """
+
+    days: int = 90
+    longest_days: int | None = None
+    needs: tuple[str, ...] = ()
+    token_id: Callable[[str], str] | None = None
+    by_hand_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token the vendor just made; `scopes` are those it says, `expires_at` None is never."""
+
+    token: str = field(repr=False)
+    token_id: str
+    expires_at: datetime | None
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SelfHosted:
+    """A product that each customer runs: a person types its base URL, context path included.
+
+    It is kept in canonical form in the connection's field `base_url`; the manifest's addresses
+    are paths below it.
+    """
+
+    label: str = "Base URL"
+    help: str = ""
+    placeholder: str = "https://"
+
+    @property
+    def field(self) -> Field:
+        return Field(
+            BASE_URL, self.label, help=self.help, placeholder=self.placeholder, max_length=2048
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to link: OAuth, a pasted token, …
+
+    `vocabulary` says in which of the vendor's scope languages its scopes are spoken.
+    With `Scheme.BASIC`, `basic_user` names the field that is the user name. `offers` are the only
+    scopes this method's credential can ever hold; empty means all of its vocabulary. With
+    `rotation` the vendor replaces its tokens on request: the connector is an `IssuesTokens`.
+    """
+
+    key: str
+    kind: MethodKind
+    title: str
+    summary: str
+    vocabulary: str
+    credential_kind: str
+    fields: tuple[Field, ...] = ()
+    steps: tuple[Step, ...] = ()
+    scheme: Scheme = Scheme.BEARER
+    basic_user: str = ""
+    acts_as: str = ""
+    lifetime: str = ""
+    limits: str = ""
+    offers: frozenset[str] = frozenset()
+    rotation: TokenRotation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrefix:
+    """What a pasted token's first characters say: the methods it belongs to, or why it is dead."""
+
+    prefix: str
+    name: str
+    methods: tuple[str, ...] = ()
+    refusal: str = ""
