@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol, runtime_checkable
 
+from connections.changes import VendorChange as VendorChange, endpoint_of
 from connections.errors import VendorError
 from connections.methods import (
     BASE_URL as BASE_URL,
@@ -176,6 +177,8 @@ class Manifest:
     self_hosted: SelfHosted | None = None
     token_prefixes: tuple[TokenPrefix, ...] = ()
     retired: tuple[Retired, ...] = ()
+    changes: tuple[VendorChange, ...] = ()
+    endpoints: tuple[str, ...] = ()  # path templates that are asked besides capabilities' probes
     workspace_word: str = "workspace"
     account_settings_url: str = ""  # where a person withdraws the grant by hand
     contract_version: int = CONTRACT_VERSION
@@ -207,6 +210,14 @@ class Manifest:
         if method.offers and not self.closure(method.offers).issuperset(scopes):
             return f"{method.title} cannot be given {', '.join(scopes)}."
         return ""
+
+    def endpoint(self, request: str) -> str:
+        """Method and path template of a request that this connector made."""
+        probes = tuple(each.probe for each in self.capabilities if each.probe)
+        announced = tuple(
+            path.partition(" ")[2] for change in self.changes for path in change.endpoints
+        )
+        return endpoint_of(request, self.endpoints + probes + announced)
 
     def closure(self, scopes: frozenset[str]) -> frozenset[str]:
         """The scopes and all they imply."""

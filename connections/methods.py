@@ -125,6 +125,7 @@ class Method:
     limits: str = ""
     offers: frozenset[str] = frozenset()
     rotation: TokenRotation | None = None
+    personal: bool = False  # the credential acts as the person who made it
 
 
 @dataclass(frozen=True, slots=True)

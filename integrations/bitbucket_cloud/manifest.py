@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from connections.contracts import Manifest, OAuth2, Retired, Step
+from integrations.bitbucket_cloud.changes import CHANGES, ENDPOINTS
 from integrations.bitbucket_cloud.methods import METHODS, TOKEN_PREFIXES
 from integrations.bitbucket_cloud.scopes import CAPABILITIES, IMPLIES
 
@@ -95,6 +96,8 @@ MANIFEST = Manifest(
     oauth=AUTHORIZATION_SERVER,
     token_prefixes=TOKEN_PREFIXES,
     retired=RETIRED,
+    changes=CHANGES,
+    endpoints=ENDPOINTS,
     workspace_word="workspace",
     account_settings_url="https://bitbucket.org/account/settings/app-authorizations/",
     quirks=(

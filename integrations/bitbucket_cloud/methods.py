@@ -73,6 +73,7 @@ OAUTH_METHOD = Method(
     acts_as="You, in every workspace you can open, as far as the scopes reach",
     lifetime="Renewed by itself; ends when unused for three months or when you withdraw it",
     limits="1,000 API requests an hour for your account, shared with all its other uses",
+    personal=True,
 )
 
 CLIENT_CREDENTIALS_METHOD = Method(
@@ -131,6 +132,7 @@ API_TOKEN_METHOD = Method(
     acts_as="You, in every workspace you can open unless you limit the token to one",
     lifetime="At most one year; cannot be extended, only replaced",
     limits="1,000 API requests an hour for your account, shared with all its other uses",
+    personal=True,
 )
 
 
