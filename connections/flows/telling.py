@@ -171,7 +171,7 @@ def lost_by_restore(held: HeldBack) -> None:
         subject=Named(held.connection_id, held.name),
         audience=notices.who_may(Permission.CONNECTION_MANAGE),
         dedupe=_of_restore(held),
-        url=_page("connections"),
+        url=page_of("connections"),
         title=f"{held.name} is missing after a restore",
         body="It was linked after the backup was made. Link one of the same name to have it back.",
     )
@@ -233,7 +233,7 @@ def provider_storm_here(breaker: Breaker) -> None:
         subject=Named(breaker.id, product),
         audience=notices.who_may(Permission.CONNECTION_MEND),
         dedupe=f"{kinds.STORM}:{breaker.id}",
-        url=_page("connections"),
+        url=page_of("connections"),
     )
 
 
@@ -264,7 +264,7 @@ def _tell(
             permission, team_id=connection.team_id, granted_by=connection.granted_by_id
         ),
         dedupe=dedupe or _cause(kind, connection),
-        url=_page(page, connection.id),
+        url=page_of(page, connection.id),
         team_id=connection.team_id,
         **words,
     )
@@ -274,7 +274,8 @@ def _cause(kind: str, connection: Connection) -> str:
     return f"{kind}:{connection.id}"
 
 
-def _page(name: str, *ids: UUID) -> str:
+def page_of(name: str, *ids: UUID) -> str:
+    """The address of this page of the acting organization."""
     slug = Organization.objects.get(id=tenancy.organization_id()).slug
     return reverse(name, args=[slug, *ids])
 

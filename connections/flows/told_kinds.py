@@ -17,6 +17,7 @@ STORM, STORM_OVER = "provider_storm", "provider_well"
 STORM_OPERATORS, STORM_OVER_OPERATORS = "provider_storm_operators", "provider_well_operators"
 STOPPED, STOPPED_OPERATORS = "connection_stopped", "connection_stopped_operators"
 RECOVERED_OPERATORS = "connection_recovered_operators"
+KEY_EXPIRES = "service_key_expires"
 
 register(
     Kind(
@@ -63,6 +64,15 @@ register(
         sentence="Its credential does not renew itself. Make a new one at the vendor and replace it"
         " here before then.",
         button="Replace it",
+        email=True,
+    ),
+    Kind(
+        KEY_EXPIRES,
+        label="A service key expires soon",
+        title="The service key {subject} expires soon",
+        sentence="Its service gets no tokens from then on. Make a new key, give it to the service,"
+        " and revoke this one; or choose a later day.",
+        button="Look at it",
         email=True,
     ),
     Kind(
