@@ -238,6 +238,10 @@ WITHOUT_KEY = {
     ("connections_refreshattempt", "connection_id"): "the ledger outlives what it tells about",
     ("connections_refreshattempt", "credential_id"): "the ledger outlives what it tells about",
     ("connections_heldback", "connection_id"): "a restored database may lack the connection",
+    ("connections_importbatch", "campaign_id"): "a finished campaign may be gone before it",
+    ("connections_importrow", "consumer_id"): "may be the platform's; matters for a week",
+    ("connections_importrow", "credential_id"): "remembers what it gave, also when that is gone",
+    ("connections_export", "approval_id"): "on record; the file expires before the approval",
     **{
         (f"connections_{table}", "remote_id"): "the vendor's"
         for table in ("workspace", "project", "member", "repository")

@@ -8,7 +8,15 @@ from connections.models.connection import (
     bump,
     credential_of,
 )
+from connections.models.export import Export, ExportPiece, ExportState
 from connections.models.held_back import HeldBack, HeldBackBecause
+from connections.models.import_batch import (
+    ImportBatch,
+    ImportRow,
+    ImportState,
+    RowLevel,
+    RowOutcome,
+)
 from connections.models.pending_link import LinkStage, PendingLink
 from connections.models.refresh import Breaker, BreakerState, Candidate, RefreshAttempt
 from connections.models.service_key import (
@@ -33,8 +41,14 @@ __all__ = [
     "ConnectionState",
     "Consumer",
     "Credential",
+    "Export",
+    "ExportPiece",
+    "ExportState",
     "HeldBack",
     "HeldBackBecause",
+    "ImportBatch",
+    "ImportRow",
+    "ImportState",
     "KeyScope",
     "KeyUse",
     "Lease",
@@ -47,6 +61,8 @@ __all__ = [
     "RefreshAttempt",
     "Repository",
     "RunState",
+    "RowLevel",
+    "RowOutcome",
     "ServiceKey",
     "StreamRun",
     "SyncFailure",
