@@ -18,6 +18,7 @@ from connections.methods import (
     BASE_URL as BASE_URL,
     Field as Field,
     Method as Method,
+    MethodEnd as MethodEnd,
     MethodKind as MethodKind,
     NewToken as NewToken,
     Scheme as Scheme,
@@ -183,6 +184,11 @@ class Manifest:
     account_settings_url: str = ""  # where a person withdraws the grant by hand
     contract_version: int = CONTRACT_VERSION
     quirks: tuple[str, ...] = field(default=())
+
+    @property
+    def choices(self) -> tuple[Method, ...]:
+        """The methods that can be chosen now: all that the vendor has not ended."""
+        return tuple(method for method in self.methods if method.end is None)
 
     def method(self, key: str) -> Method:
         """The method with this key; KeyError when there is none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 BASE_URL = "base_url"  # the field of a connection that holds a self-hosted product's address
@@ -101,6 +101,16 @@ class SelfHosted:
 
 
 @dataclass(frozen=True, slots=True)
+class MethodEnd:
+    """The vendor ended a method: when, who says so, and the key of the method that follows it."""
+
+    on: date
+    by: str
+    instead: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """One way to link: OAuth, a pasted token, …
 
@@ -108,6 +118,7 @@ class Method:
     With `Scheme.BASIC`, `basic_user` names the field that is the user name. `offers` are the only
     scopes this method's credential can ever hold; empty means all of its vocabulary. With
     `rotation` the vendor replaces its tokens on request: the connector is an `IssuesTokens`.
+    A method with an `end` cannot be chosen any more, only be brought along by an import.
     """
 
     key: str
@@ -125,12 +136,16 @@ class Method:
     limits: str = ""
     offers: frozenset[str] = frozenset()
     rotation: TokenRotation | None = None
+    end: MethodEnd | None = None
     personal: bool = False  # the credential acts as the person who made it
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPrefix:
-    """What a pasted token's first characters say: the methods it belongs to, or why it is dead."""
+    """What a pasted token's first characters say: the methods it belongs to, or why it is dead.
+
+    One of an ended method has both: it is refused where it is pasted, and known in an import.
+    """
 
     prefix: str
     name: str

@@ -33,10 +33,10 @@ def require_own(actor: Actor, pending: PendingLink, *stages: str) -> None:
 
 
 def method_of(manifest: Manifest, key: str) -> Method:
-    try:
-        return manifest.method(key)
-    except KeyError:
-        raise FlowProblem("method", "method", "Choose one of the ways in the list.") from None
+    for method in manifest.choices:
+        if method.key == key:
+            return method
+    raise FlowProblem("method", "method", "Choose one of the ways in the list.")
 
 
 def clean_fields(method: Method, given: Mapping[str, str]) -> dict[str, str]:

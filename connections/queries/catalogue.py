@@ -67,7 +67,7 @@ def product_page(slug: str) -> ProductPage:
         linked=rows.count(),
         reads=[c for c in manifest.capabilities if not c.writes],
         writes=[c for c in manifest.capabilities if c.writes],
-        ways=[way(manifest, method, manifest.capabilities, usable) for method in manifest.methods],
+        ways=[way(manifest, method, manifest.capabilities, usable) for method in manifest.choices],
         lacks_consumer=manifest.oauth is not None and not usable,
     )
 

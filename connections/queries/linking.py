@@ -136,7 +136,7 @@ def ways(manifest: Manifest, pending: PendingLink) -> list[WayChoice]:
             _obstacles(manifest, method, chosen, usable),
             is_chosen=method.key == pending.method,
         )
-        for method in manifest.methods
+        for method in manifest.choices
     ]
     return sorted(found, key=lambda each: not each.is_possible)
 

@@ -77,7 +77,7 @@ def checks_of(verification_id: UUID) -> list[Check]:
 
 def spoken_by(manifest: Manifest, vocabulary: str) -> str:
     """Who speaks this vocabulary: the titles of its methods."""
-    return ", ".join(m.title for m in manifest.methods if m.vocabulary == vocabulary)
+    return ", ".join(m.title for m in manifest.choices if m.vocabulary == vocabulary)
 
 
 def vocabularies(manifest: Manifest) -> list[str]:

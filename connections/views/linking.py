@@ -216,7 +216,7 @@ def abandon(request: OrganizationRequest, link_id: UUID) -> HttpResponse:
 
 
 def _method(manifest: Manifest, key: str) -> Method | None:
-    return next((method for method in manifest.methods if method.key == key), None)
+    return next((method for method in manifest.choices if method.key == key), None)
 
 
 def _form(
@@ -269,8 +269,8 @@ def _offers(
     prefix = next((each for each in manifest.token_prefixes if text.startswith(each.prefix)), None)
     keys = prefix.methods if prefix else ()
     if problem.code == "dead_token":
-        keys = tuple(m.key for m in manifest.methods if m.kind is MethodKind.SECRET)
-    return [m for m in manifest.methods if m.key in keys and m.key != method.key]
+        keys = tuple(m.key for m in manifest.choices if m.kind is MethodKind.SECRET)
+    return [m for m in manifest.choices if m.key in keys and m.key != method.key]
 
 
 def frame(

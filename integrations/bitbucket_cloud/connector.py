@@ -43,6 +43,7 @@ KIND_NAMES = {
     "repo_access_token": "a repository access token",
     "project_access_token": "a project access token",
     "workspace_access_token": "a workspace access token",
+    "apppassword": "an app password",
 }
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from connections.contracts import Field, Method, MethodKind, Scheme, Step, TokenPrefix
+from datetime import date
+
+from connections.contracts import (
+    Field,
+    Method,
+    MethodEnd,
+    MethodKind,
+    Scheme,
+    Step,
+    TokenPrefix,
+)
 from integrations.bitbucket_cloud.scopes import (
     ACCESS_TOKEN,
     API_TOKEN,
@@ -13,6 +23,7 @@ from integrations.bitbucket_cloud.scopes import (
 )
 
 API_TOKENS_PAGE = "https://id.atlassian.com/manage-profile/security/api-tokens"
+APP_PASSWORDS_PAGE = "https://bitbucket.org/account/settings/app-passwords/"
 TOKEN_NAME = "Portal connection"
 ACCESS_TOKEN_DOCS = "https://support.atlassian.com/bitbucket-cloud/docs/"
 SLUG = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}"
@@ -192,6 +203,44 @@ REPOSITORY_TOKEN_METHOD = _access_token(
     limits="Cannot list projects or members, read permissions or manage deploy keys.",
 )
 
+# Nobody can make one any more (creation ended on 9 September 2025); imports still bring them.
+APP_PASSWORD_METHOD = Method(
+    key="app-password",
+    kind=MethodKind.SECRET,
+    title="App password",
+    summary="A password for programs that Atlassian removed. It can only be moved to an API token.",
+    vocabulary=OAUTH,
+    # No source shows the word: if Bitbucket says another one, that one is shown.
+    credential_kind="apppassword",
+    fields=(
+        Field(
+            name="username",
+            label="Bitbucket user name",
+            help="The name in the address of your personal workspace, not your e-mail address.",
+            placeholder="dana",
+            pattern=r"[^@\s:]+",
+            max_length=128,
+        ),
+        _token_field("ATBB…"),
+    ),
+    steps=(
+        Step("Open Bitbucket's personal settings, App passwords.", url=APP_PASSWORDS_PAGE),
+        Step("Delete the one that this connection used, if it is still listed."),
+    ),
+    scheme=Scheme.BASIC,
+    basic_user="username",
+    acts_as="You, in every workspace you can open",
+    lifetime="Ended for everybody on 28 July 2026",
+    limits="1,000 API requests an hour for your account, shared with all its other uses",
+    personal=True,
+    end=MethodEnd(
+        on=date(2026, 7, 28),
+        by="Atlassian",
+        instead="api-token",
+        url="https://support.atlassian.com/bitbucket-cloud/docs/using-api-tokens/",
+    ),
+)
+
 METHODS = (
     OAUTH_METHOD,
     API_TOKEN_METHOD,
@@ -199,6 +248,7 @@ METHODS = (
     PROJECT_TOKEN_METHOD,
     REPOSITORY_TOKEN_METHOD,
     CLIENT_CREDENTIALS_METHOD,
+    APP_PASSWORD_METHOD,
 )
 
 # Observed by TruffleHog's detectors; Atlassian documents none of them.
@@ -212,6 +262,7 @@ TOKEN_PREFIXES = (
     TokenPrefix(
         "ATBB",
         "Bitbucket app password",
+        methods=("app-password",),
         refusal="This is an app password. Atlassian removed app passwords on 28 July 2026. Create "
         "an API token with scopes instead.",
     ),

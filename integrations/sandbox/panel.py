@@ -54,6 +54,10 @@ BUTTONS = {
     "hours": Button("Two hours later", (("/clock", {"advance": 7300}),)),
     "months": Button("Three months later", (("/clock", {"advance": 91 * 86400}),)),
     "thousands": Button("10,000 repositories in acme", (("/repositories", {"count": 10_000}),)),
+    "earlier": Button(
+        "App passwords still work (as before 28 July 2026)",
+        (("/switches", {"app_passwords_end": "9999-12-31"}),),
+    ),
     "reset": Button("Reset everything", (("/reset", {}),)),
 }
 

@@ -75,9 +75,9 @@ def link(sandbox: Sandbox, door: Door, consumer: str = "acme-portal") -> TokenAn
 def pasted(sandbox: Sandbox, method: Method, name: str, **fields: str) -> Standing:
     row = of(sandbox, "tokens", name)
     if method.basic_user:
-        pair = f"{row['email']}:{row['token']}".encode()
-        basic = "Basic " + base64.b64encode(pair).decode()
-        return Standing(method, {"email": row["email"]}, basic)
+        fields = fields or {"email": row["email"]}
+        pair = f"{fields[method.basic_user]}:{row['token']}".encode()
+        return Standing(method, fields, "Basic " + base64.b64encode(pair).decode())
     return Standing(method, fields, f"Bearer {row['token']}")
 
 
@@ -168,6 +168,20 @@ class TestBitbucketCloud(ConnectorContract):
     def test_dead_tokens_are_refused(self, api, sandbox, name):
         with pytest.raises(ReauthorizationRequired):
             self.identify(api, pasted(sandbox, MANIFEST.method("api-token"), name))
+
+    def test_an_app_password_works_until_its_day(self, api, sandbox):
+        method = MANIFEST.method("app-password")
+        password = pasted(sandbox, method, "dana-app-password", username="dana")
+        with pytest.raises(ReauthorizationRequired):
+            self.identify(api, password)
+
+        sandbox.commands.switches({"app_passwords_end": "9999-12-31"})
+        found = self.identify(api, password)
+
+        dana = self.identify(api, pasted(sandbox, MANIFEST.method("api-token"), "dana-full"))
+        assert found.account == dana.account
+        assert (found.credential_kind, found.vocabulary) == (method.credential_kind, "oauth")
+        assert found.scopes == {"account", "repository"}
 
     def test_a_token_that_cannot_say_whose_it_is_lacks_a_scope(self, api, sandbox):
         with pytest.raises(ScopeMissing) as caught:

@@ -38,14 +38,16 @@ class TestWaysToLink:
             "workspace-token",
             "project-token",
             "repository-token",
+            "app-password",
         }
+        assert {m.key for m in MANIFEST.methods if m not in MANIFEST.choices} == {"app-password"}
 
     @pytest.mark.parametrize(
         ("token", "methods"),
         [
             ("ATATT3xFfGF0abc", ["api-token"]),
             ("ATCTT3xFfGN0abc", ["repository-token", "project-token", "workspace-token"]),
-            ("ATBBabc", []),
+            ("ATBBabc", ["app-password"]),
             ("BBDC-abc", []),
             ("eyJ", None),
         ],
@@ -57,7 +59,7 @@ class TestWaysToLink:
         assert all(prefix.refusal or prefix.methods for prefix in known)
 
     def test_help_says_where_to_click_and_what_to_tick(self):
-        for method in MANIFEST.methods:
+        for method in MANIFEST.choices:
             if method.kind is MethodKind.SECRET:
                 assert "Tick the boxes" in steps(method)
                 assert any(step.url.startswith("https://") for step in method.steps)

@@ -22,6 +22,7 @@ from integrations.sandbox.bitbucket_cloud.world import (
     World,
     permission_on,
 )
+from integrations.sandbox.clock import isoformat
 from integrations.sandbox.http import Request
 
 INVALID = "Token is invalid, expired, or not supported for this endpoint."
@@ -102,7 +103,7 @@ def identify(
     if scheme.lower() == "bearer":
         return by_bearer(value.strip(), registry, world, switches, now)
     if scheme.lower() == "basic":
-        return by_basic(value.strip(), registry, world, now)
+        return by_basic(value.strip(), registry, world, switches, now)
     raise Unauthenticated(INVALID)
 
 
@@ -131,15 +132,35 @@ def by_bearer(
     return Identity(kind, world.user(grant.user_uuid), granted, f"user:{grant.user_uuid}")
 
 
-def by_basic(value: str, registry: Registry, world: World, now: float) -> Identity:
+def by_basic(
+    value: str, registry: Registry, world: World, switches: Switches, now: float
+) -> Identity:
     try:
         name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise Unauthenticated(INVALID) from error
     static = registry.static.get(digest(password))
+    if static is not None and static.kind == "app_password":
+        return by_app_password(name, static, registry, world, switches, now)
     if static is None or static.kind != "api_token" or static.email != name:
         raise Unauthenticated(INVALID)
     return by_static(static, registry, world, now)
+
+
+def by_app_password(
+    name: str,
+    password: StaticToken,
+    registry: Registry,
+    world: World,
+    switches: Switches,
+    now: float,
+) -> Identity:
+    """Accept an app password of this user name until the day on which all of them end."""
+    user, today = world.user(password.user_uuid), isoformat(now)[:10]
+    over = today >= switches.app_passwords_end or password.revoked
+    if over or user is None or user.nickname != name or user.uuid in registry.deactivated:
+        raise Unauthenticated(INVALID)
+    return Identity("apppassword", user, tuple(password.scopes), f"user:{user.uuid}")
 
 
 def by_static(token: StaticToken, registry: Registry, world: World, now: float) -> Identity:

@@ -29,6 +29,7 @@ class Switches:
     oauth_credential_type: str = "oauth2"
     collapse_scopes: bool = True
     api_token_as_bearer: bool = True
+    app_passwords_end: str = "2026-07-28"
     rate_limit: int = 1000
     anonymous_rate_limit: int = 60
     rate_limit_answer: str = "text"
@@ -88,6 +89,8 @@ MEANING = {
     "oauth_credential_type": "X-Credential-Type of an OAuth 2.0 token: never captured",
     "collapse_scopes": "whether X-OAuth-Scopes leaves implied scopes out",
     "api_token_as_bearer": "whether an API token also works as Bearer (third parties say so)",
+    "app_passwords_end": "app passwords work until this day, by the sandbox's clock; a later day "
+    "takes one back in time",
     "rate_limit": "requests per rolling hour, identity and resource",
     "anonymous_rate_limit": "requests per rolling hour without credentials",
     "rate_limit_answer": "429 as text/plain without Retry-After (observed), or JSON with it",
