@@ -39,7 +39,12 @@ _ENDINGS = {
     Action.INPUT_LOOKS_SECRET: "pasted what looks like a secret; it was not kept",
 }
 _ACTIONS = {action.value: action for action in Action}
-_KINDS = {"support": "Support", "operator": "Operator", "system": "Portal"}
+_KINDS = {
+    "support": "Support",
+    "operator": "Operator",
+    "system": "Portal",
+    "guest": "By connect link",
+}
 
 
 @dataclass(frozen=True, slots=True)
