@@ -19,6 +19,14 @@ from connections.models.import_batch import (
 )
 from connections.models.pending_link import LinkStage, PendingLink
 from connections.models.refresh import Breaker, BreakerState, Candidate, RefreshAttempt
+from connections.models.replacement import (
+    AT_WORK,
+    ENDED,
+    Replacement,
+    ReplacementBecause,
+    ReplacementStage,
+    WithdrawnHow,
+)
 from connections.models.service_key import (
     KeyScope,
     KeyUse,
@@ -31,6 +39,8 @@ from connections.models.verification import Check, CheckOutcome, Outcome, Verifi
 from connections.models.workspace import Member, Project, Repository, Workspace
 
 __all__ = [
+    "AT_WORK",
+    "ENDED",
     "LIVE",
     "Breaker",
     "BreakerState",
@@ -59,15 +69,19 @@ __all__ = [
     "PendingLink",
     "Project",
     "RefreshAttempt",
+    "Replacement",
+    "ReplacementBecause",
+    "ReplacementStage",
     "Repository",
-    "RunState",
     "RowLevel",
     "RowOutcome",
+    "RunState",
     "ServiceKey",
     "StreamRun",
     "SyncFailure",
     "SyncRun",
     "Verification",
+    "WithdrawnHow",
     "Workspace",
     "bump",
     "credential_of",

@@ -191,6 +191,10 @@ class Credential(TenantModel):
     sent and cleared when the answer is kept or refused for good: what stays is in doubt. A null
     `refresh_due_at` means that there is nothing to refresh. What is quarantined is not sent.
     `identified_version` is the last one that the vendor said belongs to the linked account.
+
+    Something (`rotate_because`: "import", "expiry", …) wants another secret in its place by
+    `rotate_by`. `token_id` is the vendor's id of a token, where it is known. `replaced_at` is set
+    as well on one that is checked and waits to be switched to.
     """
 
     connection = models.ForeignKey(
@@ -214,6 +218,9 @@ class Credential(TenantModel):
     identified_version = models.IntegerField(null=True)
     used_at = models.DateTimeField(null=True)
     quarantined_at = models.DateTimeField(null=True)
+    rotate_by = models.DateTimeField(null=True)
+    rotate_because = models.CharField(max_length=40, blank=True, db_default="")
+    token_id = models.CharField(max_length=120, blank=True, db_default="")
     created_at = models.DateTimeField(default=timezone.now)
     replaced_at = models.DateTimeField(null=True)
 
@@ -231,7 +238,12 @@ class Credential(TenantModel):
                 fields=["organization", "refresh_due_at"],
                 condition=Q(refresh_due_at__isnull=False),
                 name="credential_refresh_due",
-            )
+            ),
+            models.Index(
+                fields=["organization", "rotate_by"],
+                condition=Q(rotate_by__isnull=False, replaced_at=None),
+                name="credential_rotate_due",
+            ),
         ]
 
     def is_fresh(self, *, seconds: int = 300) -> bool:
