@@ -53,6 +53,8 @@ class Permission(StrEnum):
     CONSUMER_EDIT = "consumer.edit"
     SERVICE_KEY_VIEW = "service_key.view"
     SERVICE_KEY_EDIT = "service_key.edit"
+    CAMPAIGN_EDIT = "campaign.edit"
+    ROTATION_EDIT = "rotation.edit"
     AUDIT_VIEW = "audit.view"
 
 
@@ -73,6 +75,8 @@ DEEDS: dict[Permission, str] = {
     P.CONSUMER_EDIT: "register or change OAuth consumers",
     P.SERVICE_KEY_VIEW: "see service keys",
     P.SERVICE_KEY_EDIT: "make or change service keys",
+    P.CAMPAIGN_EDIT: "start or change campaigns",
+    P.ROTATION_EDIT: "change rotation policies or except a connection from them",
     P.AUDIT_VIEW: "read the record",
 }
 _READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
@@ -81,6 +85,7 @@ _MANAGER = _MEMBER | {
     P.CONNECTION_MEND,
     P.CONNECTION_MANAGE,
     P.SERVICE_KEY_VIEW,
+    P.CAMPAIGN_EDIT,
     P.AUDIT_VIEW,
 }
 _ADMIN = _MANAGER | {
@@ -90,6 +95,7 @@ _ADMIN = _MANAGER | {
     P.TEAM_EDIT,
     P.CONSUMER_EDIT,
     P.SERVICE_KEY_EDIT,
+    P.ROTATION_EDIT,
 }
 
 TABLE: dict[Role, frozenset[Permission]] = {
@@ -129,7 +135,10 @@ class Actor:
 
 SYSTEM = Actor(kind="system", id=None, name="Portal")
 _SYSTEM_MAY = frozenset(
-    {P.CONNECTION_VIEW, P.CONNECTION_MANAGE, P.CONNECTION_MEND, P.CONNECTION_LINK}
+    {
+        *(P.CONNECTION_VIEW, P.CONNECTION_MANAGE, P.CONNECTION_MEND, P.CONNECTION_LINK),
+        P.CAMPAIGN_EDIT,
+    }
 )
 _TEAM_ADMIN_MAY = frozenset({P.CONNECTION_MANAGE, P.CONNECTION_MEND})
 

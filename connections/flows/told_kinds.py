@@ -18,6 +18,7 @@ STORM_OPERATORS, STORM_OVER_OPERATORS = "provider_storm_operators", "provider_we
 STOPPED, STOPPED_OPERATORS = "connection_stopped", "connection_stopped_operators"
 RECOVERED_OPERATORS = "connection_recovered_operators"
 KEY_EXPIRES = "service_key_expires"
+CAMPAIGN, CAMPAIGN_OVERDUE, CAMPAIGN_OVER = "campaign", "campaign_overdue", "campaign_over"
 
 register(
     Kind(
@@ -74,6 +75,31 @@ register(
         " and revoke this one; or choose a later day.",
         button="Look at it",
         email=True,
+    ),
+    Kind(
+        CAMPAIGN,
+        label="A campaign needs you",
+        title="{subject} needs you",
+        sentence="Some connections that you may mend are part of it.",
+        button="See what is left",
+        email=True,
+    ),
+    Kind(
+        CAMPAIGN_OVERDUE,
+        label="A campaign is overdue",
+        title="{subject} is overdue",
+        sentence="Some connections that you may mend are part of it.",
+        button="See what is left",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        CAMPAIGN_OVER,
+        label="A campaign is over",
+        title="{subject} is over",
+        sentence="Nothing more is asked of you.",
+        button="Look at it",
+        severity=Severity.NEWS,
     ),
     Kind(
         DRIFT,
