@@ -38,6 +38,7 @@ from connections.records import (
     RateBudget as RateBudget,
     Record as Record,
     Rejected as Rejected,
+    Remark as Remark,
     RepositoryRecord as RepositoryRecord,
     WorkspaceRecord as WorkspaceRecord,
 )
@@ -265,11 +266,19 @@ class Connector(Protocol):
 class IssuesTokens(Protocol):
     """A connector that claims `Method.rotation`: the vendor's API makes and withdraws its tokens.
 
-    All raise what `judge` names. `token_ids` are the vendor's ids of tokens that bear the name.
+    All raise what `judge` names. A new token is asked for with `scopes`; with none it gets the
+    least that the connector needs. `token_ids` are the vendor's ids of tokens that bear the name.
     """
 
     def replace_token(
-        self, api: Api, fields: Mapping[str, str], method: Method, *, name: str, days: int
+        self,
+        api: Api,
+        fields: Mapping[str, str],
+        method: Method,
+        *,
+        name: str,
+        days: int,
+        scopes: frozenset[str] = frozenset(),
     ) -> NewToken: ...
 
     def withdraw_token(

@@ -61,7 +61,8 @@ class TokenRotation:
     A new one lives `days`, at most `longest_days` (None: the vendor sets no limit that we know).
     `needs` are the scopes the old token has to hold for it. `token_id` reads the vendor's id of a
     token out of the token itself, "" where it is not in it. `by_hand_path` is the vendor's page
-    where people withdraw it, relative to the base URL of a self-hosted product.
+    where people withdraw it, relative to the base URL of a self-hosted product, with the fields of
+    the method's form in braces.
     """
 
     days: int = 90

@@ -29,6 +29,19 @@ class RateBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something else the vendor said that people should know, such as its version.
+
+    It becomes a line of each verification: `detail` as the vendor says it, `means` in our words.
+    """
+
+    key: str
+    title: str
+    detail: str
+    means: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What `identify` learned: account, kind of credential, scopes in the vendor's own words.
 
@@ -41,6 +54,7 @@ class Identity:
     vocabulary: str
     expires_at: datetime | None = None
     rate: RateBudget = RateBudget()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

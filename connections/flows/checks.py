@@ -58,6 +58,15 @@ def identity_lines(look: Look, identity: Identity) -> None:
             detail=", ".join(sorted(scopes or ()))[:300],
             proves="The vendor's own words." if scopes is not None else "The vendor does not say.",
         )
+    for remark in identity.remarks:
+        if not look.had(remark.key):
+            look.keep(
+                remark.key,
+                title=remark.title[:200],
+                outcome=Result.NOTED,
+                detail=remark.detail[:300],
+                proves=remark.means[:300],
+            )
 
 
 def expiry(look: Look, identity: Identity) -> datetime | None:
