@@ -27,14 +27,24 @@ _TAKEN = {
 
 def other_with(pending: PendingLink, account: Account) -> Connection | None:
     """The other connection of this organization that acts as this account through this consumer."""
+    return acting_as(
+        account.remote_id,
+        connector=pending.connector,
+        consumer_id=pending.consumer_id,
+        but=pending.relink_id,
+    )
+
+
+def acting_as(
+    account_id: str, *, connector: str, consumer_id: UUID | None, but: UUID | None
+) -> Connection | None:
+    """The live connection that acts as this account through this consumer, unless it is `but`."""
     found: Connection | None = (
         Connection.objects.filter(
-            connector=pending.connector,
-            consumer_id=pending.consumer_id,
-            account_id=account.remote_id,
+            connector=connector, consumer_id=consumer_id, account_id=account_id
         )
         .exclude(state=Connection.State.REVOKED)
-        .exclude(id=pending.relink_id)
+        .exclude(id=but)
         .first()
     )
     return found

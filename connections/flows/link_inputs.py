@@ -104,6 +104,16 @@ def consumer_of(method: Method, connector: str, consumer_id: UUID | None) -> UUI
 def hand_in_secret(
     manifest: Manifest, method: Method, pending: PendingLink, secret: Secret | None
 ) -> None:
+    """What was pasted waits for a worker, sealed under the link."""
+    vault.take_in(
+        places.of_link(pending, places.SECRET),
+        pasted(manifest, method, secret),
+        expires_at=timezone.now() + LIFETIME,
+    )
+
+
+def pasted(manifest: Manifest, method: Method, secret: Secret | None) -> Secret:
+    """The secret, when it looks like one of this method; raises FlowProblem."""
     field = next(field for field in method.fields if field.secret)
     if secret is None:
         raise FlowProblem("field", field.name, f"Paste the {field.label.lower()}.")
@@ -119,6 +129,4 @@ def hand_in_secret(
             if method.key not in prefix.methods:
                 raise FlowProblem("wrong_kind", field.name, f"This is a {prefix.name}.")
             break
-    vault.take_in(
-        places.of_link(pending, places.SECRET), secret, expires_at=timezone.now() + LIFETIME
-    )
+    return secret
