@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from uuid import UUID
 
 from django.conf import settings
 
-from connections import oauth_wire, places, registry
+from connections import oauth_wire, places, registry, used
 from connections.contracts import Answer, Connector, Manifest, Method, OAuth2, Scheme
 from connections.errors import Misconfigured, Unavailable, VendorError, Who
 from connections.http import TOKEN, Door
@@ -49,6 +50,7 @@ class Way:
     method: Method
     fields: dict[str, str]
     consumer: Consumer | None
+    used_by: tuple[UUID, UUID] | None = None  # organization and connection, of a linked one
 
     @property
     def manifest(self) -> Manifest:
@@ -68,10 +70,13 @@ class Way:
         )
 
     def _watched(self, on_answer: OnAnswer | None) -> OnAnswer:
-        """Besides what the caller wants to see, an announced removal is logged (abuse case P50)."""
+        """Besides what the caller wants to see, an announced removal is logged (abuse case P50),
+        and which endpoint a connection used is noted."""
 
         def see(answer: Answer) -> None:
             note_deprecation(self.manifest.slug, answer)
+            if self.used_by is not None:
+                used.note(*self.used_by, self.manifest.slug, answer.request)
             if on_answer is not None:
                 on_answer(answer)
 
@@ -153,6 +158,7 @@ def way_of(connection: Connection) -> Way:
         method=connector.manifest.method(connection.method),
         fields=connection.fields,
         consumer=connection.consumer,
+        used_by=(connection.organization_id, connection.id),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol, runtime_checkable
 
-from connections.changes import VendorChange as VendorChange, endpoint_of
+from connections.changes import VendorChange as VendorChange
 from connections.errors import VendorError
 from connections.methods import (
     BASE_URL as BASE_URL,
@@ -182,6 +182,7 @@ class Manifest:
     changes: tuple[VendorChange, ...] = ()
     endpoints: tuple[str, ...] = ()  # path templates that are asked besides capabilities' probes
     workspace_word: str = "workspace"
+    aliases: tuple[str, ...] = ()  # what other programs' exports call it, as words-with-dashes
     account_settings_url: str = ""  # where a person withdraws the grant by hand
     contract_version: int = CONTRACT_VERSION
     quirks: tuple[str, ...] = field(default=())
@@ -218,13 +219,12 @@ class Manifest:
             return f"{method.title} cannot be given {', '.join(scopes)}."
         return ""
 
-    def endpoint(self, request: str) -> str:
-        """Method and path template of a request that this connector made."""
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The path templates that this connector may ask, those that are gone included."""
         probes = tuple(each.probe for each in self.capabilities if each.probe)
-        announced = tuple(
-            path.partition(" ")[2] for change in self.changes for path in change.endpoints
-        )
-        return endpoint_of(request, self.endpoints + probes + announced)
+        announced = (path.partition(" ")[2] for each in self.changes for path in each.endpoints)
+        return (*self.endpoints, *probes, *announced)
 
     def closure(self, scopes: frozenset[str]) -> frozenset[str]:
         """The scopes and all they imply."""
