@@ -1,5 +1,7 @@
 """The first floor's rows: the life of a connection."""
 
+from connections.models.allow_list import AllowListEntry, AllowState
+from connections.models.connect_link import ConnectLink
 from connections.models.connection import (
     Connection,
     ConnectionState,
@@ -17,6 +19,7 @@ from connections.models.import_batch import (
     RowLevel,
     RowOutcome,
 )
+from connections.models.link_request import LinkRequest, RequestKind, RequestState
 from connections.models.pending_link import LinkStage, PendingLink
 from connections.models.refresh import Breaker, BreakerState, Candidate, RefreshAttempt
 from connections.models.replacement import (
@@ -42,11 +45,14 @@ __all__ = [
     "AT_WORK",
     "ENDED",
     "LIVE",
+    "AllowListEntry",
+    "AllowState",
     "Breaker",
     "BreakerState",
     "Candidate",
     "Check",
     "CheckOutcome",
+    "ConnectLink",
     "Connection",
     "ConnectionState",
     "Consumer",
@@ -63,6 +69,7 @@ __all__ = [
     "KeyUse",
     "Lease",
     "LeaseOutcome",
+    "LinkRequest",
     "LinkStage",
     "Member",
     "Outcome",
@@ -73,6 +80,8 @@ __all__ = [
     "ReplacementBecause",
     "ReplacementStage",
     "Repository",
+    "RequestKind",
+    "RequestState",
     "RowLevel",
     "RowOutcome",
     "RunState",

@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
+from connections.models.connect_link import ConnectLink
 from connections.models.connection import Connection, Consumer
 from portal.models import Team
 from portal.tenancy import TenantModel
@@ -30,6 +31,7 @@ def link_expiry() -> datetime:
 class PendingLink(TenantModel):
     """What the wizard knows so far. `state_hash` and `session_hash` are SHA-256, never the values.
 
+    With a `connect_link` it is led by a person without an account, and `user` is who sent that.
     The code and the PKCE verifier, or a pasted token, lie HPKE-sealed in intake rows. `expires_at`
     starts anew when the person leaves for the vendor.
     """
@@ -54,6 +56,9 @@ class PendingLink(TenantModel):
     )
     consumer = models.ForeignKey(Consumer, null=True, on_delete=models.CASCADE, db_constraint=False)
     team = models.ForeignKey(Team, null=True, on_delete=models.CASCADE, db_constraint=False)
+    connect_link = models.ForeignKey(
+        ConnectLink, null=True, on_delete=models.CASCADE, db_constraint=False, related_name="+"
+    )
     method = models.CharField(max_length=40, blank=True)
     capabilities = ArrayField(models.CharField(max_length=40), default=list)
     reason = models.CharField(max_length=300, blank=True)

@@ -1,5 +1,6 @@
 """The ground floor's rows."""
 
+from portal.models.approval import Approval, ApprovalState
 from portal.models.audit import AuditEvent, AuditHead
 from portal.models.keys import DataKey, Intake, KeyCheck, SealedValue
 from portal.models.notice import (
@@ -18,6 +19,8 @@ from portal.models.user import User
 from portal.models.work import Heartbeat, Job, Priority, Schedule, Turn
 
 __all__ = [
+    "Approval",
+    "ApprovalState",
     "AuditEvent",
     "AuditHead",
     "Bounce",
