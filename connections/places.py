@@ -11,6 +11,7 @@ from portal.vault import Place
 DOMAIN = "grant"
 ACCESS_DOMAIN = "access"  # the api process opens it too, and nothing else
 
+IMPORTS = "connections_importrow"
 CREDENTIALS, CANDIDATES, LINKS, CONSUMERS = (
     "connections_credential",
     "connections_candidate",
@@ -39,6 +40,11 @@ def of_candidate(organization_id: UUID, candidate_id: UUID, field: str) -> Place
 
 def of_link(pending: PendingLink, field: str) -> Place:
     return Place(pending.organization_id, LINKS, pending.id, field, DOMAIN)
+
+
+def of_import(organization_id: UUID, row_id: UUID, field: str) -> Place:
+    """What a row of an import brought, until its connection is there."""
+    return Place(organization_id, IMPORTS, row_id, field, DOMAIN)
 
 
 def of_consumer(consumer: Consumer, field: str = SECRET) -> Place:

@@ -50,6 +50,8 @@ class Permission(StrEnum):
     CONNECTION_LINK = "connection.link"
     CONNECTION_MEND = "connection.mend"
     CONNECTION_MANAGE = "connection.manage"
+    CONNECTION_IMPORT = "connection.import"
+    ORGANIZATION_EXPORT = "organization.export"
     CONSUMER_EDIT = "consumer.edit"
     SERVICE_KEY_VIEW = "service_key.view"
     SERVICE_KEY_EDIT = "service_key.edit"
@@ -72,6 +74,8 @@ DEEDS: dict[Permission, str] = {
     P.CONNECTION_LINK: "link connections",
     P.CONNECTION_MEND: "verify or sync this connection, or link it again",
     P.CONNECTION_MANAGE: "edit, pause or revoke this connection",
+    P.CONNECTION_IMPORT: "import connections",
+    P.ORGANIZATION_EXPORT: "export this organization",
     P.CONSUMER_EDIT: "register or change OAuth consumers",
     P.SERVICE_KEY_VIEW: "see service keys",
     P.SERVICE_KEY_EDIT: "make or change service keys",
@@ -96,6 +100,8 @@ _ADMIN = _MANAGER | {
     P.CONSUMER_EDIT,
     P.SERVICE_KEY_EDIT,
     P.ROTATION_EDIT,
+    P.CONNECTION_IMPORT,
+    P.ORGANIZATION_EXPORT,
 }
 
 TABLE: dict[Role, frozenset[Permission]] = {

@@ -1,0 +1,1 @@
+"""Files of connections made elsewhere: read, understood and judged row by row. No Django here."""

@@ -1,0 +1,345 @@
+"""The dry run of one row: which connection it would become, and what stands in its way.
+
+Data decides, not names: methods, fields, prefixes and ends come from the connectors' manifests.
+No Django here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from connections.contracts import Manifest, Method, MethodKind, Scheme
+from connections.imports import credentials
+from connections.imports.columns import Raw
+from connections.imports.findings import Finding, Level, error, warning
+from connections.methods import BASE_URL
+from portal.secret import Secret
+
+MOST_LABELS, LONGEST_LABEL, LONGEST_DESCRIPTION = 20, 40, 4000
+_LISTED: Final = re.compile(r"[;,|]")
+_UNFIT: Final = re.compile(r"[^\w .\-/()]+")
+IN_WRONG_COLUMN: Final = (
+    "What stands here looks like a token or a password. Put it into the column “token”."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConsumer:
+    """An OAuth consumer that rows may name, by its name or its key."""
+
+    id: UUID
+    connector: str
+    names: frozenset[str]
+
+
+@dataclass(slots=True)
+class Known:
+    """What rows are judged against, and what the rows before have taken.
+
+    `base_url` gives the canonical form or raises ValueError with the remedy. `teams` and `taken`
+    are in lower case; `defaults` are the products whose connection for everybody is taken.
+    """
+
+    manifests: Mapping[str, Manifest]
+    teams: Mapping[str, UUID]
+    consumers: Sequence[KnownConsumer]
+    default_team: UUID | None
+    replaces: bool
+    good_name: re.Pattern[str]
+    looks_secret: Callable[[str], bool]
+    base_url: Callable[[Manifest, str], str]
+    now: datetime
+    taken: set[str] = field(default_factory=set)
+    defaults: set[str] = field(default_factory=set)
+    names_before: dict[str, int] = field(default_factory=dict)
+    secrets_before: dict[bytes, int] = field(default_factory=dict)
+    _key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+    def fingerprint(self, text: str) -> bytes:
+        """Tells the secrets of one file apart; the key is forgotten with it."""
+        return hashlib.blake2b(text.encode(), key=self._key, digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Judged:
+    """One row as it would be imported. `secrets` are there only when it can be."""
+
+    number: int
+    connector: str = ""
+    method: str = ""
+    name: str = ""
+    team_id: UUID | None = None
+    consumer_id: UUID | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+    capabilities: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    description: str = ""
+    expires_at: datetime | None = None
+    refreshable: bool = False
+    last_four: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    secrets: dict[str, Secret] = field(default_factory=dict, repr=False)
+
+    @property
+    def level(self) -> str:
+        levels = {finding.level for finding in self.findings}
+        worst = next((level for level in (Level.ERROR, Level.WARNING) if level in levels), None)
+        return worst.value if worst else "ok"
+
+    @property
+    def can_be_imported(self) -> bool:
+        return self.level != Level.ERROR
+
+
+def judge(raw: Raw, known: Known) -> Judged:
+    """The row with everything that was found, so that a person mends all of it at once."""
+    row = Judged(number=raw.number, findings=list(raw.findings))
+    values = _without_secrets(raw, row, known)
+    manifest = _manifest(values.get("connector", ""), known)
+    if manifest is None:
+        row.findings.append(error("connector", _products(known)))
+    else:
+        row.connector = manifest.slug
+        method = _method(manifest, raw, values, row)
+        if method is not None:
+            _credential(manifest, method, raw, values, row, known)
+    _name(values.get("name", ""), bool(raw.hint), row, known)
+    _about(values, row, known)
+    _place(values.get("team", ""), row, known)
+    if not row.can_be_imported:
+        row.secrets = {}
+    return row
+
+
+def _without_secrets(raw: Raw, row: Judged, known: Known) -> dict[str, str]:
+    """A token in the wrong column is found, and neither kept nor shown (abuse case X27)."""
+    kept = {}
+    for name, text in raw.values.items():
+        if any(ord(letter) < 32 or letter == "\x7f" for letter in text if letter != "\n"):
+            row.findings.append(error(name, "Remove the control characters."))
+        elif known.looks_secret(text):
+            row.findings.append(error(name, IN_WRONG_COLUMN))
+        else:
+            kept[name] = text
+    return kept
+
+
+# ── Product and method ────────────────────────────────────────────────────────────────────────
+
+
+def _manifest(text: str, known: Known) -> Manifest | None:
+    wanted = text.lower().replace("_", "-").replace(" ", "-")
+    for manifest in known.manifests.values():
+        if wanted in {manifest.slug, manifest.name.lower().replace(" ", "-"), *manifest.aliases}:
+            return manifest
+    return None
+
+
+def _products(known: Known) -> str:
+    return f"Name one of these products: {', '.join(sorted(known.manifests))}."
+
+
+def _method(manifest: Manifest, raw: Raw, values: Mapping[str, str], row: Judged) -> Method | None:
+    """The method by its name in the row, else by what the token and the other cells are like."""
+    possible = credentials.by_token(manifest, raw.secrets.get("token", ""))
+    named = values.get("method", "")
+    if named:
+        found = credentials.by_name(manifest, named, values)
+        if found is None:
+            row.findings.append(error("method", credentials.choices(manifest)))
+        return found
+    if possible is None:
+        possible = _hinted(manifest, raw)
+    fitting = credentials.fitting(possible, {**values, BASE_URL: ""})
+    if fitting is None:
+        row.findings.append(error("method", credentials.choices(manifest, possible)))
+    return fitting
+
+
+def _hinted(manifest: Manifest, raw: Raw) -> list[Method]:
+    """What the kind of credential in another program's words leaves to choose from."""
+    if raw.hint == "OAUTH2" or "refresh_token" in raw.secrets:
+        return [m for m in manifest.methods if m.kind is MethodKind.AUTHORIZATION_CODE]
+    pasted = [m for m in manifest.methods if m.kind is MethodKind.SECRET]
+    if raw.hint == "BASIC":
+        return [m for m in pasted if m.scheme is Scheme.BASIC and m.end is None]
+    return [m for m in pasted if m.end is None]
+
+
+# ── Credential ────────────────────────────────────────────────────────────────────────────────
+
+
+def _credential(
+    manifest: Manifest,
+    method: Method,
+    raw: Raw,
+    values: Mapping[str, str],
+    row: Judged,
+    known: Known,
+) -> None:
+    row.method = method.key
+    row.fields, found = credentials.fields(method, values)
+    row.findings += found
+    _base_url(manifest, values, row, known)
+    row.findings += credentials.problems(manifest, method, raw.secrets)
+    row.capabilities, found = credentials.capabilities(
+        manifest, method, _listed(values.get("capabilities", ""))
+    )
+    row.findings += found
+    _consumer(method, values.get("consumer", ""), row, known)
+    _end(manifest, method, row, known)
+    _expiry(values.get("expires_at", ""), row, known)
+    token = raw.secrets.get("token", "")
+    if token:
+        _once(token, row, known)
+        row.last_four = Secret(token).last_four
+    row.refreshable = "refresh_token" in raw.secrets
+    row.secrets = {name: Secret(text) for name, text in raw.secrets.items()}
+
+
+def _base_url(manifest: Manifest, values: Mapping[str, str], row: Judged, known: Known) -> None:
+    if manifest.self_hosted is None:
+        return
+    text = values.get(BASE_URL, "")
+    if not text:
+        row.findings.append(error(BASE_URL, f"Fill in the address of your {manifest.name}."))
+        return
+    try:
+        row.fields[BASE_URL] = known.base_url(manifest, text)
+    except ValueError as refusal:
+        row.findings.append(error(BASE_URL, str(refusal)))
+
+
+def _consumer(method: Method, named: str, row: Judged, known: Known) -> None:
+    if method.kind is MethodKind.SECRET:
+        return
+    usable = [one for one in known.consumers if one.connector == row.connector]
+    if named:
+        usable = [one for one in usable if named.lower() in one.names]
+    if len(usable) != 1:
+        row.findings.append(
+            error(
+                "consumer",
+                "Name the OAuth consumer that these tokens were given to, by its name or key. It"
+                " has to be registered here first: under Settings, OAuth consumers.",
+            )
+        )
+        return
+    row.consumer_id = usable[0].id
+    if not named:
+        row.findings.append(
+            warning("consumer", "The only registered consumer is used. Tokens of another one fail.")
+        )
+
+
+def _end(manifest: Manifest, method: Method, row: Judged, known: Known) -> None:
+    if method.end is None:
+        return
+    gone = method.end.on <= known.now.date()
+    verb = "removed" if gone else "will remove"
+    instead = manifest.method(method.end.instead).title
+    row.findings.append(
+        warning(
+            "method",
+            f"{method.end.by} {verb} this way on {method.end.on:%-d %B %Y} ({method.title})."
+            f" It is brought along, with its name, to be moved to: {instead}.",
+        )
+    )
+
+
+def _expiry(text: str, row: Judged, known: Known) -> None:
+    if not text:
+        return
+    row.expires_at = moment(text)
+    if row.expires_at is None:
+        row.findings.append(
+            error("expires_at", "Write the day as 2027-01-31, with a time as 2027-01-31T12:00:00Z.")
+        )
+    elif row.expires_at <= known.now and not row.refreshable:
+        row.findings.append(warning("expires_at", "It has expired; the vendor will refuse it."))
+
+
+def moment(text: str) -> datetime | None:
+    """A date (its end, UTC), a time with or without zone (UTC), or a Unix time in s or ms."""
+    try:
+        if re.fullmatch(r"\d{9,13}", text):
+            return datetime.fromtimestamp(int(text) / (1000 if len(text) > 11 else 1), UTC)
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        found += timedelta(days=1, seconds=-1)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _once(token: str, row: Judged, known: Known) -> None:
+    mark = known.fingerprint(f"{row.connector}\0{sorted(row.fields.items())}\0{token}")
+    before = known.secrets_before.setdefault(mark, row.number)
+    if before != row.number:
+        text = f"Row {before} brings the same token. Leave one of the two out."
+        row.findings.append(error("token", text))
+
+
+# ── Name, team and the rest ───────────────────────────────────────────────────────────────────
+
+
+def _name(text: str, is_foreign: bool, row: Judged, known: Known) -> None:
+    """Another program's name is made to fit ours; a person's own is not changed behind them."""
+    name = " ".join(text.split())
+    if is_foreign and name and not known.good_name.fullmatch(name):
+        name = " ".join(_UNFIT.sub("-", name).strip(" .-/(")[:80].split())
+        row.findings.append(warning("name", "It has letters that names here lack; they became -."))
+    if not known.good_name.fullmatch(name):
+        row.findings.append(error("name", "Use letters, digits, spaces and . - / ( ), at most 80."))
+        return
+    row.name = name
+    before = known.names_before.setdefault(name.lower(), row.number)
+    if before != row.number:
+        row.findings.append(error("name", f"Row {before} has this name too. Choose another one."))
+    elif name.lower() in known.taken and known.replaces:
+        row.findings.append(
+            warning("name", "A connection has this name: if both act as one account, its is used.")
+        )
+    elif name.lower() in known.taken:
+        row.findings.append(
+            error("name", "A connection here has this name. Choose another, or replace in place.")
+        )
+
+
+def _about(values: Mapping[str, str], row: Judged, known: Known) -> None:
+    labels = {label.lower(): label for label in _listed(values.get("labels", ""))}
+    row.labels = sorted(labels.values(), key=str.lower)
+    row.description = values.get("description", "")
+    if len(row.labels) > MOST_LABELS or any(len(one) > LONGEST_LABEL for one in row.labels):
+        row.findings.append(error("labels", "Use at most 20 labels of at most 40 characters."))
+        row.labels = []
+    if len(row.description) > LONGEST_DESCRIPTION:
+        row.findings.append(error("description", "Use at most 4,000 characters."))
+        row.description = ""
+
+
+def _listed(text: str) -> list[str]:
+    parts = (" ".join(part.split()) for part in _LISTED.split(text))
+    return [part for part in parts if part]
+
+
+def _place(named: str, row: Judged, known: Known) -> None:
+    """Its team; without any it is the organization's default, which there is once a product."""
+    if named and named.lower() not in known.teams:
+        text = "No team here has this name. Make it under Members, or correct the name."
+        row.findings.append(error("team", text))
+        return
+    row.team_id = known.teams[named.lower()] if named else known.default_team
+    if row.team_id is not None or not row.connector or not row.can_be_imported:
+        return
+    if row.connector in known.defaults and not (known.replaces and row.name.lower() in known.taken):
+        text = "The organization has its default connection already. Name a team in this row."
+        row.findings.append(error("team", text))
+    known.defaults.add(row.connector)
