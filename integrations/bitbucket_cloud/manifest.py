@@ -99,6 +99,7 @@ MANIFEST = Manifest(
     changes=CHANGES,
     endpoints=ENDPOINTS,
     workspace_word="workspace",
+    aliases=("bitbucket", "bitbucket.org"),
     account_settings_url="https://bitbucket.org/account/settings/app-authorizations/",
     quirks=(
         "Refresh tokens rotate and the old one lives about ten minutes.",
