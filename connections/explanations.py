@@ -253,6 +253,16 @@ LINK = (
         Button.CONSUMERS,
     ),
     Explanation(
+        "not_reached",
+        "The portal could not connect to this address",
+        "Nothing that the portal may ask answered there. Nothing was linked.",
+        "Check how it is spelled, that it begins with https, and that it can be reached from this "
+        "portal. A server inside a private network has to be allowed first by the people who run "
+        "the portal.",
+        Who.MEMBER,
+        Button.FIX_FORM,
+    ),
+    Explanation(
         "not_allowed",
         "Your role changed meanwhile",
         "When the answer came back you were no longer allowed to link connections here.",

@@ -53,6 +53,7 @@ class Permission(StrEnum):
     CONNECTION_IMPORT = "connection.import"
     ORGANIZATION_EXPORT = "organization.export"
     CONSUMER_EDIT = "consumer.edit"
+    HOST_ENTER = "host.enter"
     SERVICE_KEY_VIEW = "service_key.view"
     SERVICE_KEY_EDIT = "service_key.edit"
     CAMPAIGN_EDIT = "campaign.edit"
@@ -77,6 +78,7 @@ DEEDS: dict[Permission, str] = {
     P.CONNECTION_IMPORT: "import connections",
     P.ORGANIZATION_EXPORT: "export this organization",
     P.CONSUMER_EDIT: "register or change OAuth consumers",
+    P.HOST_ENTER: "link a server at an address that is new here",
     P.SERVICE_KEY_VIEW: "see service keys",
     P.SERVICE_KEY_EDIT: "make or change service keys",
     P.CAMPAIGN_EDIT: "start or change campaigns",
@@ -98,6 +100,7 @@ _ADMIN = _MANAGER | {
     P.MEMBER_EDIT,
     P.TEAM_EDIT,
     P.CONSUMER_EDIT,
+    P.HOST_ENTER,
     P.SERVICE_KEY_EDIT,
     P.ROTATION_EDIT,
     P.CONNECTION_IMPORT,

@@ -15,6 +15,7 @@ LIMITS = {
     "consumer": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "service_key": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "verify": (Limit(120, WINDOW), Limit(600, WINDOW)),
+    "host": (Limit(10, 60), Limit(100, 86_400)),  # addresses tried for the first time
     "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),
 }
 
