@@ -17,7 +17,7 @@ FOR_PEOPLE = PROCESS != "api"  # that one serves services: no sessions, no forms
 DEBUG = env.boolean("DEBUG", False)
 PORTAL_URL = env.text("PORTAL_URL", "http://localhost:8000").rstrip("/")
 API_URL = env.text("API_URL", "http://localhost:8001").rstrip("/")
-API_THREADS = env.integer("API_THREADS", 8)  # as many as the server has; half of them may wait
+API_THREADS = env.integer("API_THREADS", 4)  # as many as the server has; half of them may wait
 API_PER_MINUTE = env.integer("API_PER_MINUTE", 1200)  # requests of a key, in each process
 ALLOWED_HOSTS = env.listed("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from django.db import IntegrityError, connections
+from launcher import programs
 
 from portal import keyfile, keyring, roles
 from tests.vendor import free_port
@@ -30,7 +31,7 @@ class ApiProcess:
     ) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
-        threads = settings.get("API_THREADS", "8")
+        threads = settings.get("API_THREADS", str(programs.API_THREADS))
         command = [sys.executable, "-m", "granian", application, "--interface", "wsgi", "--no-ws"]
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--http", "1"]
         command += ["--workers", "1", "--blocking-threads", threads, "--no-log"]

@@ -21,7 +21,7 @@ VENDOR_ORIGINS = ("https://api.bitbucket.org", "https://bitbucket.org")
 USUAL_PORT = 8000
 SANDBOX_PORTS = (8801, 8802)
 WEB_THREADS = 4
-API_THREADS = 8  # some wait for a worker to renew a token
+API_THREADS = 4  # more only contend for two cores: the slowest answers take longer, none is sooner
 WORKER_THREADS = 8  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
 
 
