@@ -2,8 +2,8 @@
 
 Both are served by the same api process with the same middleware, as it runs in production: its own
 database role, its own keys. A lease checks the key and its limits, opens the token and puts itself
-on record, and each commit reaches the disk. Clients ask without pause, twice as many as bin/run gives
-the process threads, so that it always has work and some of them stand in line.
+on record, and each commit reaches the disk. Clients ask without pause, twice as many as bin/run
+gives the process threads, so that it always has work and some of them stand in line.
 """
 
 from __future__ import annotations
