@@ -1,6 +1,8 @@
 """The first floor's rows: the life of a connection."""
 
 from connections.models.allow_list import AllowListEntry, AllowState
+from connections.models.calendar_feed import CalendarFeed
+from connections.models.campaign import Campaign, CampaignItem, Goal
 from connections.models.connect_link import ConnectLink
 from connections.models.connection import (
     Connection,
@@ -30,6 +32,7 @@ from connections.models.replacement import (
     ReplacementStage,
     WithdrawnHow,
 )
+from connections.models.rotation_policy import RotationPolicy
 from connections.models.service_key import (
     KeyScope,
     KeyUse,
@@ -38,6 +41,7 @@ from connections.models.service_key import (
     ServiceKey,
 )
 from connections.models.sync_run import LIVE, RunState, StreamRun, SyncFailure, SyncRun
+from connections.models.used_endpoint import UsedEndpoint
 from connections.models.verification import Check, CheckOutcome, Outcome, Verification
 from connections.models.workspace import Member, Project, Repository, Workspace
 
@@ -49,6 +53,9 @@ __all__ = [
     "AllowState",
     "Breaker",
     "BreakerState",
+    "CalendarFeed",
+    "Campaign",
+    "CampaignItem",
     "Candidate",
     "Check",
     "CheckOutcome",
@@ -60,6 +67,7 @@ __all__ = [
     "Export",
     "ExportPiece",
     "ExportState",
+    "Goal",
     "HeldBack",
     "HeldBackBecause",
     "ImportBatch",
@@ -82,6 +90,7 @@ __all__ = [
     "Repository",
     "RequestKind",
     "RequestState",
+    "RotationPolicy",
     "RowLevel",
     "RowOutcome",
     "RunState",
@@ -89,6 +98,7 @@ __all__ = [
     "StreamRun",
     "SyncFailure",
     "SyncRun",
+    "UsedEndpoint",
     "Verification",
     "WithdrawnHow",
     "Workspace",
