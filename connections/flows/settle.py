@@ -17,6 +17,7 @@ from connections.access import Way
 from connections.contracts import Identity
 from connections.errors import VendorError
 from connections.flows import accounts, departure, due, marks, rights, sync, tokens, verify
+from connections.flows.campaigns import Goal, settled
 from connections.flows.link import FORGOTTEN_AFTER
 from connections.models import Connection, Credential, PendingLink
 from portal import audit, tenancy, vault, work
@@ -165,6 +166,8 @@ def _settle(
             _move_secrets(pending, credential, held)
             marks.raised(connection, credential)
             _record(pending, connection, actor, identity)
+            if pending.relink_id:
+                settled(connection, Goal.RELINK)
             pending.stage, pending.connection, pending.found_account = Stage.DONE, connection, {}
             pending.save(update_fields=["stage", "connection", "found_account"])
             verify.start(connection, requested_by=actor.name)
