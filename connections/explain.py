@@ -11,8 +11,9 @@ from connections.errors import Who
 from connections.explanation import Button as Button, Explanation as Explanation
 from connections.explanations import LINK, VENDOR
 from connections.grant_explanations import GRANT
+from connections.replacement_explanations import REPLACEMENT
 
-_ALL = {each.code: each for each in VENDOR + GRANT + LINK}
+_ALL = {each.code: each for each in VENDOR + GRANT + LINK + REPLACEMENT}
 _UNKNOWN = Explanation(
     "unknown",
     "Something went wrong on our side",

@@ -21,6 +21,7 @@ class Button(StrEnum):
     CHANGE_CHOICES = "change_choices"
     CHANGE_METHOD = "change_method"
     FIX_FORM = "fix_form"
+    REPLACE = "replace"
     CONSUMERS = "consumers"
     CONNECTIONS = "connections"
 

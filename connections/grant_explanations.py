@@ -14,7 +14,7 @@ SUSPECTED, INCIDENT = "suspected", "vendor_incident"
 LOST, RESTORED, ORPHANED = "grant_lost", "restored", "orphaned"
 
 # Why a connection needs a new link, when that was not withdrawn at the vendor.
-GONE_OTHERWISE: Final = frozenset({LOST, RESTORED, "subject_changed"})
+GONE_OTHERWISE: Final = frozenset({LOST, RESTORED, "subject_changed", "method_ended"})
 
 GRANT = (
     Explanation(

@@ -17,6 +17,7 @@ from portal.models import Membership, TeamMembership
 from portal.policy import SEES_ALL_TEAMS
 
 Stage = PendingLink.Stage
+UNPROVEN = "unproven:"  # before an account id that no vendor ever confirmed (a dead import)
 
 _TAKEN = {
     "connection_account_once": "account_taken",
@@ -33,6 +34,11 @@ def other_with(pending: PendingLink, account: Account) -> Connection | None:
         consumer_id=pending.consumer_id,
         but=pending.relink_id,
     )
+
+
+def is_proven(connection: Connection) -> bool:
+    """Whether the vendor ever said whose account this connection acts as."""
+    return not connection.account_id.startswith(UNPROVEN)
 
 
 def acting_as(
@@ -55,15 +61,21 @@ def conflict(error: IntegrityError, pending: PendingLink, account: Account) -> t
 
     Raises the error again when it is about something else.
     """
-    said = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
-    code = _TAKEN.get(said)
-    if code is None:
-        raise error
+    code = taken(error)
     if code != "account_taken":
         return code, ""
     with tenancy.transaction():
         other = other_with(pending, account)
         return code, told_name(other, pending.user_id) if other else ""
+
+
+def taken(error: IntegrityError) -> str:
+    """What was taken meanwhile; raises the error again when it is about something else."""
+    said = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+    code = _TAKEN.get(said)
+    if code is None:
+        raise error
+    return code
 
 
 def told_name(other: Connection, user_id: UUID) -> str:

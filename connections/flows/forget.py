@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from connections import places
-from connections.flows import marks
+from connections.flows import marks, replacement
 from connections.models import Connection, Credential, Member, Project, Repository, Workspace
 from portal import tenancy, work
 
@@ -20,6 +20,7 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
         connection = revoked.first()
         if connection is None:
             return
+        _end_replacement(connection)
         for credential in Credential.objects.filter(connection_id=connection_id):
             places.forget_credential(credential)
             marks.raised(connection, credential, revoked=True)
@@ -41,6 +42,12 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
             selected=False, repository_count=0, gone_at=timezone.now()
         )
         claim.done()
+
+
+def _end_replacement(connection: Connection) -> None:
+    one = replacement.under_way(connection)
+    if one is not None:
+        replacement.put_to_work(one, one.Stage.DROPPING)
 
 
 def _portion(claim: work.Claim, model: type, connection_id: str) -> int:

@@ -13,11 +13,13 @@ from typing import Final
 
 from django.conf import settings
 
-from connections import lineage
+from connections import lineage, registry
+from connections.contracts import MethodEnd
 from connections.flows import breaker, telling
 from connections.grant_explanations import LOST
 from connections.lineage import Decision, GrantView
 from connections.models import Connection
+from connections.replacement_explanations import METHOD_ENDED, METHOD_ENDS
 from portal import audit, clock
 from portal.policy import SYSTEM
 
@@ -40,6 +42,8 @@ def view_of(connection: Connection, stance: breaker.Stance) -> GrantView:
 def refused(connection: Connection, code: str, *, at_once: bool = False) -> Decision:
     """The vendor refused it; what that means is decided here and stands on the connection."""
     view = view_of(connection, breaker.stance(connection.connector))
+    if _end_of(connection) is not None:  # nobody's are accepted: no third look is needed
+        code, at_once = METHOD_ENDED, True
     if at_once or lineage.is_believed(view, clock.now()):
         decision = Decision.NEEDS_REAUTHORIZATION
     else:
@@ -121,8 +125,19 @@ def worked(connection: Connection, *, was_troubled: bool = False) -> None:
     had_trouble = connection.suspect_since is not None or connection.last_error != ""
     was_troubled = was_troubled or had_trouble
     connection.succeeded()
+    if _end_of(connection) is not None:
+        connection.failed(METHOD_ENDS)
     if was_troubled:
         telling.recovered(connection)
+
+
+def _end_of(connection: Connection) -> MethodEnd | None:
+    """When the vendor ended this connection's kind of credential; None while it is alive."""
+    try:
+        method = registry.get(connection.connector).manifest.method(connection.method)
+    except KeyError:
+        return None
+    return method.end
 
 
 def troubled(connection: Connection, code: str) -> None:

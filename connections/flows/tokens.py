@@ -45,7 +45,7 @@ class CodeLost(VendorError):
 def obtain(claim: work.Claim, pending: PendingLink, way: Way) -> Held:
     """The usable secret of this link, sealed under it by now; raises what the vendor said."""
     if way.method.kind is MethodKind.SECRET:
-        return Held(_resealed(pending, places.SECRET), refreshable=False)
+        return Held(resealed(places.of_link(pending, places.SECRET)), refreshable=False)
     with tenancy.transaction():
         kept = _kept_tokens(pending)
     if kept is not None:
@@ -55,12 +55,12 @@ def obtain(claim: work.Claim, pending: PendingLink, way: Way) -> Held:
     return _keep_tokens(pending, answer, timezone.now())
 
 
-def _resealed(pending: PendingLink, field: str) -> Secret:
-    """The taken-in secret, now sealed under the link; a second run finds it there.
+def resealed(place: vault.Place) -> Secret:
+    """The secret taken in for this place, now sealed there; a second run finds it there.
 
-    What is handed in anew replaces what an earlier try of the same link left.
+    What is handed in anew replaces what an earlier try left. Raises Expired when it waited too
+    long, and CredentialUnreadable.
     """
-    place = places.of_link(pending, field)
     with tenancy.transaction():
         try:
             vault.reseal(place)
@@ -76,8 +76,8 @@ def _ask_for_tokens(claim: work.Claim, pending: PendingLink, way: Way) -> TokenA
     endpoint = way.token_endpoint()
     if way.method.kind is MethodKind.CLIENT_CREDENTIALS:
         return endpoint.client_credentials(scopes=wanted_scopes(way.manifest, pending))
-    code = _resealed(pending, places.CODE).reveal()
-    verifier = _resealed(pending, places.VERIFIER).reveal()
+    code = resealed(places.of_link(pending, places.CODE)).reveal()
+    verifier = resealed(places.of_link(pending, places.VERIFIER)).reveal()
     try:
         return endpoint.exchange(
             code=code, redirect_uri=callback_url(pending.connector), verifier=verifier

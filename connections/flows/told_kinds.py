@@ -18,6 +18,10 @@ STORM_OPERATORS, STORM_OVER_OPERATORS = "provider_storm_operators", "provider_we
 STOPPED, STOPPED_OPERATORS = "connection_stopped", "connection_stopped_operators"
 RECOVERED_OPERATORS = "connection_recovered_operators"
 KEY_EXPIRES = "service_key_expires"
+ROTATION_FAILED, WITHDRAW = "credential_rotation_failed", "credential_to_withdraw"
+ROTATION_DUE, ROTATION_OVERDUE = "rotation_due", "rotation_overdue"
+ROTATION_ESCALATED, ROTATION_MANY = "rotation_escalated", "rotation_many"
+ROTATION_PERSONAL = "rotation_personal"
 CAMPAIGN, CAMPAIGN_OVERDUE, CAMPAIGN_OVER = "campaign", "campaign_overdue", "campaign_over"
 
 register(
@@ -77,6 +81,51 @@ register(
         email=True,
     ),
     Kind(
+        ROTATION_DUE,
+        label="A credential has to be replaced soon",
+        title="Replace the credential of {subject} soon",
+        sentence="Your rotation policy asks for a new one. Name, address and history stay.",
+        button="Replace it",
+        email=True,
+    ),
+    Kind(
+        ROTATION_OVERDUE,
+        label="A credential is older than the policy allows",
+        title="The credential of {subject} should have been replaced by now",
+        sentence="It still works. Make a new one at the vendor and replace it here.",
+        button="Replace it",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        ROTATION_ESCALATED,
+        label="A credential is overdue for long",
+        title="The credential of {subject} is overdue",
+        sentence="Your rotation policy asks owners and admins to see to it: have it replaced, or"
+        " except the connection with a reason and an end.",
+        button="Look at it",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        ROTATION_MANY,
+        label="Many credentials are older than the policy allows",
+        title="Many credentials should have been replaced by now",
+        sentence="They still work. Start a campaign, so that each owner knows what to do by when.",
+        button="See them",
+        severity=Severity.BROKEN,
+        email=True,
+    ),
+    Kind(
+        ROTATION_PERSONAL,
+        label="Credentials act as a person against the policy",
+        title="Some connections should not act as a person",
+        sentence="They stop when that person leaves or loses a right. Link each with a credential"
+        " that belongs to nobody, or except it with a reason and an end.",
+        button="See them",
+        email=True,
+    ),
+    Kind(
         CAMPAIGN,
         label="A campaign needs you",
         title="{subject} needs you",
@@ -100,6 +149,23 @@ register(
         sentence="Nothing more is asked of you.",
         button="Look at it",
         severity=Severity.NEWS,
+    ),
+    Kind(
+        ROTATION_FAILED,
+        label="An automatic rotation failed",
+        title="{subject} could not be rotated",
+        sentence="The token in use stays in use. Replace it by hand, or see what the vendor said.",
+        button="Replace it",
+        email=True,
+    ),
+    Kind(
+        WITHDRAW,
+        label="An old credential still works at the vendor",
+        title="{subject}: withdraw the old credential",
+        sentence="It was replaced here and is not used any more. Withdraw it at the vendor, so that"
+        " nobody else can use it.",
+        button="See where",
+        email=True,
     ),
     Kind(
         DRIFT,

@@ -1,0 +1,197 @@
+"""Automatic rotation: the vendor makes a new token, it is checked, switched to, the old withdrawn.
+
+The token bears the attempt's name, so one whose answer was lost is found and withdrawn before
+another one is made.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Q
+
+from connections import access, registry
+from connections.contracts import IssuesTokens, Method, TokenRotation
+from connections.errors import VendorError
+from connections.flows import (
+    pace,
+    policies,
+    refresh,
+    replacement,
+    rights,
+    stages,
+    telling_replacements as telling,
+)
+from connections.flows.problems import FlowProblem
+from connections.flows.refreshing import Caller
+from connections.models import Connection, Credential, Replacement
+from portal import audit, clock, everybody, tenancy, vault, work
+from portal.policy import SYSTEM, Actor
+from portal.secret import Secret
+from portal.steps import step
+
+Stage = Replacement.Stage
+Because = Replacement.Because
+MOST: Final = 1000  # of one organization in one turn
+DAY = timedelta(days=1)
+
+
+def rotate_now(*, actor: Actor, connection: Connection) -> Replacement:
+    """A worker has the vendor make a new token; raises FlowProblem when that is not possible."""
+    actor = rights.mender(actor, connection)
+    pace.keep("link", actor)
+    replacement.hold(connection)
+    if replacement.under_way(connection):
+        raise FlowProblem("under_way", "", "A replacement is under way already. See to it first.")
+    obstacle = obstacle_of(connection, stages.current(connection))
+    if obstacle:
+        raise FlowProblem("no_rotation", "", obstacle)
+    return _begin(connection, actor=actor, because=Because.PERSON)
+
+
+def obstacle_of(connection: Connection, credential: Credential | None) -> str:
+    """Why the vendor cannot make the next token of this connection; empty when it can."""
+    rotation = rotation_of(connection)
+    product = registry.get(connection.connector).manifest.name
+    if rotation is None:
+        return f"{product} makes no new token of this kind by itself. Enter one that you made."
+    if connection.state != Connection.State.ACTIVE or credential is None:
+        return "The credential in use is not accepted, so it cannot ask for another one."
+    if not connection.is_live or credential.quarantined_at is not None:
+        return "Nothing is asked of the vendor for this connection at present."
+    if credential.scopes is not None:
+        manifest = registry.get(connection.connector).manifest
+        held = manifest.closure(frozenset(credential.scopes))
+        lacking = [each for each in rotation.needs if each not in held]
+        if lacking:
+            return f"The credential in use lacks {', '.join(lacking)}, which this needs."
+    return ""
+
+
+def rotation_of(connection: Connection) -> TokenRotation | None:
+    """How the vendor replaces this connection's tokens; None when it does not."""
+    try:
+        method: Method = registry.get(connection.connector).manifest.method(connection.method)
+    except KeyError:
+        return None
+    return method.rotation
+
+
+def _begin(connection: Connection, *, actor: Actor, because: str) -> Replacement:
+    one = replacement.begun(
+        connection, actor=actor, stage=Stage.MAKING, because=because, automatic=True
+    )
+    one.token_name = f"portal-{connection.id}-{one.id}"
+    replacement.put_to_work(one, Stage.MAKING)
+    return one
+
+
+# ── What is due ───────────────────────────────────────────────────────────────────────────────
+
+
+@work.every("connections.rotation", 3600)
+def start_due() -> None:
+    """Every token that is due and that its vendor can replace is being rotated."""
+    everybody.for_each(everybody.organizations(), _start_due)
+
+
+def _start_due() -> None:
+    with tenancy.transaction():
+        for connection, because in due():
+            if not obstacle_of(connection, stages.current(connection)):
+                _begin(connection, actor=SYSTEM, because=because)
+
+
+def due() -> list[tuple[Connection, str]]:
+    """The acting organization's connections whose token is to be rotated now, and why.
+
+    They are locked. One whose rotation failed is tried again after a day.
+    """
+    now = clock.now()
+    since = Replacement.objects.filter(
+        Q(ended_at=None) | Q(automatic=True, created_at__gt=now - DAY)
+    )
+    over = policies.with_due(policies.current()).filter(due_at__lte=now)
+    over = over.exclude(connection_id__in=since.values("connection_id")).order_by("due_at")
+    marks = {each.connection_id: each.rotate_by for each in over[:MOST]}
+    held = Connection.objects.select_for_update(no_key=True, skip_locked=True)
+    return [
+        (each, _why(marks[each.id], now))
+        for each in held.filter(id__in=marks)
+        if rotation_of(each) is not None
+    ]
+
+
+def _why(rotate_by: datetime | None, now: datetime) -> str:
+    return Because.MARKED if rotate_by is not None and rotate_by <= now else Because.POLICY
+
+
+# ── The vendor makes it ───────────────────────────────────────────────────────────────────────
+
+
+def make(claim: work.Claim, one: Replacement) -> None:
+    """A new token of this attempt's name is sealed; there is no other one of that name."""
+    rotation = rotation_of(one.connection)
+    with tenancy.transaction():
+        way = access.way_of(one.connection)
+    if rotation is None or not isinstance(way.connector, IssuesTokens):
+        _fail(claim, one, "refused")
+        return
+    try:
+        _make(claim, one, way, way.connector, rotation)
+    except VendorError as error:
+        if error.retry:
+            raise
+        _fail(claim, one, error.code, error.detail)
+
+
+def _make(
+    claim: work.Claim,
+    one: Replacement,
+    way: access.Way,
+    vendor: IssuesTokens,
+    rotation: TokenRotation,
+) -> None:
+    fields, method = one.connection.fields, way.method
+    secret = refresh.fresh(one.connection, caller=Caller.VERIFY, is_urgent=True)
+    api = way.api(secret, on_answer=lambda _: claim.stay())
+    for orphan in vendor.token_ids(api, fields, method, name=one.token_name):
+        vendor.withdraw_token(api, fields, method, token_id=orphan)
+    made = vendor.replace_token(api, fields, method, name=one.token_name, days=rotation.days)
+    step("replacement.made")
+    with stages.at(claim, one, Stage.MAKING) as row:
+        if row is None:
+            return
+        vault.keep(replacement.new_place(row), Secret(made.token))
+        row.found = {
+            "token_id": made.token_id,
+            "expires_at": made.expires_at.isoformat() if made.expires_at else None,
+        }
+        if not row.old_token_id and rotation.token_id is not None:
+            row.old_token_id = rotation.token_id(secret.reveal())
+        stages.move(row, Stage.CHECKING)
+        audit.record(
+            audit.Action.CREDENTIAL_MADE,
+            actor=stages.actor_of(row),
+            subject=row.connection,
+            token_name=row.token_name,
+        )
+
+
+def _fail(claim: work.Claim, one: Replacement, code: str, detail: str = "") -> None:
+    with stages.at(claim, one, Stage.MAKING) as row:
+        if row is not None:
+            failed(row, code, detail)
+
+
+def failed(row: Replacement, code: str, detail: str = "") -> None:
+    """The vendor made none: the token in use stays, and people are told."""
+    stages.drop(row, Stage.FAILED, error=code, detail=detail)
+    telling.rotation_failed(row)
+    audit.record(
+        audit.Action.REPLACEMENT_REFUSED,
+        actor=stages.actor_of(row),
+        subject=row.connection,
+        error=code,
+    )

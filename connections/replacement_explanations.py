@@ -1,0 +1,50 @@
+"""What a person reads when a credential cannot be replaced, and when its whole kind was ended.
+
+`{product}` stands for the product's name. No Django here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connections.errors import Who
+from connections.explanation import Button, Explanation
+
+METHOD_ENDS: Final = "method_ends"  # it still answers
+METHOD_ENDED: Final = "method_ended"  # it is refused
+
+REPLACEMENT = (
+    Explanation(
+        METHOD_ENDS,
+        "{product} ended credentials of this kind",
+        "This one was still accepted at the last look; that may end at any moment.",
+        "Replace it by one of the kind that followed. Name, webhook address and history stay.",
+        Who.MEMBER,
+        Button.REPLACE,
+    ),
+    Explanation(
+        METHOD_ENDED,
+        "{product} ended credentials of this kind",
+        "No credential of this kind is accepted any more, whoever made it.",
+        "Replace it by one of the kind that followed. Name, webhook address and history stay.",
+        Who.MEMBER,
+        Button.REPLACE,
+        state="broken",
+    ),
+    Explanation(
+        "replaced_by_other",
+        "This belongs to another account",
+        "What you entered works, and acts as another {product} account than this connection.",
+        "Enter one of the same account. To move to another account, link the connection again.",
+        Who.MEMBER,
+        Button.FIX_FORM,
+    ),
+    Explanation(
+        "moved_on",
+        "The connection moved on meanwhile",
+        "Another credential was put in use while this replacement was under way.",
+        "Look at the credential in use. Begin again if it has to be replaced.",
+        Who.MEMBER,
+        Button.START_OVER,
+    ),
+)
