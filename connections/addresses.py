@@ -130,6 +130,22 @@ def is_within(address: str, networks: Sequence[Network]) -> bool:
     return any(parsed.version == n.version and parsed in n for n in networks)
 
 
+def is_hard(network: Network) -> bool:
+    """Whether some address of this network may never be dialled, so that nobody may list it.
+
+    Forms that carry an IPv4 address are never listed: the IPv4 network is.
+    """
+    first, last = int(network[0]), int(network[-1])
+    if network.version == 4:
+        return any(_overlap(first, last, row) for row in _V4 if row[2] == HARD)
+    carrying = ((start, end, HARD) for start, end, _ in _EMBEDDING)
+    return any(_overlap(first, last, row) for row in (*_V6_HARD, *carrying))
+
+
+def _overlap(first: int, last: int, row: tuple[int, int, str]) -> bool:
+    return first <= row[1] and row[0] <= last
+
+
 def same(one: str, other: str) -> bool:
     """Whether two texts name one address."""
     return ip_address(one) == ip_address(other)

@@ -26,6 +26,51 @@ def pending_link(state_hash: bytes, user_id: UUID) -> FoundLink | None:
     return FoundLink(*row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class FoundConnectLink:
+    """A connect link before its organization is entered: whose it is."""
+
+    id: UUID
+    organization_id: UUID
+    slug: str
+    name: str
+
+
+def connect_link(token_hash: bytes) -> FoundConnectLink | None:
+    """The connect link whose address has this hash, whatever its organization and state."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, organization_id, slug, name FROM connections_connect_link_by_hash(%s)",
+            [token_hash],
+        )
+        row = cursor.fetchone()
+    return FoundConnectLink(*row) if row else None
+
+
+def connect_answer(state_hash: bytes, session_hash: bytes) -> FoundLink | None:
+    """The link begun with this state, in this session, by a person without an account."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, organization_id, slug FROM connections_connect_answer(%s, %s)",
+            [state_hash, session_hash],
+        )
+        row = cursor.fetchone()
+    return FoundLink(*row) if row else None
+
+
+def at_host(asker: UUID, host: str) -> list[tuple[UUID, str, str, int]]:
+    """Organizations with live connections at this host: id, slug, name, how many.
+
+    Empty when the asker is no operator.
+    """
+    with roles.connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT organization_id, slug, name, live FROM connections_at_host(%s, %s)",
+            [asker, host],
+        )
+        return list(cursor.fetchall())
+
+
 def using_consumer(consumer_id: UUID) -> int:
     """How many connections renew tokens with this consumer, in every organization.
 

@@ -14,6 +14,7 @@ from connections.views import (
     leases,
     linking,
     listing,
+    network,
     reference,
     restores,
     service_keys,
@@ -80,10 +81,20 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("settings/consumers/<uuid:consumer_id>/", consumers.own_one, name="consumer"),
 ]
 
+NETWORK: list[URLPattern | URLResolver] = [
+    path("", network.entries, name="platform_network"),
+    path("new", network.new, name="platform_network_new"),
+    path("<uuid:entry_id>/", network.entry, name="platform_network_entry"),
+    path("<uuid:entry_id>/decide", network.decide, name="platform_network_decide"),
+    path("<uuid:entry_id>/withdraw", network.withdraw, name="platform_network_withdraw"),
+    path("<uuid:entry_id>/again", network.again, name="platform_network_again"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:organization_slug>/", include(ORGANIZATION)),
     path("api/", reference.reference, name="api_reference"),
     path("oauth/<slug:connector>/callback", arriving.callback, name="oauth_callback"),
+    path("platform/network/", include(NETWORK)),
     path("platform/restores/", restores.platform, name="platform_restores"),
     path("platform/connectors/", consumers.platform, name="platform_connectors"),
     path(

@@ -84,6 +84,7 @@ PLATFORM_ITEMS = (
     ("Organizations", "platform_organizations", "building"),
     ("Connectors", "platform_connectors", "plug"),
     ("Keys", "platform_keys", "key"),
+    ("Network", "platform_network", "world"),
     ("Queues", "platform_queues", "list-check"),
     ("Workers", "platform_workers", "server"),
     ("Restores", "platform_restores", "database"),

@@ -31,6 +31,9 @@ class Kind:
     pause: timedelta = timedelta(minutes=10)
 
 
+WAITS, WAITS_OPERATORS = "approval_waits", "approval_waits_operators"
+ANSWERED, ANSWERED_OPERATORS = "approval_answered", "approval_answered_operators"
+
 _kinds: dict[str, Kind] = {}
 
 
@@ -82,6 +85,44 @@ register(
         sentence="All attempts failed. Nobody tries again until somebody looks.",
         button="Look at it",
         email=True,
+        to_operators=True,
+    ),
+    Kind(
+        WAITS,
+        label="Something waits for a second person",
+        title="{subject} waits for a second person",
+        sentence="Somebody asked for it. It happens only when another person agrees.",
+        button="Look and decide",
+        email=True,
+    ),
+    Kind(
+        WAITS_OPERATORS,
+        label="Something waits for a second operator",
+        title="{subject} waits for a second operator",
+        sentence="Somebody asked for it. It happens only when another operator agrees.",
+        button="Look and decide",
+        email=True,
+        to_operators=True,
+    ),
+    Kind(
+        ANSWERED,
+        label="A second person decided what you asked for",
+        title="{subject} was decided",
+        sentence="Look at the answer.",
+        button="Look at it",
+        severity=Severity.NEWS,
+        email=True,
+        chat=False,
+    ),
+    Kind(
+        ANSWERED_OPERATORS,
+        label="A second operator decided what you asked for",
+        title="{subject} was decided",
+        sentence="Look at the answer.",
+        button="Look at it",
+        severity=Severity.NEWS,
+        email=True,
+        chat=False,
         to_operators=True,
     ),
 )

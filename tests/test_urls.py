@@ -103,7 +103,9 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(
         (
             *("platform", "platform_organizations", "platform_keys", "platform_workers"),
-            "platform_restores",
+            *("platform_restores", "platform_network", "platform_network_new"),
+            *("platform_network_entry", "platform_network_decide", "platform_network_withdraw"),
+            "platform_network_again",
             *("platform_record", "platform_connectors", "platform_consumer"),
             *("platform_queues", "platform_job_again"),
         ),

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from connections.models import (
+    AllowListEntry,
     Connection,
     Consumer,
     KeyUse,
@@ -22,7 +23,7 @@ from connections.models import (
     Verification,
     Workspace,
 )
-from portal import roles
+from portal import roles, tenancy
 from portal.models import (
     Invitation,
     Job,
@@ -79,6 +80,9 @@ class Town:
             Organization.objects.filter(id=acme.id).update(name=f"Acme {CANARY}")
             Membership.objects.filter(user=self.people["removed"]).delete()
         self.ids = self._furnish(acme, self.people["manager"], CANARY)
+        with self.works.inside(Organization(id=tenancy.PLATFORM)):
+            entry = AllowListEntry.objects.create(host="git.corp.example", why="x", ports=[443])
+        self.ids["entry_id"] = entry.id
         self.foreign = self._furnish(globex, self.people["mallory"], "Globex")
 
     def _person(
