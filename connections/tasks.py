@@ -15,13 +15,19 @@ from django.db import IntegrityError, connections as databases
 from connections.errors import RateLimited, VendorError
 from connections.flows import (
     consumers,
+    endpoints,
     forget,
+    import_checks,
+    importing,
+    imports,
     incidents,
     key_stops,
     plan,
     probe,
     read,
     renewals,
+    replacement,
+    replacing,
     settle,
     sync,
     verify,
@@ -71,7 +77,11 @@ _register("forget_link", settle.forget)
 _register("verify_connection", verify.perform, verify.gave_up)
 _register("sync_connection", read.perform, read.gave_up)
 _register("apply_shrink", sync.apply_shrink)
+_register(replacement.JOB, replacing.advance, replacing.gave_up)
 _register("forget_connection", forget.perform)
+_register(imports.IMPORT, importing.perform, importing.gave_up)
+_register(import_checks.FORGET, importing.forget)
+_register(imports.UNDO, importing.undo)
 _register("seal_consumer", consumers.seal)
 _register("forget_consumer", consumers.forget)
 # These take trouble at the vendor as their daily work.
@@ -79,6 +89,7 @@ work.job("refresh_due")(renewals.perform)
 work.job("refresh_credential")(renewals.renew_one)
 work.every("connections.refresh_due", settings.SWEEP_SECONDS)(renewals.start_due)
 work.on_sweep(renewals.replay_spool)
+work.on_sweep(endpoints.keep)
 _register(probe.KIND, probe.perform)
 _register(probe.IDLE_KIND, probe.perform)
 _register(key_stops.JOB, key_stops.stopped)

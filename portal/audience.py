@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from portal import tenancy
@@ -26,6 +26,16 @@ def who_may(
             team_id=team_id,
             granted_by=granted_by,
         )
+    }
+
+
+def with_roles(roles: Collection[str], *, team_id: UUID | None = None) -> set[UUID]:
+    """The acting organization's people of these roles who see the team's things at all."""
+    _, belongs = _places()
+    return {
+        user_id
+        for user_id, role in _members()
+        if role in roles and _sees(role, team_id, belongs[user_id])
     }
 
 

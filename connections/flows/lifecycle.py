@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from connections import registry
-from connections.flows import due, rights, sync, telling
+from connections.flows import campaigns, due, rights, sync, telling
 from connections.flows.problems import FlowProblem
 from connections.models import (
     Connection,
@@ -147,6 +147,7 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
     sync.stop(connection)
     work.later("forget_connection", priority=work.WAITING, connection_id=connection.id)
     telling.over(connection)
+    campaigns.gone(connection)
     audit.record(
         audit.Action.CONNECTION_REVOKED,
         actor=actor,

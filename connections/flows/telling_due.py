@@ -1,4 +1,4 @@
-"""What people are told of what comes due: keys that end, credentials to rotate, campaigns.
+"""What people are told of what comes due: keys that end, credentials that a policy wants replaced.
 
 Each belongs to the transaction that found it out. A cause stays open while it holds, so that
 nobody is told of it twice; `expiry.warn` ends what is over.
@@ -6,12 +6,18 @@ nobody is told of it twice; `expiry.warn` ends what is over.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from connections.flows import told_kinds as kinds
-from connections.flows.telling import page_of
-from connections.models import ServiceKey
-from portal import notices
+from connections.flows.policies import Rule
+from connections.flows.telling import Named, menders, page_of
+from connections.models import Connection, ServiceKey
+from portal import notices, tenancy
+from portal.audience import with_roles
 from portal.phrases import plural
-from portal.policy import Permission
+from portal.policy import Permission, Role
+
+HEADS = (Role.OWNER.value, Role.ADMIN.value)
 
 
 def within(days: int) -> str:
@@ -34,3 +40,87 @@ def key_expires(key: ServiceKey, days: int, cause: str) -> None:
         url=page_of("service_key", key.id),
         title=f"The service key {key} expires {within(days)}",
     )
+
+
+# ── Rotation policies ─────────────────────────────────────────────────────────────────────────
+
+
+def rotation(kind: str, connection: Connection, mark: int | None = None) -> str:
+    """The cause of a policy's notice; with `mark`, of the warning at so many days."""
+    return f"{kind}:{connection.id}" + (f":{mark}" if mark is not None else "")
+
+
+def rotation_due(connection: Connection, rule: Rule, days: int, cause: str) -> None:
+    """Its credential has to be replaced in so many days."""
+    _rotate(
+        kinds.ROTATION_DUE,
+        connection,
+        menders(connection) | chosen(rule, connection.team_id),
+        cause,
+        title=f"Replace the credential of {connection} {within(days)}",
+    )
+
+
+def rotation_overdue(connection: Connection, rule: Rule, cause: str) -> None:
+    """Its credential should have been replaced by now."""
+    told = menders(connection) | chosen(rule, connection.team_id)
+    _rotate(kinds.ROTATION_OVERDUE, connection, told, cause)
+
+
+def rotation_escalated(connection: Connection, days: int, cause: str) -> None:
+    """It has been overdue for so long that owners and admins are told."""
+    _rotate(
+        kinds.ROTATION_ESCALATED,
+        connection,
+        with_roles(HEADS, team_id=connection.team_id),
+        cause,
+        title=f"The credential of {connection} is {plural(days, 'day')} overdue",
+    )
+
+
+def many_overdue(count: int, cause: str) -> None:
+    """More are overdue than anybody wants single notices of."""
+    notices.tell(
+        kinds.ROTATION_MANY,
+        subject=_here(),
+        audience=notices.who_may(Permission.CONNECTION_MEND),
+        dedupe=cause,
+        url=page_of("connections") + "?policy=overdue",
+        title=f"{plural(count, 'credential')} should have been replaced by now",
+    )
+
+
+def forbidden(count: int, rule: Rule, cause: str) -> None:
+    """Some credentials act as a person, and the policy allows none that do."""
+    notices.tell(
+        kinds.ROTATION_PERSONAL,
+        subject=_here(),
+        audience=notices.who_may(Permission.CONNECTION_MANAGE) | chosen(rule, None),
+        dedupe=cause,
+        url=page_of("connections") + "?policy=personal",
+        title=f"{plural(count, 'connection')} should not act as a person",
+    )
+
+
+def chosen(rule: Rule, team_id: UUID | None) -> set[UUID]:
+    """The people whom the policy wants told, as far as they may see the connection at all."""
+    may_see = notices.who_may(Permission.CONNECTION_VIEW, team_id=team_id)
+    return may_see & (with_roles(rule.told_roles, team_id=team_id) | set(rule.told_people))
+
+
+def _rotate(
+    kind: str, connection: Connection, audience: set[UUID], cause: str, title: str = ""
+) -> None:
+    notices.tell(
+        kind,
+        subject=connection,
+        audience=audience,
+        dedupe=cause,
+        url=page_of("connection_credential", connection.id),
+        team_id=connection.team_id,
+        title=title,
+    )
+
+
+def _here() -> Named:
+    return Named(tenancy.organization_id(), "This organization")
