@@ -153,6 +153,16 @@ class Action(StrEnum):
     OPERATOR_CHANGED = "person.operator_changed", "changed the platform role of"
     LEDGERS_CHAINED = "record.ledgers_chained", "took up leases and renewals of"
     JOB_TRIED_AGAIN = "job.tried_again", "tried again the job"
+    KEY_STAGED = "key.staged", "staged the key"
+    KEY_ACTIVATED = "key.activated", "activated the key"
+    KEY_RETIRED = "key.retired", "retired the key"
+    KEY_LEAKED = "key.leaked", "declared the leak of the key"
+    DATA_KEY_REPLACED = "data_key.replaced", "replaced the data key"
+    DATA_KEY_DESTROYED = "data_key.destroyed", "destroyed the data key"
+    ERASURE_ASKED = "organization.erasure_asked", "asked to erase the organization"
+    ERASURE_CONFIRMED = "organization.erasure_confirmed", "confirmed the erasure of"
+    ERASURE_ENDED = "organization.erasure_ended", "took back the erasure of"
+    ORGANIZATION_ERASED = "organization.erased", "erased the organization"
     INPUT_LOOKS_SECRET = "input.looks_secret", "kept a pasted secret out of"
 
 

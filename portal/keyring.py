@@ -3,13 +3,14 @@
 Each key leaves a sentinel in the table `KeyCheck`. A process starts only when each of its keys
 opens its own sentinel and every key that still wraps a living data key is there: a key made anew
 after a lost volume would look healthy and lose everything. So nothing but `manage.py init_keys`
-makes keys, each domain's once.
+makes a domain's first key, once, and nothing but `manage.py keys stage` its next ones.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import logging
 import resource
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
+from django.utils import timezone
 
 from portal import keyfile, roles
 from portal.keyfile import HOLDS, Keyring, KeyringRefused
@@ -26,14 +28,49 @@ from portal.problem import Problem
 
 EXIT_CONFIG: Final = 78  # EX_CONFIG of sysexits.h
 
+log = logging.getLogger(__name__)
+
 _held: list[Keyring] = []
+_read_from: list[tuple[int, ...]] = []
 
 
 def current() -> Keyring:
     """This process's keys, read once; raises KeyringRefused."""
     if not _held:
+        _read_from[:] = [_stamp()]
         _held.append(load())
     return _held[0]
+
+
+def refresh() -> bool:
+    """Whether the keyring's file has changed and is what this process uses from now on.
+
+    A file that is not proved by the database is logged and not used: the keys stay as they were.
+    """
+    now = _stamp()
+    if not _held or _read_from in ([], [now]):
+        return False
+    _read_from[:] = [now]
+    try:
+        ring = load()
+        problems = prove(ring)
+    except KeyringRefused as refused:
+        problems = [refused.problem]
+    if problems:
+        log.error("keyring.refused", extra={"problems": [str(one) for one in problems]})
+        return False
+    _held[:] = [ring]
+    log.info("keyring.changed", extra={"keys": fingerprints(), "active": active_versions()})
+    return True
+
+
+def _stamp() -> tuple[int, ...]:
+    """Changes with the file that the settings name; empty when there is none."""
+    try:
+        found = Path(settings.KEYRING_FILE or "/nonexistent").stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def intake_sealer() -> tuple[int, IntakeSealer]:
@@ -48,6 +85,7 @@ def intake_sealer() -> tuple[int, IntakeSealer]:
 def install(ring: Keyring | None) -> None:
     """Use this keyring from now on, None to read the settings again: for tests and tools."""
     _held[:] = [ring] if ring else []
+    _read_from.clear()
 
 
 def load() -> Keyring:
@@ -68,6 +106,11 @@ def fingerprints() -> dict[str, str]:
         for domain, versions in current().domains.items()
         for version, key in versions.keys.items()
     }
+
+
+def active_versions() -> dict[str, int]:
+    """Which version seals in each of this process's domains, for its heartbeat."""
+    return {domain: versions.active for domain, versions in current().domains.items()}
 
 
 # ── Proof at start ────────────────────────────────────────────────────────────────────────────
@@ -206,15 +249,22 @@ def plant(rings: Iterable[Keyring], domains: Set[str] = keyfile.DOMAINS.keys()) 
         for version, key in versions.keys.items()
         if domain == _sentinel_domain(domain) and domain in domains
     }
+    now = timezone.now()
     KeyCheck.objects.bulk_create(
         KeyCheck(
             domain=domain,
             version=version,
             blob=key.sentinel(_sentinel_context(domain, version)),
             fingerprint=key.fingerprint,
+            activated_at=now,
         )
         for (domain, version), key in keys.items()
     )
+
+
+def sentinel(domain: str, version: int, key: Key) -> bytes:
+    """What only this key opens, for its row in the database."""
+    return key.sentinel(_sentinel_context(domain, version))
 
 
 def known() -> set[str]:

@@ -69,12 +69,25 @@ def global_table(table: str, grants: Mapping[str, str] | None = None) -> RunSQL:
     )
 
 
+# Only what is left of an erased organization may go, and only through `portal_erase_rows`.
+REFUSE_CHANGE = (
+    "CREATE OR REPLACE FUNCTION portal_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " IF TG_OP = 'DELETE' AND current_user = 'portal_lookup'"
+    " AND TG_TABLE_NAME <> 'portal_tombstone' THEN"
+    " IF EXISTS (SELECT FROM portal_tombstone t WHERE t.erased_id = OLD.organization_id) THEN"
+    " RETURN OLD; END IF; END IF;"
+    " RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+)
+
+
 def append_only(table: str) -> RunSQL:
-    """UPDATE, DELETE and TRUNCATE on this table raise for everybody, the owner included."""
+    """UPDATE, DELETE and TRUNCATE on this table raise for everybody, the owner included.
+
+    The rows of an erased organization are the exception.
+    """
     return RunSQL(
         [
-            "CREATE OR REPLACE FUNCTION portal_refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+            REFUSE_CHANGE,
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
             " FOR EACH ROW EXECUTE FUNCTION portal_refuse_change()",
             f"CREATE TRIGGER no_truncate BEFORE TRUNCATE ON {table}"
@@ -130,6 +143,21 @@ def same_organization(
         ],
         f"ALTER TABLE {table} DROP CONSTRAINT {name}",
     )
+
+
+def erasable(*tables: str, column: str = "organization_id") -> RunSQL:
+    """Rows of an erased organization may go from these tables, which no worker may delete from."""
+    gone = "EXISTS (SELECT FROM portal_tombstone t WHERE t.erased_id = {table}.{column})"
+    columns = ", ".join(dict.fromkeys(("id", column)))
+    sql: list[Any] = []
+    for table in tables:
+        buried = gone.format(table=table, column=column)
+        sql += [
+            f"CREATE POLICY erased ON {table} FOR SELECT TO portal_lookup USING ({buried})",
+            f"CREATE POLICY erased_rows ON {table} FOR DELETE TO portal_lookup USING ({buried})",
+            f"GRANT SELECT ({columns}), DELETE ON {table} TO portal_lookup",
+        ]
+    return RunSQL(sql, RunSQL.noop)
 
 
 def composite_key(table: str) -> RunSQL:

@@ -127,6 +127,12 @@ CACHES = {
 # ── Backups: PostgreSQL's tools, and what is remembered outside the database ──────────────────
 POSTGRES_TOOLS = env.text("POSTGRES_TOOLS", "")  # the folder of pg_dump and its kin, else PATH
 HIGH_WATER_FILE = env.text("HIGH_WATER_FILE", str(BASE_DIR / "var" / "high_water.sqlite3"))
+TOMBSTONE_FILE = env.text(
+    "TOMBSTONE_FILE", str(Path(HIGH_WATER_FILE).with_name("tombstones.sqlite3"))
+)
+BACKUP_DAYS = env.integer("BACKUP_DAYS", 35)  # how long a backup of the database is kept
+DATA_KEY_DAYS = env.integer("DATA_KEY_DAYS", 90)
+ERASE_GRACE_DAYS = env.integer("ERASE_GRACE_DAYS", 7)
 
 # ── Work ──────────────────────────────────────────────────────────────────────────────────────
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 60)

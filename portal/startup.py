@@ -8,7 +8,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import connections
 
-from portal import doctor, keyring
+from portal import doctor, keyring, presence, tombstones
+from portal.problem import Problem
 
 DEMANDED = (doctor.database, doctor.row_security, doctor.production)
 
@@ -32,9 +33,18 @@ def begin_work() -> None:
 def refuse_unless_ready() -> None:
     """Exit with code 78 and one line per problem; returns when there is none."""
     keyring.require()
-    if not settings.PRODUCTION:
-        return
-    problems = [problem for check in DEMANDED for problem in check()]
+    if settings.PRODUCTION:
+        _refuse([problem for check in DEMANDED for problem in check()])
+
+
+def serve() -> None:
+    """The web or api process may serve: nothing erased can be opened, and it says what it holds."""
+    refuse_unless_ready()
+    _refuse(list(tombstones.unapplied()))
+    presence.begin()
+
+
+def _refuse(problems: list[Problem]) -> None:
     for problem in problems:
         print(f"{settings.PROCESS} does not start: {problem}", file=sys.stderr)  # noqa: T201
     if problems:

@@ -29,18 +29,20 @@ _hands = threading.BoundedSemaphore(MOST_HANDS)
 
 
 def beat(kind: str, process_id: Any, *, hands: int = 0) -> None:
-    """Say that this process lives, how many jobs it can do at once, and which keys it holds."""
-    Heartbeat.objects.update_or_create(
-        id=process_id,
-        defaults={"kind": kind, "seen_at": timezone.now(), "hands": hands},
-        create_defaults={
-            "kind": kind,
-            "hands": hands,
-            "host": socket.gethostname()[:100],
-            "pid": os.getpid(),
-            "keys": keyring.fingerprints(),
-        },
-    )
+    """Say that this process lives, how many jobs it can do at once, and which keys it holds.
+
+    Keys that were staged or activated since are taken up first.
+    """
+    keyring.refresh()
+    now = {
+        "kind": kind,
+        "seen_at": timezone.now(),
+        "hands": hands,
+        "keys": keyring.fingerprints(),
+        "active": keyring.active_versions(),
+    }
+    place = {"host": socket.gethostname()[:100], "pid": os.getpid()}
+    Heartbeat.objects.update_or_create(id=process_id, defaults=now, create_defaults=now | place)
 
 
 def keep_beating(hands: int) -> None:

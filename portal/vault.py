@@ -9,53 +9,26 @@ table, row and field. Anything else raises SealBroken; no stored value is ever r
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Final, NoReturn
-from uuid import UUID
+from functools import partial
+from typing import NoReturn
 
 from django.db.models import Q
 from django.utils import timezone
 
-from portal import keyring
+from portal import data_keys, keyring, roles, tenancy
 from portal.keyfile import BEFORE, KeyMissing
-from portal.keys import KEY_BYTES, Cipher, IndexKey, IntakeOpener, SealBroken, lp
-from portal.models import DataKey, Intake, SealedValue
+from portal.keys import Cipher, IndexKey, IntakeOpener, SealBroken, lp
+from portal.models import Intake, SealedValue
+from portal.seals import AES_256_GCM, FIELD, HANDED_IN, HPKE_X25519, Place, head, parts
 from portal.secret import Secret
 
+__all__ = ["Place"]  # most who seal name it with the vault
+
 log = logging.getLogger(__name__)
-
-# A blob is its magic, the suite, the key's version in four bytes, and what the suite made.
-FIELD: Final = b"P1"  # a secret under a data key
-WRAPPED: Final = b"K1"  # a data key under a key of the keyring
-HANDED_IN: Final = b"H1"  # a secret on its way in, under the intake's public key
-AES_256_GCM: Final = 1
-HPKE_X25519: Final = 1
-_HEAD: Final = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a secret belongs; it opens nowhere else. `domain` says under which keys it lies."""
-
-    organization_id: UUID
-    table: str
-    row_id: UUID
-    field: str
-    domain: str = "grant"
-
-    def context(self, label: str, suite: int, version: int) -> bytes:
-        """The associated data: every part of the place, so that a moved blob does not open."""
-        place = (self.organization_id, self.table, self.row_id, self.field)
-        return lp(label, bytes([suite]), *place, version)
-
-    def named(self) -> dict[str, str]:
-        """The place for a log line."""
-        return {"table": self.table, "row": str(self.row_id), "field": self.field}
-
 
 # ── A field under its organization's data key ─────────────────────────────────────────────────
 
@@ -69,12 +42,12 @@ def seal_under(key: tuple[int, Cipher], secret: Secret, place: Place) -> bytes:
     """The blob to store in that place, under its active data key that the caller has at hand."""
     version, cipher = key
     context = place.context("portal/v1", AES_256_GCM, version)
-    return _head(FIELD, AES_256_GCM, version) + cipher.seal(secret.reveal().encode(), context)
+    return head(FIELD, AES_256_GCM, version) + cipher.seal(secret.reveal().encode(), context)
 
 
 def unseal(blob: bytes, place: Place) -> Secret:
     """The secret of that place; raises SealBroken. Runs inside the organization's transaction."""
-    secret = unseal_under(data_key, blob, place)
+    secret = unseal_under(data_keys.find, blob, place)
     log.info("secret.opened", extra=place.named())
     return secret
 
@@ -82,7 +55,7 @@ def unseal(blob: bytes, place: Place) -> Secret:
 def unseal_under(find: Callable[[Place, int], Cipher], blob: bytes, place: Place) -> Secret:
     """The secret of that place; `find` knows its data key of that version. Raises SealBroken."""
     try:
-        version, sealed = _parts(blob, FIELD, AES_256_GCM)
+        version, sealed = parts(blob, FIELD, AES_256_GCM)
         context = place.context("portal/v1", AES_256_GCM, version)
         return Secret(find(place, version).open(sealed, context))
     except (SealBroken, KeyMissing) as reason:
@@ -90,6 +63,17 @@ def unseal_under(find: Callable[[Place, int], Cipher], blob: bytes, place: Place
 
 
 # ── Stored values ─────────────────────────────────────────────────────────────────────────────
+
+
+# A value and the data key it names, in one round trip.
+_OPEN = """
+SELECT v.blob, v.domain, d.wrapped
+  FROM portal_sealedvalue v
+  LEFT JOIN portal_datakey d ON d.organization_id = v.organization_id
+       AND d.domain = v.domain AND d.state <> 'destroyed'
+       AND d.version = ('x' || encode(substring(v.blob FROM 4 FOR 4), 'hex'))::bit(32)::int
+ WHERE v.organization_id = %s AND v.table_name = %s AND v.row_id = %s AND v.field = %s
+"""
 
 
 def keep(place: Place, secret: Secret) -> None:
@@ -112,10 +96,24 @@ def keep(place: Place, secret: Secret) -> None:
 
 def open(place: Place) -> Secret:
     """The secret stored in this place; raises LookupError when there is none, or SealBroken."""
-    row = SealedValue.objects.filter(**_columns(place)).values_list("blob", "domain").first()
+    if not tenancy.is_inside():
+        raise tenancy.TenantNotSet("A secret is opened inside tenancy.transaction() only.")
+    with roles.connection().cursor() as cursor:
+        here = tenancy.organization_id()
+        cursor.execute(_OPEN, [here, place.table, place.row_id, place.field])
+        row = cursor.fetchone()
     if row is None:
         raise LookupError(f"nothing is stored in {place.table}.{place.field} of {place.row_id}")
-    return unseal(bytes(row[0]), stored_at(place, row[1]))
+    find = partial(_unwrapped, row[2])
+    secret = unseal_under(find, bytes(row[0]), stored_at(place, row[1]))
+    log.info("secret.opened", extra=place.named())
+    return secret
+
+
+def _unwrapped(wrapped: bytes | None, place: Place, version: int) -> Cipher:
+    if wrapped is None:
+        raise SealBroken("no such data key")
+    return data_keys.unwrapped(bytes(wrapped), place, version)
 
 
 def stored_at(place: Place, domain: str) -> Place:
@@ -159,14 +157,14 @@ def intake_seal(secret: Secret, place: Place) -> bytes:
     """The blob that only a worker opens. HPKE proves no sender: only workers may find it."""
     version, sealer = keyring.intake_sealer()
     context = place.context("portal/v1/intake", HPKE_X25519, version)
-    head = _head(HANDED_IN, HPKE_X25519, version)
-    return head + sealer.seal(secret.reveal().encode(), context)
+    sealed = sealer.seal(secret.reveal().encode(), context)
+    return head(HANDED_IN, HPKE_X25519, version) + sealed
 
 
 def intake_open(blob: bytes, place: Place) -> Secret:
     """The secret that was handed in for that place; raises SealBroken."""
     try:
-        version, sealed = _parts(blob, HANDED_IN, HPKE_X25519)
+        version, sealed = parts(blob, HANDED_IN, HPKE_X25519)
         _, opener = keyring.current().find(IntakeOpener, "intake", version)
         context = place.context("portal/v1/intake", HPKE_X25519, version)
         secret = Secret(opener.open(sealed, context))
@@ -223,72 +221,11 @@ def keyed_hash(purpose: str, value: str) -> bytes:
 
 
 def active_data_key(place: Place) -> tuple[int, Cipher]:
-    """The data key that seals now; the first use in an organization makes it. Raises SealBroken.
-
-    Two that come first at once agree: the second insert waits for the first and does nothing.
-    """
+    """The data key that seals now; the first use in an organization makes it. Raises SealBroken."""
     try:
-        return _active_data_key(place)
+        return data_keys.active(place)
     except (SealBroken, KeyMissing) as reason:
         _broken(place, reason)
-
-
-def _active_data_key(place: Place) -> tuple[int, Cipher]:
-    active = DataKey.objects.filter(domain=place.domain, state=DataKey.State.ACTIVE)
-    row = active.first()
-    if row is None:
-        DataKey.objects.bulk_create([_new_data_key(place)], ignore_conflicts=True)
-        row = active.first()
-    if row is None:  # the keys were destroyed with the organization's secrets
-        raise SealBroken("no active data key")
-    return row.version, unwrapped(bytes(row.wrapped), place, row.version)
-
-
-def _new_data_key(place: Place) -> DataKey:
-    kek_version, kek = keyring.current().find(Cipher, place.domain)
-    context = _wrap_context(place, version=1, kek_version=kek_version)
-    wrapped = kek.seal(os.urandom(KEY_BYTES), context)
-    return DataKey(
-        organization_id=place.organization_id,
-        domain=place.domain,
-        version=1,
-        wrapped=_head(WRAPPED, AES_256_GCM, kek_version) + wrapped,
-        kek_version=kek_version,
-    )
-
-
-def data_key(place: Place, version: int) -> Cipher:
-    """The data key of this version; raises SealBroken when there is none any more."""
-    row = DataKey.objects.filter(domain=place.domain, version=version).first()
-    if row is None or row.state == DataKey.State.DESTROYED:
-        raise SealBroken("no such data key")
-    return unwrapped(bytes(row.wrapped), place, row.version)
-
-
-def unwrapped(wrapped: bytes, place: Place, version: int) -> Cipher:
-    """The data key of that place, from its stored bytes; raises SealBroken and KeyMissing."""
-    kek_version, sealed = _parts(wrapped, WRAPPED, AES_256_GCM)
-    _, kek = keyring.current().find(Cipher, place.domain, kek_version)
-    return Cipher(kek.open(sealed, _wrap_context(place, version, kek_version)))
-
-
-def _wrap_context(place: Place, version: int, kek_version: int) -> bytes:
-    organization = place.organization_id
-    return lp("portal/v1/data-key", organization, place.domain, version, kek_version)
-
-
-# ── The frame ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _head(magic: bytes, suite: int, version: int) -> bytes:
-    return magic + bytes([suite]) + version.to_bytes(4, "big")
-
-
-def _parts(blob: bytes, magic: bytes, suite: int) -> tuple[int, bytes]:
-    """Key version and sealed bytes; raises SealBroken for another magic or suite."""
-    if len(blob) < _HEAD or blob[:2] != magic or blob[2] != suite:
-        raise SealBroken("unknown form")
-    return int.from_bytes(blob[3:_HEAD], "big"), blob[_HEAD:]
 
 
 def _broken(place: Place, reason: Exception) -> NoReturn:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from portal import roles, tenancy, vault
+from portal import data_keys, roles, tenancy, vault
 from portal.keys import Cipher, SealBroken
 from portal.models import DataKey, SealedValue
 from portal.secret import Secret
@@ -60,7 +60,7 @@ def _active_data_keys(places: dict[str, Place]) -> dict[str, tuple[int, Cipher]]
     found = {
         row.domain: (
             row.version,
-            vault.unwrapped(bytes(row.wrapped), places[row.domain], row.version),
+            data_keys.unwrapped(bytes(row.wrapped), places[row.domain], row.version),
         )
         for row in rows
     }
@@ -92,7 +92,7 @@ def _remembering() -> Callable[[Place, int], Cipher]:
 
     def find(place: Place, version: int) -> Cipher:
         if (place.domain, version) not in keys:
-            keys[place.domain, version] = vault.data_key(place, version)
+            keys[place.domain, version] = data_keys.find(place, version)
         return keys[place.domain, version]
 
     return find

@@ -11,8 +11,8 @@ application = get_wsgi_application()
 from django.conf import settings  # noqa: E402  Django is set up first
 from django.utils.module_loading import import_string  # noqa: E402
 
-from portal.startup import refuse_unless_ready  # noqa: E402
+from portal.startup import serve  # noqa: E402
 
 if settings.PROCESS == "api":
     application = import_string(settings.API_FRONT)(application)
-refuse_unless_ready()
+serve()

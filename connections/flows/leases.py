@@ -17,7 +17,7 @@ from uuid import UUID
 from connections import lease_scopes, places
 from connections.flows import waits
 from connections.models import Connection, Credential, Lease, LeaseOutcome
-from portal import clock, hints, roles, tenancy, vault, work
+from portal import clock, data_keys, hints, roles, tenancy, vault, work
 from portal.keys import Cipher, SealBroken
 from portal.secret import Secret
 from portal.vault import Place
@@ -189,7 +189,7 @@ def _data_key(wrapped: bytes, place: Place, version: int) -> Cipher:
         _held_since[0] = now
     cipher = _held.get(name)
     if cipher is None:
-        cipher = _held[name] = vault.unwrapped(wrapped, place, version)
+        cipher = _held[name] = data_keys.unwrapped(wrapped, place, version)
     return cipher
 
 

@@ -2,6 +2,7 @@
 
 from portal.models.approval import Approval, ApprovalState
 from portal.models.audit import AuditEvent, AuditHead
+from portal.models.erasure import Erasure, Tombstone
 from portal.models.keys import DataKey, Intake, KeyCheck, SealedValue
 from portal.models.notice import (
     Bounce,
@@ -28,6 +29,7 @@ __all__ = [
     "ChatHook",
     "DataKey",
     "Dispatch",
+    "Erasure",
     "Heartbeat",
     "Intake",
     "Invitation",
@@ -45,6 +47,7 @@ __all__ = [
     "SupportLook",
     "Team",
     "TeamMembership",
+    "Tombstone",
     "Turn",
     "User",
 ]

@@ -56,6 +56,7 @@ class DataKey(TenantModel):
     kek_version = models.PositiveIntegerField()
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
+    demoted_at = models.DateTimeField(null=True)  # since when it seals nothing new
 
     class Meta(TenantModel.Meta):
         constraints = [
@@ -84,6 +85,7 @@ class KeyCheck(models.Model):
     """A sentinel: what the right key of this domain and version opens. Belongs to no organization.
 
     `fingerprint` tells keys apart by eye and proves the public half, which can open nothing.
+    New seals use the newest that was activated. `emptied_at`: nothing has been under it since.
     """
 
     # grants: global_table("portal_keycheck", {"portal_app": "SELECT", "portal_worker": "SELECT"})
@@ -94,6 +96,8 @@ class KeyCheck(models.Model):
     blob = models.BinaryField()
     fingerprint = models.CharField(max_length=16)
     created_at = models.DateTimeField(auto_now_add=True)
+    activated_at = models.DateTimeField(null=True)
+    emptied_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -120,7 +120,8 @@ class Schedule(models.Model):
 class Heartbeat(models.Model):
     """One running process, seen a moment ago; rows older than a day are swept.
 
-    `hands` is how many jobs it can do at the same time.
+    `hands` is how many jobs it can do at the same time; `keys` are the fingerprints of what it
+    holds, `active` the version that each domain seals with. Web and api say so by `portal_beat`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -131,6 +132,9 @@ class Heartbeat(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now)
     keys = models.JSONField(default=dict)
+    active = models.JSONField(
+        default=dict, db_default=models.Value({}, output_field=models.JSONField())
+    )
 
     class Meta:
         indexes = [models.Index(fields=["kind", "-seen_at"], name="heartbeat_kind")]

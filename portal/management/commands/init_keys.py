@@ -5,10 +5,8 @@ Run again after an upgrade it adds the domains that came since, and touches no o
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from collections.abc import Mapping, Set
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError, transaction
 
-from portal import keyfile, keyring
+from portal import keyfile, keyring, keystore
 from portal.keyfile import ADDED, DOMAINS, HOLDS, KeyringRefused
 from portal.problem import Problem
 from portal.roles import using_role
@@ -48,7 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, directory: Path, if_missing: bool, **options: Any) -> None:
         """Writes files and sentinels, or refuses and changes nothing (exit code 78)."""
-        files = {process: directory / f"{process}.json" for process in HOLDS if HOLDS[process]}
+        files = keystore.files(directory)
         with using_role("owner"):
             known = keyring.known()
             present = {process: path for process, path in files.items() if path.exists()}
@@ -89,7 +87,7 @@ class Command(BaseCommand):
             with transaction.atomic(using="owner"):
                 keyring.plant(rings, domains)
                 for process, text in changed.items():
-                    _put(files[process], text)
+                    keystore.put(files[process], text)
         except IntegrityError:
             raise _stop("Another init_keys was faster; see which files it wrote.") from None
         except OSError as error:
@@ -113,43 +111,6 @@ def _grown(texts: Mapping[str, str], domains: Set[str]) -> dict[str, str]:
         return keyring.grown(texts, domains)
     except KeyringRefused as refused:
         raise _stop(str(refused.problem)) from None
-
-
-def _put(path: Path, text: str) -> None:
-    """The file has this text, whole or not at all, on disk, for its owner alone.
-
-    One that was there keeps its owner and mode; a new one never takes the place of another.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = path.stat() if path.exists() else None
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if before:
-                os.fchmod(descriptor, before.st_mode & 0o700)
-                if os.geteuid() == 0:
-                    os.fchown(descriptor, before.st_uid, before.st_gid)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        if before:
-            half.replace(path)
-        else:
-            os.link(half, path)
-    finally:
-        with suppress(FileNotFoundError):
-            half.unlink()
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """The names in this folder are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refusal(directory: Path, present: Files, lost: list[str], *, known: bool) -> CommandError:
