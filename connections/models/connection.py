@@ -23,12 +23,14 @@ class Consumer(TenantModel):
     """An OAuth client registered at the vendor; the platform's own serves every organization.
 
     The secret is a sealed value (table `connections_consumer`, field `secret`). So is the key; its
-    readable copy is what the way to the vendor carries in its address anyway.
+    readable copy is what the way to the vendor carries in its address anyway. `base_url`, in
+    canonical form, is where a self-hosted product knows it: key and secret are sent nowhere else.
     """
 
     connector = models.CharField(max_length=40)
     name = models.CharField(max_length=80)
     client_id = models.CharField(max_length=200)
+    base_url = models.CharField(max_length=2048, blank=True, default="", db_default="")
     secret_last_four = models.CharField(max_length=4, blank=True)
     sealed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
