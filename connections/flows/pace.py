@@ -14,6 +14,8 @@ LIMITS = {
     "link": (Limit(30, WINDOW), Limit(150, WINDOW)),
     "consumer": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "service_key": (Limit(30, WINDOW), Limit(60, WINDOW)),
+    "import": (Limit(20, WINDOW), Limit(40, WINDOW)),  # each may be sixteen megabytes
+    "export": (Limit(5, WINDOW), Limit(10, WINDOW)),
     "verify": (Limit(120, WINDOW), Limit(600, WINDOW)),
     "host": (Limit(10, 60), Limit(100, 86_400)),  # addresses tried for the first time
     "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),

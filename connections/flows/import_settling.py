@@ -1,0 +1,287 @@
+"""One row of an import becomes a connection, or says why not. Call these inside a transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.db.models import Count
+from django.utils import timezone
+
+from connections import places
+from connections.contracts import Account, Identity
+from connections.errors import ReauthorizationRequired, RemoteGone, VendorError
+from connections.flows import (
+    accounts,
+    campaigns,
+    due,
+    health,
+    import_asking as asking,
+    marks,
+    sync,
+    telling,
+    verify,
+)
+from connections.flows.import_asking import Asked
+from connections.models import Connection, Credential, ImportBatch, ImportRow
+from portal import audit, clock, roles, vault
+from portal.policy import SYSTEM, Actor
+from portal.secret import Secret
+
+Outcome = ImportRow.Outcome
+BECAUSE = "import"
+REASON = "Imported from a file"
+
+
+def settle(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None:
+    """The row has its outcome, and nothing waits for it in the intake any more."""
+    if one.error is not None or one.identity is None or one.secret is None:
+        _not_identified(batch, actor, row, one)
+    elif (other := _other(row, one.identity.account)) is not None:
+        _met(batch, actor, row, one, other)
+    elif _name_is_taken(row):
+        _end(row, Outcome.FAILED, code="name_taken")
+    else:
+        connection = _new(actor, row, one.identity.account)
+        credential = _sealed(batch, connection, one, one.identity)
+        health.accepted(connection)
+        _look_soon(connection)
+        _record(audit.Action.CONNECTION_LINKED, actor, connection, batch)
+        _end(row, Outcome.CREATED, connection=connection, credential=credential)
+    asking.forget([row])
+
+
+def conflicted(row: ImportRow, one: Asked, error: IntegrityError) -> None:
+    """Somebody else took the account, the name or the place in the same moment."""
+    code = accounts.taken(error)
+    row = ImportRow.objects.select_for_update().get(id=row.id)
+    if row.outcome != Outcome.WAITING:
+        return
+    other = _other(row, one.identity.account) if one.identity else None
+    if other is not None:
+        _end(row, Outcome.SKIPPED, code="account_taken", other=other, account=one.identity)
+    else:
+        _end(row, Outcome.FAILED, code=code)
+    asking.forget([row])
+
+
+def _end(
+    row: ImportRow,
+    outcome: str,
+    *,
+    code: str = "",
+    detail: str = "",
+    connection: Connection | None = None,
+    credential: Credential | None = None,
+    other: Connection | None = None,
+    account: Identity | None = None,
+) -> None:
+    row.outcome, row.code, row.detail = outcome, code, detail[:200]
+    row.connection, row.credential_id = connection, credential.id if credential else None
+    row.other_name = other.name if other else ""
+    named = connection.account_name if connection else account.account.name if account else ""
+    row.account_name, row.done_at = named[:200], timezone.now()
+    row.save()
+
+
+# ── Refused, or known already ─────────────────────────────────────────────────────────────────
+
+
+def _not_identified(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None:
+    """A credential of a way that the vendor ended is kept as a connection to be moved."""
+    error = one.error or asking.SecretGone()
+    ended = one.way is not None and one.way.method.end is not None
+    if not ended or not isinstance(error, ReauthorizationRequired | RemoteGone):
+        _end(row, Outcome.FAILED, code=error.code, detail=_said(error))
+    elif _name_is_taken(row):
+        _end(row, Outcome.FAILED, code="name_taken")
+    else:
+        _end(row, Outcome.DEAD, **_dead(batch, actor, row, one))
+
+
+def _said(error: VendorError) -> str:
+    return "" if isinstance(error, asking.SecretGone) else error.detail
+
+
+def _dead(
+    batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked
+) -> dict[str, Connection | Credential]:
+    """Name, place and history begin here; whose account it is, only its next credential says."""
+    assert one.way is not None and one.secret is not None
+    method = one.way.method
+    user = row.fields.get(method.basic_user, "") or "not known"
+    account = Account(remote_id=f"{accounts.UNPROVEN}{row.id}", name=user, kind="unknown", url="")
+    connection = _new(actor, row, account)
+    identity = Identity(
+        account=account,
+        credential_kind=method.credential_kind,
+        scopes=None,
+        vocabulary=method.vocabulary,
+    )
+    credential = _sealed(batch, connection, one, identity)
+    connection.state = Connection.State.NEEDS_REAUTHORIZATION
+    connection.save(update_fields=["state"])
+    connection.failed(ReauthorizationRequired.code)
+    connection.next_verification_at = connection.next_sync_at = None
+    connection.save(update_fields=["next_verification_at", "next_sync_at"])
+    _record(audit.Action.CONNECTION_LINKED, actor, connection, batch)
+    return {"connection": connection, "credential": credential}
+
+
+def _other(row: ImportRow, account: Account) -> Connection | None:
+    """The connection of this organization that acts as this account through this consumer."""
+    found: Connection | None = (
+        Connection.objects.select_for_update(no_key=True)
+        .filter(connector=row.connector, consumer_id=row.consumer_id, account_id=account.remote_id)
+        .exclude(state=Connection.State.REVOKED)
+        .first()
+    )
+    return found
+
+
+def _name_is_taken(row: ImportRow) -> bool:
+    return bool(Connection.objects.filter(name__iexact=row.name).exists())
+
+
+def _met(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked, other: Connection) -> None:
+    """Linked already: skipped by its name, or its credential replaced when that was chosen."""
+    is_own = ImportRow.objects.filter(batch_id=batch.id, connection_id=other.id).exists()
+    if not batch.replaces or is_own:
+        _end(row, Outcome.SKIPPED, code="account_taken", other=other, account=one.identity)
+        return
+    assert one.identity is not None
+    _put_aside(other)
+    other.method, other.fields = row.method, row.fields
+    other.state = Connection.State.UNVERIFIED
+    other.granted_by_id, other.granted_by_name = actor.id, actor.name
+    other.linked_at = timezone.now()
+    other.save()
+    credential = _sealed(batch, other, one, one.identity)
+    health.accepted(other)
+    _look_soon(other)
+    for goal in ("rotate", "relink"):
+        campaigns.settled(other, goal)
+    _record(audit.Action.CREDENTIAL_REPLACED, actor, other, batch)
+    _end(row, Outcome.REPLACED, connection=other, credential=credential, other=other)
+
+
+def _put_aside(connection: Connection) -> None:
+    """The credential so far is forgotten, with what was asked by it."""
+    old = Credential.objects.filter(connection_id=connection.id, replaced_at=None).first()
+    if old is not None:
+        old.replaced_at, old.refresh_due_at = timezone.now(), None
+        old.save(update_fields=["replaced_at", "refresh_due_at"])
+        places.forget_credential(old)
+    verify.supersede(connection)
+    sync.stop(connection)
+
+
+# ── The connection appears ────────────────────────────────────────────────────────────────────
+
+
+def _new(actor: Actor, row: ImportRow, account: Account) -> Connection:
+    created: Connection = Connection.objects.create(
+        connector=row.connector,
+        method=row.method,
+        name=row.name,
+        team_id=row.team_id,
+        consumer_id=row.consumer_id,
+        labels=row.labels,
+        description=row.description,
+        capabilities=row.capabilities,
+        reason=REASON,
+        fields=row.fields,
+        account_id=account.remote_id,
+        account_name=account.name[:200],
+        account_kind=account.kind,
+        account_url=account.url[:500],
+        granted_by_id=actor.id,
+        granted_by_name=actor.name,
+    )
+    return created
+
+
+def _sealed(
+    batch: ImportBatch, connection: Connection, one: Asked, identity: Identity
+) -> Credential:
+    """The connection's credential, sealed where it stays, with the day it is to be replaced by."""
+    secret, refresh = one.secret, one.refresh
+    assert secret is not None
+    created: Credential = Credential.objects.create(
+        connection_id=connection.id,
+        kind=identity.credential_kind,
+        vocabulary=identity.vocabulary,
+        scopes=None if identity.scopes is None else sorted(identity.scopes),
+        last_four=secret.last_four,
+        fingerprint=vault.fingerprint(secret),
+        expires_at=_ends(one, identity),
+        refreshable=refresh is not None,
+        identified_version=1,
+        rotate_by=batch.rotate_by if refresh is None else None,
+        rotate_because=BECAUSE if batch.rotate_by and refresh is None else "",
+    )
+    _keep(created, secret, refresh)
+    due.plan(connection)
+    marks.raised(connection, created)
+    return created
+
+
+def _ends(one: Asked, identity: Identity) -> object:
+    """When the credential ends; an access token that nobody dated is renewed at once."""
+    told = one.expires_at or identity.expires_at
+    return told or (clock.now() if one.refresh is not None else None)
+
+
+def _keep(credential: Credential, secret: Secret, refresh: Secret | None) -> None:
+    field = places.SECRET if refresh is None else places.ACCESS
+    vault.keep(places.of_credential(credential, field), secret)
+    if refresh is not None:
+        vault.keep(places.of_credential(credential, places.REFRESH), refresh)
+
+
+def _look_soon(connection: Connection) -> None:
+    """The schedule verifies what it is for, some hundred connections at a time."""
+    connection.next_verification_at = clock.now()
+    connection.save(update_fields=["next_verification_at"])
+
+
+def _record(action: audit.Action, actor: Actor, connection: Connection, batch: ImportBatch) -> None:
+    audit.record(
+        action,
+        actor=actor,
+        subject=connection,
+        connector=connection.connector,
+        method=connection.method,
+        account=connection.account_name,
+        imported_from=batch.file_name,
+    )
+
+
+# ── Counting and undoing ──────────────────────────────────────────────────────────────────────
+
+
+def counts(batch_id: UUID) -> dict[str, int]:
+    """How many rows have each outcome."""
+    found = ImportRow.objects.filter(batch_id=batch_id).values("outcome")
+    return dict(Counter({each["outcome"]: each["n"] for each in found.annotate(n=Count("id"))}))
+
+
+def unmake(rows: Sequence[ImportRow]) -> None:
+    """The rows' connections are gone, with their sealed credentials and all that hung on them."""
+    ids = [row.connection_id for row in rows]
+    locked = Connection.objects.select_for_update().filter(id__in=ids)
+    for connection in locked:
+        for credential in Credential.objects.filter(connection_id=connection.id):
+            places.forget_credential(credential)
+            marks.raised(connection, credential, revoked=True)
+        telling.over(connection)
+        campaigns.gone(connection)
+        audit.record(audit.Action.CONNECTION_FORGOTTEN, actor=SYSTEM, subject=connection)
+    ImportRow.objects.filter(id__in=[row.id for row in rows]).update(
+        outcome=Outcome.UNDONE, connection=None, done_at=timezone.now()
+    )
+    if ids:  # the composite keys take what hangs on it; the ORM would ask tables we may not write
+        with roles.connection().cursor() as cursor:
+            cursor.execute("DELETE FROM connections_connection WHERE id = ANY(%s)", [ids])

@@ -1,0 +1,210 @@
+"""Workers do an import: ask the vendor about each row, and make its connection.
+
+Each row is settled in a transaction of its own, so that a crash loses none and makes none twice;
+what the vendor keeps waiting comes last, and is tried again at its hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import Max
+from django.utils import timezone
+
+from connections.errors import RateLimited, VendorError
+from connections.flows import import_asking as asking, import_settling as settling
+from connections.flows.import_asking import Asked
+from connections.flows.import_checks import PORTION
+from connections.flows.imports import untouched
+from connections.models import ImportBatch, ImportRow
+from portal import audit, tenancy, work
+from portal.models import User
+from portal.policy import SYSTEM, Actor, Permission, allows, present
+from portal.steps import step
+
+State = ImportBatch.State
+Outcome = ImportRow.Outcome
+AT_ONCE: Final = 64
+UNDONE_AT_ONCE: Final = 50
+PATIENCE: Final = 6  # tries of a row that the vendor does not answer for
+LONG_PATIENCE: Final = 40  # while it only asks for a pause
+NOT_ALLOWED: Final = "not_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is done next: these rows, as the person who asked may do it now."""
+
+    batch: ImportBatch
+    actor: Actor
+    many: list[Asked]
+
+
+def perform(claim: work.Claim, *, batch_id: str) -> None:
+    """Every row has an outcome that is not waiting, and the batch has ended.
+
+    Raises RetryLater while the vendor wants a pause; rows that need none have gone on meanwhile.
+    """
+    pace = asking.Pace(settings.REFRESH_PER_SECOND)
+    while (turn := _next(claim, batch_id)) is not None:
+        asking.identify(turn.many, pace, claim.stay)
+        step("import.identified")
+        waits = [error for one in turn.many if (error := _settle(claim, turn, one)) is not None]
+        if waits and len(waits) == len(turn.many):
+            _pause(claim, turn.batch, waits)
+
+
+def _next(claim: work.Claim, batch_id: str) -> Turn | None:
+    """The rows that have waited longest, the ones never tried first; None when it is over."""
+    with tenancy.transaction():
+        claim.hold()
+        batch = ImportBatch.objects.select_for_update().get(id=batch_id)
+        if batch.state != State.RUNNING:
+            return None
+        actor = _actor(batch)
+        waiting = ImportRow.objects.filter(batch_id=batch.id, outcome=Outcome.WAITING)
+        if batch.cancel_requested_at is not None or actor is None:
+            _give_up(batch, "" if actor else NOT_ALLOWED)
+            return None
+        rows = list(waiting.select_related("consumer").order_by("attempts", "number")[:AT_ONCE])
+        if not rows:
+            _finish(batch, State.DONE)
+            return None
+        ImportBatch.objects.filter(id=batch.id).update(waits_for="", waits_until=None)
+        return Turn(batch, actor, asking.opened(rows))
+
+
+def _actor(batch: ImportBatch) -> Actor | None:
+    """Who asked, as they are now: None when they may not import any more."""
+    user = User.objects.filter(id=batch.user_id).first()
+    actor = present(Actor("person", user.id, str(user))) if user else None
+    return actor if actor and allows(actor, Permission.CONNECTION_IMPORT) else None
+
+
+def _settle(claim: work.Claim, turn: Turn, one: Asked) -> VendorError | None:
+    """The row has its outcome; the error that makes it wait comes back instead."""
+    error = one.error
+    if error is not None and error.retry and _may_wait(one.row, error):
+        _postpone(claim, one.row)
+        return error
+    try:
+        with tenancy.transaction():
+            claim.hold()
+            row = ImportRow.objects.select_for_update().get(id=one.row.id)
+            if row.outcome == Outcome.WAITING:
+                settling.settle(turn.batch, turn.actor, row, one)
+    except IntegrityError as conflict:
+        with tenancy.transaction():
+            claim.hold()
+            settling.conflicted(one.row, one, conflict)
+    step("import.settled")
+    return None
+
+
+def _may_wait(row: ImportRow, error: VendorError) -> bool:
+    return row.attempts < (LONG_PATIENCE if isinstance(error, RateLimited) else PATIENCE)
+
+
+def _postpone(claim: work.Claim, row: ImportRow) -> None:
+    with tenancy.transaction():
+        claim.hold()
+        ImportRow.objects.filter(id=row.id).update(attempts=row.attempts + 1)
+
+
+def _pause(claim: work.Claim, batch: ImportBatch, waits: Sequence[VendorError]) -> None:
+    """Nothing but rows that wait is left in this turn: the page says for what, and until when."""
+    seconds = min(asking.wait_seconds(error) for error in waits)
+    with tenancy.transaction():
+        claim.hold()
+        tried = ImportRow.objects.filter(batch_id=batch.id, outcome=Outcome.WAITING)
+        fewest = tried.order_by("attempts").values_list("attempts", flat=True).first() or 0
+        if fewest < (tried.aggregate(most=Max("attempts"))["most"] or 0):
+            return  # others have not had their turn yet
+        ImportBatch.objects.filter(id=batch.id).update(
+            waits_for=waits[0].code, waits_until=timezone.now() + timedelta(seconds=seconds)
+        )
+    raise work.RetryLater(waits[0].code, seconds=seconds, free=True)
+
+
+# ── The end ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _give_up(batch: ImportBatch, code: str) -> None:
+    """What has not begun does not begin; nothing of it stays sealed."""
+    _forget_waiting(batch.id, Outcome.CANCELLED, code)
+    _finish(batch, State.CANCELLED)
+
+
+def _forget_waiting(batch_id: UUID, outcome: str, code: str = "") -> None:
+    waiting = ImportRow.objects.filter(batch_id=batch_id, outcome=Outcome.WAITING)
+    while rows := list(waiting.order_by("number")[:PORTION]):
+        asking.forget(rows)
+        ImportRow.objects.filter(id__in=[row.id for row in rows]).update(
+            outcome=outcome, code=code, done_at=timezone.now()
+        )
+
+
+def _finish(batch: ImportBatch, state: str) -> None:
+    batch.state, batch.finished_at = state, timezone.now()
+    batch.waits_for, batch.waits_until = "", None
+    batch.save()
+    audit.record(
+        audit.Action.IMPORT_FINISHED,
+        actor=SYSTEM,
+        subject=batch,
+        state=state,
+        **settling.counts(batch.id),
+    )
+
+
+def gave_up(code: str, *, batch_id: str) -> None:
+    """The job ended in vain: what was not imported says so. Runs inside the job's transaction."""
+    for batch in ImportBatch.objects.filter(id=batch_id, state=State.RUNNING):
+        _forget_waiting(batch.id, Outcome.FAILED, code[:40])
+        _finish(batch, State.CANCELLED)
+
+
+def forget(claim: work.Claim, *, batch_id: str) -> None:
+    """A file that was discarded, or that nobody decided about in its day, left nothing sealed."""
+    with tenancy.transaction():
+        claim.hold()
+        batch = ImportBatch.objects.select_for_update().get(id=batch_id)
+        if batch.state == State.READY and batch.expires_at <= timezone.now():
+            batch.state, batch.finished_at = State.DISCARDED, timezone.now()
+            batch.save(update_fields=["state", "finished_at"])
+        if batch.state == State.DISCARDED:
+            _forget_waiting(batch.id, Outcome.CANCELLED)
+        claim.done()
+
+
+# ── Undo ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def undo(claim: work.Claim, *, batch_id: str) -> None:
+    """What this import made and nobody used since is gone, with everything read through it."""
+    while _undo_some(claim, batch_id):
+        step("import.undone_some")
+    with tenancy.transaction():
+        claim.hold()
+        for batch in ImportBatch.objects.select_for_update().filter(
+            id=batch_id, state=State.UNDOING
+        ):
+            batch.state = State.UNDONE
+            batch.save(update_fields=["state"])
+        claim.done()
+
+
+def _undo_some(claim: work.Claim, batch_id: str) -> bool:
+    with tenancy.transaction():
+        claim.hold()
+        if not ImportBatch.objects.filter(id=batch_id, state=State.UNDOING).exists():
+            return False
+        rows = list(untouched(UUID(batch_id)).order_by("number")[:UNDONE_AT_ONCE])
+        settling.unmake(rows)
+        return bool(rows)

@@ -1,0 +1,97 @@
+"""Files of connections for tests: rows as a spreadsheet has them, with tokens of the sandbox."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from connections.flows import import_checks, imports
+from connections.models import ImportBatch, ImportRow
+from tests.vendor import Vendor
+from tests.works import Works
+
+CLOUD = "bitbucket-cloud"
+READ = ["read:user:bitbucket", "read:workspace:bitbucket", "read:repository:bitbucket"]
+COLUMNS = (
+    *("connector", "method", "name", "team", "email", "username", "workspace", "repository"),
+    *("labels", "description", "token"),
+)
+
+
+def csv_of(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = COLUMNS) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def api_tokens(vendor: Vendor, count: int) -> list[dict[str, str]]:
+    """Rows of so many people, each with an API token of their own."""
+    people = vendor.order("/people", count=count)["people"]
+    rows = []
+    for number, person in enumerate(people):
+        made = vendor.order("/tokens", kind="api_token", user=person["nickname"], scopes=READ)
+        name = f"API token {number}"
+        rows.append({"connector": CLOUD, "name": name, "email": person["email"]} | _token(made))
+    return rows
+
+
+def repository_tokens(vendor: Vendor, slugs: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of access tokens of these repositories of acme."""
+    rows = []
+    for slug in slugs:
+        made = vendor.order(
+            "/tokens",
+            kind="repo_access_token",
+            workspace="acme",
+            repository=slug,
+            scopes=["repository"],
+        )
+        about = {"connector": CLOUD, "name": f"Repository {slug}", "workspace": "acme"}
+        rows.append(about | {"repository": slug} | _token(made))
+    return rows
+
+
+def _token(made: Mapping[str, Any]) -> dict[str, str]:
+    return {"token": str(made["token"])}
+
+
+def checked(works: Works, content: bytes, **rest: Any) -> ImportBatch:
+    """The dry run, by Ada, who administers."""
+    with works.inside():
+        return import_checks.check(
+            actor=rest.get("actor", works.admin),
+            file_name=rest.get("file_name", "connections.csv"),
+            content=content,
+            team_id=rest.get("team_id"),
+            replaces=rest.get("replaces", False),
+        )
+
+
+def started(works: Works, batch: ImportBatch, rotate_days: int | None = None) -> None:
+    with works.inside():
+        imports.start(actor=works.admin, batch=batch, rotate_days=rotate_days)
+
+
+def rows_of(works: Works, batch: ImportBatch) -> list[ImportRow]:
+    with works.inside():
+        found = ImportRow.objects.filter(batch_id=batch.id).select_related("connection")
+        return list(found.order_by("number"))
+
+
+def outcomes(works: Works, batch: ImportBatch) -> dict[str, int]:
+    """How many rows ended how."""
+    found: dict[str, int] = {}
+    for row in rows_of(works, batch):
+        found[row.outcome] = found.get(row.outcome, 0) + 1
+    return found
+
+
+def now(works: Works, batch_id: UUID) -> ImportBatch:
+    with works.inside():
+        found: ImportBatch = ImportBatch.objects.get(id=batch_id)
+        return found
