@@ -16,9 +16,11 @@ class ConnectionsConfig(AppConfig):
             "chat",
             "ledgers",
             "flows.told_kinds",
+            "flows.allow_list",
             "flows.expiry",
             "flows.holding",
             "flows.stopped",
             "grant_checks",
+            "preflight",
         ):
             import_module(f"connections.{module}")

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import version
+
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -100,6 +102,7 @@ def database(role: str, *, application_name: str) -> dict[str, Any]:
         raise ImproperlyConfigured("DATABASE_URL must start with postgresql://.")
     given = f"DATABASE_URL_{role.upper()}" in os.environ
     query = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
+    session = f"{application_name} {version.schema()}"  # `preflight` reads which versions run
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -107,7 +110,7 @@ def database(role: str, *, application_name: str) -> dict[str, Any]:
         "PASSWORD": _password(role, unquote(parts.password or "")),
         "HOST": unquote(query.pop("host", "")) or parts.hostname or "",
         "PORT": str(parts.port or query.pop("port", "")),
-        "OPTIONS": query | {"server_side_binding": True, "application_name": application_name},
+        "OPTIONS": query | {"server_side_binding": True, "application_name": session},
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         # PgBouncer in transaction mode keeps no server-side cursor.

@@ -24,6 +24,11 @@ from portal.models import Heartbeat, Priority
 WAITING, REFRESH, NORMAL, INCREMENTAL, FULL, HOUSEKEEPING = Priority
 
 CLAIM = "SELECT * FROM portal_claim(%s, %s, greatest(now(), %s), %s::smallint[], %s::jsonb)"
+DUE = """
+SELECT count(*) FROM (SELECT 1 FROM portal_job
+                       WHERE done_at IS NULL AND run_at <= greatest(now(), %s)
+                         AND (lease_until IS NULL OR lease_until < now()) LIMIT %s) waiting
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +107,10 @@ def claim(owner: UUID, *, among: Iterable[Priority] = Priority) -> tuple[UUID, U
         )
         row = cursor.fetchone()
     return (row[0], row[1]) if row else None
+
+
+def due(limit: int) -> int:
+    """How many jobs wait for a worker now, counted up to `limit`."""
+    with connections["sweeper"].cursor() as cursor:
+        cursor.execute(DUE, [clock.now(), limit])
+        return int(cursor.fetchone()[0])

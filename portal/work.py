@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from portal import clock, context_vars, fairness, hints, roles, schedules, tenancy
@@ -29,14 +29,8 @@ log = logging.getLogger(__name__)
 
 __all__ = ["FULL", "HOUSEKEEPING", "INCREMENTAL", "NORMAL", "REFRESH", "WAITING"]
 
-every = schedules.every
+every, due = schedules.every, fairness.due
 stopping = threading.Event()  # this process takes no more work, and ends what it has in hand
-
-_DUE = """
-SELECT count(*) FROM (SELECT 1 FROM portal_job
-                       WHERE done_at IS NULL AND run_at <= greatest(now(), %s)
-                         AND (lease_until IS NULL OR lease_until < now()) LIMIT %s) waiting
-"""
 
 
 class RetryLater(Exception):
@@ -62,6 +56,10 @@ class Kind:
     gave_up: Callable[..., None] | None = None
 
 
+UNKNOWN = "unknown_kind"
+UNKNOWN_WAIT_SECONDS = 60  # while an upgrade lasts, another worker knows it
+UNKNOWN_TRIES = 1440  # a day of them
+
 _NOBODY_WAITS = Kind(run=lambda *_: None)
 _kinds: dict[str, Kind] = {}
 _on_sweep: list[Callable[[], None]] = []
@@ -75,6 +73,11 @@ def job(name: str, *, gave_up: Callable[..., None] | None = None) -> Callable[[R
         return run
 
     return register
+
+
+def known() -> frozenset[str]:
+    """The kinds of jobs that this version does."""
+    return frozenset(_kinds)
 
 
 def on_sweep(step: Callable[[], None]) -> Callable[[], None]:
@@ -169,13 +172,6 @@ def drain(*, limit: int = 1000) -> int:
     return tried
 
 
-def due(limit: int) -> int:
-    """How many jobs wait for a worker now, counted up to `limit`."""
-    with connections["sweeper"].cursor() as cursor:
-        cursor.execute(_DUE, [clock.now(), limit])
-        return int(cursor.fetchone()[0])
-
-
 def _shielded(held: Claim) -> None:
     """A job that cannot even be put back is left to its lease; the jobs behind it go on."""
     try:
@@ -203,8 +199,10 @@ def perform(held: Claim) -> None:
 def _attempt(held: Claim) -> None:
     kind = _kinds.get(held.job.kind)
     if kind is None:
-        _fail(held, _NOBODY_WAITS, "unknown_kind")
+        _put_back(held)
         return
+    if held.job.last_error == UNKNOWN:
+        held.job.attempts = 1  # workers of another version refused it: nobody has tried it yet
     if held.job.attempts > held.job.max_attempts:
         _fail(held, kind, held.job.last_error or "attempts_used_up")
         return
@@ -223,6 +221,14 @@ def _attempt(held: Claim) -> None:
         _again(held, kind, type(error).__name__, None, free=False)
 
 
+def _put_back(held: Claim) -> None:
+    """A job of a version that runs beside this one waits for its workers, a day at most."""
+    if held.job.attempts >= UNKNOWN_TRIES:
+        _fail(held, _NOBODY_WAITS, UNKNOWN)
+        return
+    _wait(held, UNKNOWN, UNKNOWN_WAIT_SECONDS, attempts=held.job.attempts)
+
+
 def _complete(held: Claim) -> None:
     with tenancy.transaction():
         if Job.objects.filter(id=held.id, done_at=None).exists():
@@ -234,10 +240,14 @@ def _again(held: Claim, kind: Kind, code: str, seconds: float | None, *, free: b
         _fail(held, kind, code)
         return
     wait = backoff_seconds(held.job.attempts) if seconds is None else seconds
+    _wait(held, code, wait, attempts=held.job.attempts - 1 if free else held.job.attempts)
+
+
+def _wait(held: Claim, code: str, seconds: float, *, attempts: int) -> None:
     with tenancy.transaction():
         Job.objects.filter(id=held.id, lease_owner=held.owner).update(
-            run_at=clock.now() + timedelta(seconds=wait),
-            attempts=held.job.attempts - 1 if free else held.job.attempts,
+            run_at=clock.now() + timedelta(seconds=seconds),
+            attempts=attempts,
             lease_owner=None,
             lease_until=None,
             last_error=code[:80],

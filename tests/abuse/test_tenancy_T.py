@@ -53,7 +53,7 @@ def test_T02_a_job_with_ids_from_elsewhere_touches_nothing(
         assert not Job.objects.filter(done_at=None).exists()
 
 
-def test_a_job_of_an_unknown_kind_ends(town: Town) -> None:
+def test_a_job_of_an_unknown_kind_does_nothing(town: Town) -> None:
     with town.works.inside():
         work.later("drop_everything", anything=uuid4())
     town.works.drain()

@@ -228,8 +228,27 @@ class TestFailing:
             assert (job.attempts, job.failed_at) == (0, None)
             hurry(works)
 
-    def test_a_kind_nobody_knows_is_given_up_at_once(self, works: Works, deeds: Deeds) -> None:
-        job = later(works, kind="of_a_newer_release")
+    def test_a_kind_nobody_knows_waits_for_a_worker_of_its_version(
+        self, works: Works, deeds: Deeds
+    ) -> None:
+        """While an upgrade lasts, workers of two versions take jobs."""
+        job = later(works, kind="of_the_version_beside", max_attempts=1)
+        for _ in range(3):
+            works.drain()
+            hurry(works)
+        job = now(works, job)
+        assert (job.last_error, job.failed_at, job.done_at) == ("unknown_kind", None, None)
+
+        work.job("of_the_version_beside")(lambda *_, **__: None)
+        works.drain()
+
+        job = now(works, job)
+        assert (job.last_error, job.failed_at, job.done_at is None) == ("", None, False)
+
+    def test_a_kind_nobody_knows_for_a_day_is_given_up(self, works: Works, deeds: Deeds) -> None:
+        job = later(works, kind="of_no_version")
+        with roles.using_role("worker"), works.inside():
+            Job.objects.filter(id=job.id).update(attempts=work.UNKNOWN_TRIES)
         works.drain()
 
         job = now(works, job)
