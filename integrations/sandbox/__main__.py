@@ -43,6 +43,8 @@ async def run(sandbox: Sandbox, *, quiet: bool) -> None:
 def announce(sandbox: Sandbox, quiet: bool) -> None:
     """Say where it answers and with what one may try it."""
     print(f"Bitbucket Cloud sandbox: {sandbox.url}   control: {sandbox.control_url}")
+    place = sandbox.url + sandbox.data_center.switches.context_path
+    print(f"Bitbucket Data Center sandbox: {place}")
     if not quiet:
         known = sandbox.commands.describe()
         print("Everything is made up; these credentials open nothing but this sandbox.")
@@ -52,6 +54,10 @@ def announce(sandbox: Sandbox, quiet: bool) -> None:
         for token in known["tokens"]:
             print(f"  {token['kind']} {token['about']}")
             print(f"    {token['email'] + '  ' if token['email'] else ''}{token['token']}")
+        for client in sandbox.data_center.registry.clients.values():
+            print(f"  client of {place}\n    key {client.client_id}  secret {client.secret}")
+        for one in sandbox.data_center.registry.tokens.values():
+            print(f"  HTTP access token {one.about} ({one.kind})\n    {one.token}")
     sys.stdout.flush()
 
 

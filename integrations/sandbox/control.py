@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from integrations.sandbox import panel
 from integrations.sandbox.bitbucket_cloud.commands import CommandRefused, Commands
 from integrations.sandbox.bitbucket_cloud.grants import GrantCommands
+from integrations.sandbox.bitbucket_data_center.commands import DataCenterCommands
+from integrations.sandbox.bitbucket_data_center.vendor import BitbucketDataCenter
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.faults import FaultBook, FaultRefused
 from integrations.sandbox.http import (
@@ -41,6 +43,8 @@ class Controlled(Protocol):
     journal: Journal
     commands: Commands
     grants: GrantCommands
+    data_center: BitbucketDataCenter
+    data_center_commands: DataCenterCommands
     latency: Latency
     outage: str
 
@@ -66,6 +70,7 @@ class Control:
             "/outage": self._suffer,
             **sandbox.commands.by_path,
             **sandbox.grants.by_path,
+            **sandbox.data_center_commands.by_path,
         }
         self._gets: dict[str, Callable[[Request], object]] = {
             "/state": self._state,
@@ -89,7 +94,9 @@ class Control:
     async def _answer(self, request: Request) -> Response:
         path = request.path.rstrip("/") or "/"
         if request.method == "GET" and path == "/":
-            return html_response(panel.page(self._sandbox.commands.describe(), self._rest()))
+            known = self._sandbox.commands.describe()
+            server = self._sandbox.data_center.describe()
+            return html_response(panel.page(known, self._rest(), server))
         if request.method == "GET" and path in self._gets:
             return json_response(self._gets[path](request))
         if request.method == "DELETE":
@@ -184,7 +191,8 @@ class Control:
         }
 
     def _state(self, request: Request) -> object:
-        return {**self._rest(), **self._sandbox.commands.describe()}
+        known = self._sandbox.commands.describe()
+        return {**self._rest(), **known, "data_center": self._sandbox.data_center.describe()}
 
     async def _press(self, name: str) -> None:
         """Do what a button of the page says."""

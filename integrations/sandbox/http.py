@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -186,16 +187,21 @@ async def send_whole(writer: asyncio.StreamWriter, response: Response) -> bool:
 class Server:
     """Serves `answer` on one loopback port and forgets its connections when closed."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
         self._answer = answer
+        self._tls = tls
         self._conversations: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self.port = 0
 
+    @property
+    def scheme(self) -> str:
+        return "https" if self._tls else "http"
+
     async def open(self, host: str, port: int) -> None:
         """Listen; raises OSError when the port is taken."""
         self._listener = await asyncio.start_server(
-            self._converse, host, port, limit=MAX_HEAD, backlog=512
+            self._converse, host, port, limit=MAX_HEAD, backlog=512, ssl=self._tls
         )
         self.port = int(self._listener.sockets[0].getsockname()[1])
 

@@ -77,11 +77,15 @@ def null_values(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_uuid(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if name != "uuid"}
+    """Leave out what identifies the item: Cloud's uuid, Data Center's id."""
+    kept = {name: value for name, value in item.items() if name != "uuid"}
+    return {n: v for n, v in kept.items() if n != "id"} if "uuid" not in item else kept
 
 
 def foreign(item: dict[str, Any]) -> dict[str, Any]:
     """Claim that the item belongs to another workspace."""
+    if isinstance(item.get("project"), dict) and "id" in item["project"]:  # a Data Center's
+        return {**item, "project": {**item["project"], "id": 999_999, "key": "ELSEWHERE"}}
     elsewhere = {"type": "workspace", "uuid": "{00000000-0000-4000-8000-00000000dead}"}
     slug = str(item.get("full_name", "x/x")).rpartition("/")[2]
     return {**item, "full_name": f"elsewhere/{slug}", "workspace": elsewhere}
@@ -122,7 +126,7 @@ LIES: dict[str, Callable[[Response], Response]] = {
     "values_null": page(values=None),
     "values_object": page(values={"0": {}}),
     "values_empty": page(values=[], size=0),
-    "next_number": page(next=17),
+    "next_number": page(next=17, isLastPage=False, nextPageStart="seventeen"),
     "array": whole("[]"),
     "string": whole('"ok"'),
     "number": whole("42"),

@@ -62,8 +62,8 @@ BUTTONS = {
 }
 
 
-def page(state: Json, rest: Json) -> str:
-    """Return the whole page; it has no script."""
+def page(state: Json, rest: Json, server: Json) -> str:
+    """Return the whole page; it has no script. `server` is the Data Center beside the cloud."""
     buttons = "".join(
         f'<form method="post" action="/panel/{name}"><button>{escape(button.label)}</button></form>'
         for name, button in BUTTONS.items()
@@ -83,6 +83,12 @@ def page(state: Json, rest: Json) -> str:
                 state["consumers"])
         + table("Tokens", ("about", "kind", "email", "token", "scopes", "revoked"),
                 state["tokens"])
+        + f"<h2>Bitbucket Data Center at <code>{escape(rest['url'] + server['context_path'])}"
+        "</code></h2>"
+        + table("Clients", ("name", "client_id", "secret", "scopes", "callbacks"),
+                server["clients"])
+        + table("HTTP access tokens", ("about", "user", "project", "repository", "token",
+                "permissions", "revoked"), server["tokens"])
         + "</body></html>"
     )  # fmt: skip
 

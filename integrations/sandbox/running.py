@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 from integrations.sandbox.bitbucket_cloud.commands import Commands
 from integrations.sandbox.bitbucket_cloud.grants import GrantCommands
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
+from integrations.sandbox.bitbucket_data_center.commands import DataCenterCommands
+from integrations.sandbox.bitbucket_data_center.vendor import BitbucketDataCenter
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.control import Control
 from integrations.sandbox.faults import Fault, FaultBook, strike, usual
@@ -40,6 +43,7 @@ class Sandbox:
         repositories: int | None = None,
         callbacks: list[str] | None = None,
         state_file: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._ports = (port, control_port)
         self._state_file = state_file
@@ -51,10 +55,14 @@ class Sandbox:
         self.bitbucket = BitbucketCloud(
             self.clock, seed=seed, repositories=repositories, callbacks=callbacks
         )
+        self.data_center = BitbucketDataCenter(
+            self.clock, repositories=repositories, callbacks=data_center_callbacks(callbacks)
+        )
+        self.data_center_commands = DataCenterCommands(self.data_center)
         self.commands = Commands(self.bitbucket)
         self.grants = GrantCommands(self.bitbucket)
         self._restore()
-        self._vendors = Server(self._answer)
+        self._vendors = Server(self._answer, tls)
         self._control = Server(Control(self).answer)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -62,7 +70,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._vendors.port}"
+        return f"{self._vendors.scheme}://{HOST}:{self._vendors.port}"
 
     @property
     def control_url(self) -> str:
@@ -78,6 +86,7 @@ class Sandbox:
         self.faults.withdraw()
         self.journal.forget()
         self.bitbucket.reset()
+        self.data_center.reset()
 
     # ── answering ─────────────────────────────────────────────────────────────────────────────
 
@@ -95,10 +104,15 @@ class Sandbox:
         """Let the vendor answer and the fault strike; a mistake of ours is a 500 that says so."""
         try:
             if fault is None:
-                return self.bitbucket.answer(request)
-            return strike(fault, request, lambda: self.bitbucket.answer(request))
+                return self._vendor(request)
+            return strike(fault, request, lambda: self._vendor(request))
         except Exception as error:  # the outermost frame of a request
             return json_response({"sandbox_failed": repr(error)}, 500)
+
+    def _vendor(self, request: Request) -> Response:
+        if self.data_center.serves(request.path):
+            return self.data_center.answer(request)
+        return self.bitbucket.answer(request)
 
     async def suffer(self, outage: str) -> None:
         """Be down: `refused` closes the vendors' port, `unavailable` answers 503; empty ends it."""
@@ -161,10 +175,15 @@ class Sandbox:
                 self.keep()
 
     def _marks(self) -> tuple[float, ...]:
-        return self.clock.offset_seconds, *self.bitbucket.registry.mark()
+        marks = (*self.bitbucket.registry.mark(), *self.data_center.registry.mark())
+        return self.clock.offset_seconds, *marks
 
     def _kept(self) -> dict[str, Any]:
-        return {"clock": self.clock.offset_seconds, "bitbucket": self.bitbucket.keep()}
+        return {
+            "clock": self.clock.offset_seconds,
+            "bitbucket": self.bitbucket.keep(),
+            "data_center": self.data_center.keep(),
+        }
 
     def keep(self) -> None:
         """Write issued tokens, grants and the clock, so that connections outlive a restart."""
@@ -180,6 +199,16 @@ class Sandbox:
         kept = json.loads(self._state_file.read_text())
         self.clock.offset_seconds = kept["clock"]
         self.bitbucket.restore(kept["bitbucket"])
+        if "data_center" in kept:
+            self.data_center.restore(kept["data_center"])
+
+
+def data_center_callbacks(callbacks: list[str] | None) -> list[str]:
+    """The same portals' callbacks for the other product."""
+    return [
+        each.replace(f"/{BitbucketCloud.slug}/", f"/{BitbucketDataCenter.slug}/")
+        for each in callbacks or ()
+    ]
 
 
 def delayed(due: float, response: Response) -> Sender:

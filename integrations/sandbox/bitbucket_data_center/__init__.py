@@ -1,0 +1,1 @@
+"""The other side of a Bitbucket Data Center: one server below a context path."""
