@@ -1,0 +1,105 @@
+"""One page at a time of a project's repositories and members.
+
+The checkpoint is the server's own `nextPageStart`; adding the limit to the start would be wrong,
+because a page leaves out what the account may not see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+from connections.contracts import (
+    Api,
+    MemberRecord,
+    Page,
+    Record,
+    RepositoryRecord,
+    Stream,
+    WorkspaceRecord,
+)
+from connections.errors import UnexpectedResponse
+from integrations.bitbucket_data_center import reading
+
+PAGE_SIZE = 100
+API = "api/latest"
+
+Fields = Mapping[str, str]
+
+
+def segment(value: str) -> str:
+    """One path segment; raises UnexpectedResponse for what would change the path's meaning."""
+    if value in ("", ".", ".."):
+        raise UnexpectedResponse("A name that cannot stand in an address.")
+    return quote(value, safe="~")
+
+
+def project_path(key: str) -> str:
+    """The project's own address."""
+    return f"{API}/projects/{segment(key)}"
+
+
+def repository_path(key: str, slug: str) -> str:
+    """The repository's own address."""
+    return f"{project_path(key)}/repos/{segment(slug)}"
+
+
+def listed(
+    api: Api, path: str, checkpoint: str | None, read: Callable[[reading.Json], Record]
+) -> Page:
+    """A page of a list from where the last one said that it goes on."""
+    start = started(checkpoint)
+    answer = api.get(f"{path}?start={start}&limit={PAGE_SIZE}")
+    return reading.page(answer, start, read)
+
+
+def started(checkpoint: str | None) -> int:
+    """Where a page starts; raises UnexpectedResponse for a checkpoint that is not ours."""
+    if checkpoint is None:
+        return 0
+    if not re.fullmatch(r"\d{1,10}", checkpoint, re.ASCII):
+        raise UnexpectedResponse("This is not where a page starts.")
+    return int(checkpoint)
+
+
+def repositories(
+    api: Api, workspace: WorkspaceRecord, fields: Fields, checkpoint: str | None
+) -> Page:
+    """A page of repositories, or the one that a repository's token opens."""
+    if fields.get("repository"):
+        answer = api.get(repository_path(workspace.slug, fields["repository"]))
+        if reading.foreign(reading.body(answer), workspace):
+            raise reading.unexpected(answer, "The answer belongs to another project.")
+        return Page((reading.one(answer, reading.repository),), checkpoint=None, total=1)
+    start = started(checkpoint)
+    path = f"{project_path(workspace.slug)}/repos?start={start}&limit={PAGE_SIZE}"
+    answer = api.get(path)
+    if any(reading.foreign(item, workspace) for item in reading.items(answer)):
+        raise reading.unexpected(answer, "The answer belongs to another project.")
+    return reading.page(answer, start, reading.repository)
+
+
+def members(api: Api, workspace: WorkspaceRecord, fields: Fields, checkpoint: str | None) -> Page:
+    """A page of the users who were given the project; for its administrators only."""
+    path = f"{project_path(workspace.slug)}/permissions/users"
+    return listed(api, path, checkpoint, reading.member)
+
+
+STREAMS = (
+    Stream(
+        key="members",
+        title="Members",
+        capability="members-read",
+        record=MemberRecord,
+        page=members,
+    ),
+    Stream(
+        key="repositories",
+        title="Repositories",
+        capability="repositories-read",
+        record=RepositoryRecord,
+        page=repositories,
+        required=True,
+    ),
+)
