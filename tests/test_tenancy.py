@@ -224,6 +224,7 @@ WITHOUT_KEY = {
     ("portal_auditevent", "request_id"): "a text",
     ("portal_job", "request_id"): "a text",
     ("portal_notice", "subject_id"): "a notice outlives what it is about",
+    ("portal_approval", "subject_id"): "an approval outlives what it is about",
     ("portal_erasure", "asked_by_id"): "the erasure outlives its people",
     ("portal_erasure", "confirmed_by_id"): "the erasure outlives its people",
     ("portal_sealedvalue", "row_id"): "points into the table it names; the seal is bound to it",
