@@ -1,4 +1,4 @@
-"""What a removed team or connection takes along: its connect links and requests; a link knows its campaign."""
+"""What a removed team or connection takes along: its connect links and what was asked for it."""
 
 from django.db import migrations
 from django.db.migrations.operations import RunSQL
