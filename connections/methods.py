@@ -138,6 +138,7 @@ class Method:
     offers: frozenset[str] = frozenset()
     rotation: TokenRotation | None = None
     end: MethodEnd | None = None
+    withdraw: tuple[Step, ...] = ()  # where people withdraw it by hand, and what to look for
     personal: bool = False  # the credential acts as the person who made it
 
 

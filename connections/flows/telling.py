@@ -94,7 +94,7 @@ def expires(connection: Connection, days: int, cause: str) -> None:
     _tell(
         kinds.EXPIRES,
         connection,
-        page="connection_credential",
+        page="connection_replace",
         dedupe=cause,
         title=f"{connection} expires within {plural(days, 'day') if days > 1 else 'a day'}",
     )

@@ -70,6 +70,12 @@ class ConnectionPage:
         return products.web_address(self.connection.account_url)
 
     @property
+    def needs_replacement(self) -> bool:
+        """Whether another credential in the place of this one is what mends it."""
+        trouble = self.health.trouble
+        return trouble is not None and trouble.button is Button.REPLACE
+
+    @property
     def needs_link(self) -> bool:
         """Whether linking it again is what mends it."""
         trouble = self.health.trouble

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connections.contracts import Manifest
-from connections.models import Connection, Credential
+from connections.models import Connection, Credential, Replacement
 from connections.queries.health import expires_soon
 
 KINDS = {
@@ -15,6 +15,7 @@ KINDS = {
     "workspace_access_token": "Workspace access token",
     "project_access_token": "Project access token",
     "repo_access_token": "Repository access token",
+    "apppassword": "App password",
 }
 KEPT = 20
 
@@ -39,7 +40,10 @@ class CredentialTab:
 
 def credential_tab(connection: Connection, manifest: Manifest | None) -> CredentialTab:
     """The current credential and the last twenty before it."""
+    # One that was checked and not switched to was never in use.
+    never = Replacement.objects.filter(connection_id=connection.id, switched_at=None)
     rows = Credential.objects.filter(connection_id=connection.id).order_by("-created_at")
+    rows = rows.exclude(id__in=never.values("new_id"))
     found = list(rows[: KEPT + 1])
     methods = manifest.methods if manifest else ()
     method = next((each for each in methods if each.key == connection.method), None)

@@ -23,7 +23,9 @@ from connections.grant_explanations import (
     SUSPECTED,
 )
 from connections.models import Breaker, Connection, Consumer, Credential, Outcome, Verification
+from connections.queries import products
 from connections.queries.lacks import Lack, lack_of, since
+from connections.replacement_explanations import METHOD_ENDED, METHOD_ENDS
 from portal import tenancy
 from portal.templatetags.portal import when
 
@@ -34,6 +36,7 @@ State = Connection.State
 _PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
 _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
 _REFUSED = "reauthorization_required"
+ENDS = frozenset({METHOD_ENDS, METHOD_ENDED})
 # Trouble that an incident at the vendor explains better than anything at the connection. What the
 # organization's own consumer causes is not among it.
 _CONSUMER = "misconfigured"
@@ -160,11 +163,26 @@ def trouble_of(
     code = trouble_code(connection, lack, incidents)
     if not code:
         return None
-    trouble = explain(code, product=product)
+    trouble = _ended(connection, explain(code, product=product))
     if lack is None or trouble_code(connection, None, incidents):
         return trouble
     title = f"{trouble.title}: {lack.what}" if lack.what else trouble.title
     return replace(trouble, title=title, state="attention")
+
+
+def _ended(connection: Any, trouble: Explanation) -> Explanation:
+    """What is said of an ended kind of credential, with its name, its day and what followed."""
+    manifest = products.manifest_of(connection.connector)
+    method = products.method_of(connection.connector, connection.method)
+    if trouble.code not in ENDS or manifest is None or method is None or method.end is None:
+        return trouble
+    day = f"{method.end.on.day} {method.end.on:%B %Y}"
+    followed = manifest.method(method.end.instead).title
+    return replace(
+        trouble,
+        title=f"{method.title}s were removed by {method.end.by} on {day}",
+        remedy=f"Move it to another kind: {followed}. Name, webhook address and history stay.",
+    )
 
 
 def trouble_code(

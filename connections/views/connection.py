@@ -10,10 +10,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from connections import markdown
+from connections.flows import replacement
 from connections.flows.lifecycle import preview_revoke
 from connections.forms import SettingsForm
 from connections.models import ConnectionState
-from connections.queries import credential as credentials
+from connections.queries import credential as credentials, replacements
 from connections.queries.attempts import renewals
 from connections.queries.connection import ConnectionPage
 from connections.queries.key_uses import blast_of, used_by
@@ -79,6 +80,10 @@ def credential(request: OrganizationRequest, connection_id: UUID) -> HttpRespons
         "page": page,
         "shown": credentials.credential_tab(page.connection, page.manifest),
         "renewals": renewals(request, page.connection, page.product),
+        "under_way": replacement.under_way(page.connection),
+        "replaceable": bool(page.manifest and replacement.ways(page.manifest)),
+        "rotates": replacements.can_rotate(page.connection, page.credential),
+        "rotations": replacements.history(page.connection),
     }
     return render(request, "connections/connection/credential.html", context)
 

@@ -138,6 +138,10 @@ API_TOKEN_METHOD = Method(
         Step(_TICK + " None of these scopes includes another."),
         Step(_COPY_NOW),
     ),
+    withdraw=(
+        Step("Open Atlassian account settings, Security, API tokens.", url=API_TOKENS_PAGE),
+        Step("Find the old token by its name and its expiry date, and choose Revoke."),
+    ),
     scheme=Scheme.BASIC,
     basic_user="email",
     acts_as="You, in every workspace you can open unless you limit the token to one",
@@ -168,6 +172,13 @@ def _access_token(*, of: str, fields: tuple[Field, ...], path: str, **rest: str)
             Step(f"Choose “Create {of} access token” and name it.", copy=TOKEN_NAME),
             Step(_TICK),
             Step(_COPY_NOW),
+        ),
+        withdraw=(
+            Step(
+                f"Open the {of} at Bitbucket, then {path}.",
+                url=f"{ACCESS_TOKEN_DOCS}{of}-access-tokens/",
+            ),
+            Step("Find the old token by its name and the day it was made, and choose Revoke."),
         ),
         acts_as=f"A bot user of the {of}, not a person",
         lifetime=_UNTIL_REVOKED,
@@ -223,7 +234,8 @@ APP_PASSWORD_METHOD = Method(
         ),
         _token_field("ATBB…"),
     ),
-    steps=(
+    steps=(Step("Nobody can make one any more. Move to an API token."),),
+    withdraw=(
         Step("Open Bitbucket's personal settings, App passwords.", url=APP_PASSWORDS_PAGE),
         Step("Delete the one that this connection used, if it is still listed."),
     ),
