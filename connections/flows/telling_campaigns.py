@@ -46,7 +46,7 @@ def remind(campaign: Campaign) -> str:
         audience=_menders_of(to_do) | _starter(campaign),
         dedupe=cause,
         url=page_of("campaign", campaign.id),
-        title=f"{campaign}: {plural(left, 'connection')} to do {_by(campaign, mark)}",
+        title=f"{campaign}: {_left(campaign, left, mark)}",
         body=_asked(campaign),
     )
     return cause
@@ -76,10 +76,10 @@ def _campaign_cause(campaign: Campaign, mark: str) -> str:
     return f"{kinds.CAMPAIGN}:{campaign.id}:{mark}"
 
 
-def _by(campaign: Campaign, mark: str) -> str:
+def _left(campaign: Campaign, left: int, mark: str) -> str:
     if mark == "overdue":
-        return "are overdue"
-    return f"by {moment(campaign.due_at, campaign.zone)}"
+        return f"{plural(left, 'connection')} overdue"
+    return f"{plural(left, 'connection')} to do by {moment(campaign.due_at, campaign.zone)}"
 
 
 def _asked(campaign: Campaign) -> str:

@@ -1,0 +1,105 @@
+"""The forms of campaigns and rotation policies; what they mean is decided by the flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+from django.utils import timezone
+
+from connections.forms import ProblemForm
+from connections.models import Campaign
+from portal.fields import CleanText
+
+REGIONS: Final = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe")
+SEAS: Final = ("Indian", "Pacific")
+EVENING: Final = time(18, 0)
+
+
+@cache
+def zones() -> list[tuple[str, str]]:
+    """Every time zone that is named after a place, and UTC."""
+    found = sorted(z for z in available_timezones() if z.partition("/")[0] in REGIONS + SEAS)
+    return [("UTC", "UTC"), *((each, each.replace("_", " ")) for each in found)]
+
+
+class DateInput(forms.DateInput):
+    """A browser's own picker; it wants and sends ISO 8601."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class TimeInput(forms.TimeInput):
+    input_type = "time"
+
+    def __init__(self) -> None:
+        super().__init__(format="%H:%M")
+
+
+class CampaignForm(ProblemForm):
+    """What is to be done by when. `expected` is how many connections the person saw."""
+
+    title = CleanText(
+        max_length=100, label="Name", help_text="As people will read it: App passwords by Friday."
+    )
+    goal = forms.ChoiceField(
+        choices=Campaign.Goal.choices, widget=forms.RadioSelect, label="What is to be done"
+    )
+    due_on = forms.DateField(label="By which day", widget=DateInput())
+    due_time = forms.TimeField(label="At what time", widget=TimeInput(), initial=EVENING)
+    zone = forms.ChoiceField(label="Time zone")
+    because = CleanText(
+        max_length=300, required=False, label="Why", help_text="It stands in each reminder."
+    )
+    expected = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field: Any = self.fields["zone"]
+        field.choices = zones()
+
+    @staticmethod
+    def beginning(*, goal: str, title: str, expected: int, zone: str) -> dict[str, object]:
+        """What the form begins with."""
+        due_on = timezone.now().date() + timedelta(days=14)
+        return {
+            "goal": goal,
+            "title": title,
+            "expected": expected,
+            "zone": zone,
+            "due_on": due_on,
+        }
+
+    def due_at(self) -> datetime:
+        """The deadline as a moment."""
+        given = self.cleaned_data
+        return in_zone(given["due_on"], given["due_time"], given["zone"])
+
+    def refuse(self, problem: Any) -> None:
+        """A wrong moment is shown beside its day."""
+        if problem.field == "due_at":
+            self.add_error("due_on", problem.message)
+        else:
+            super().refuse(problem)
+
+
+class ExcludeForm(ProblemForm):
+    because = CleanText(max_length=300, label="Why")
+
+
+def in_zone(day: date, at: time, zone: str) -> datetime:
+    """That time of that day there."""
+    return datetime.combine(day, at, ZoneInfo(zone))
+
+
+def first_error(form: forms.Form) -> str:
+    """The first thing that is wrong, for a message; forms without a page of their own have none."""
+    problems: Iterable[Any] = form.errors.values()
+    return next((str(each[0]) for each in problems), "")
