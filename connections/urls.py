@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from connections.views import (
     arriving,
+    campaigns,
     catalogue,
     connection,
     consumers,
@@ -70,6 +71,23 @@ SERVICE_KEYS: list[URLPattern | URLResolver] = [
     path("<uuid:key_id>/revoke", service_keys.revoke, name="service_key_revoke"),
 ]
 
+CAMPAIGNS: list[URLPattern | URLResolver] = [
+    path("", campaigns.index, name="campaigns"),
+    path("new", campaigns.new, name="campaign_new"),
+    path("<uuid:campaign_id>/", campaigns.campaign, name="campaign"),
+    path("<uuid:campaign_id>/cancel", campaigns.cancel, name="campaign_cancel"),
+    path(
+        "<uuid:campaign_id>/items/<uuid:item_id>/exclude",
+        campaigns.exclude,
+        name="campaign_item_exclude",
+    ),
+    path(
+        "<uuid:campaign_id>/items/<uuid:item_id>/include",
+        campaigns.include,
+        name="campaign_item_include",
+    ),
+]
+
 ORGANIZATION: list[URLPattern | URLResolver] = [
     path("", catalogue.overview, name="overview"),
     path("catalogue/", catalogue.catalogue, name="catalogue"),
@@ -82,6 +100,7 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("connections/verify", listing.verify_many, name="connections_verify"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
     path("keys/", include(SERVICE_KEYS)),
+    path("campaigns/", include(CAMPAIGNS)),
     path("settings/consumers/", consumers.own, name="consumers"),
     path("settings/consumers/<uuid:consumer_id>/", consumers.own_one, name="consumer"),
 ]
