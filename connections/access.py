@@ -8,16 +8,15 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
-from django.conf import settings
-
-from connections import oauth_wire, places, registry, used
+from connections import base_urls, oauth_wire, places, registry, used
+from connections.base_urls import BASE_URL, Place, door as door
 from connections.contracts import Answer, Connector, Manifest, Method, OAuth2, Scheme
 from connections.errors import Misconfigured, Unavailable, VendorError, Who
-from connections.http import TOKEN, Door
+from connections.http import TOKEN
 from connections.models import Connection, Consumer, Credential
 from connections.vendor_api import Authorization, VendorApi
 from portal import tenancy, vault
@@ -31,17 +30,6 @@ GONE = 410
 OnAnswer = Callable[[Answer], None]
 
 
-@cache
-def door() -> Door:
-    """This process's network door, by the settings; it refuses calls inside a transaction."""
-    return Door(
-        sandbox_origins=settings.SANDBOX_ORIGINS,
-        replace=settings.CONNECTOR_ORIGINS,
-        proxy=settings.OUTBOUND_PROXY,
-        before_send=tenancy.forbid_inside_transaction,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Way:
     """How one connection, or a link under way, reaches its vendor."""
@@ -50,6 +38,7 @@ class Way:
     method: Method
     fields: dict[str, str]
     consumer: Consumer | None
+    place: Place = field(repr=False)
     used_by: tuple[UUID, UUID] | None = None  # organization and connection, of a linked one
 
     @property
@@ -59,10 +48,10 @@ class Way:
     def api(
         self, secret: Secret, *, on_answer: OnAnswer | None = None, lane: str = ""
     ) -> VendorApi:
-        """An Api that acts as this secret."""
+        """An Api that acts as this secret; Blocked when its place may not be reached."""
         return VendorApi(
             door=door(),
-            base=door().vendor(self.manifest.api_url),
+            base=self.place.at(self.manifest.api_url),
             authorization=Authorization(self._header(secret)),
             judge=self.connector.judge,
             on_answer=self._watched(on_answer),
@@ -94,15 +83,19 @@ class Way:
 
 
 def endpoint_of(manifest: Manifest, consumer: Consumer | None) -> oauth_wire.TokenEndpoint:
-    """The vendor's token endpoint as this consumer reaches it; raises what `client_of` raises."""
+    """The vendor's token endpoint as this consumer reaches it; raises what `client_of` raises.
+
+    A consumer of a self-hosted product is sent to its own base URL and to no other.
+    """
     oauth = manifest.oauth
     if oauth is None or consumer is None:
         raise Misconfigured("No OAuth consumer is registered.")
+    place = base_urls.place_of(manifest, consumer.base_url)
     return oauth_wire.TokenEndpoint(
-        oauth=oauth,
+        oauth=place.oauth(oauth),
         client=client_of(consumer),
         door=door(),
-        origin=door().vendor(oauth.token_url).origin,
+        origin=place.at(oauth.token_url).origin,
         limits=TOKEN,
     )
 
@@ -152,13 +145,29 @@ def client_of(consumer: Consumer) -> oauth_wire.Client:
 
 def way_of(connection: Connection) -> Way:
     """The way of a linked connection. Call it inside a transaction."""
-    connector = registry.get(connection.connector)
+    own = connection.organization_id, connection.id
+    return way_by(
+        connection.connector, connection.method, connection.fields, connection.consumer, used_by=own
+    )
+
+
+def way_by(
+    connector: str,
+    method: str,
+    fields: dict[str, str],
+    consumer: Consumer | None,
+    *,
+    used_by: tuple[UUID, UUID] | None = None,
+) -> Way:
+    """How this method with these fields reaches the vendor. Call it inside a transaction."""
+    known = registry.get(connector)
     return Way(
-        connector=connector,
-        method=connector.manifest.method(connection.method),
-        fields=connection.fields,
-        consumer=connection.consumer,
-        used_by=(connection.organization_id, connection.id),
+        connector=known,
+        method=known.manifest.method(method),
+        fields=fields,
+        consumer=consumer,
+        place=base_urls.place_of(known.manifest, fields.get(BASE_URL, "")),
+        used_by=used_by,
     )
 
 

@@ -200,8 +200,10 @@ class Manifest:
         raise KeyError(key)
 
     def fields_of(self, method: Method) -> tuple[Field, ...]:
-        """The inputs of the method's form: the base URL first where the product has one."""
-        return (self.self_hosted.field, *method.fields) if self.self_hosted else method.fields
+        """The inputs of the method's form, the base URL first; a consumer brings its own."""
+        if self.self_hosted is None or method.kind is not MethodKind.SECRET:
+            return method.fields
+        return (self.self_hosted.field, *method.fields)
 
     def capability(self, key: str) -> Capability:
         """The capability with this key; KeyError when there is none."""

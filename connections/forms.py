@@ -10,7 +10,7 @@ from typing import Any
 
 from django import forms
 
-from connections.contracts import Capability, Field, Method
+from connections.contracts import Capability, Field
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer
 from portal.fields import LOOKS_SECRET, SECRET_WORDS, CleanForm, CleanText, is_known_token
@@ -86,14 +86,15 @@ class LinkForm(ProblemForm):
     def __init__(
         self,
         *args: Any,
-        method: Method,
+        asked: Sequence[Field],
         teams: Sequence[tuple[str, str]],
         usable: Sequence[Consumer],
         is_relink: bool,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
-        for field in method.fields:
+        self._asked = asked
+        for field in asked:
             self.fields[field.name] = _method_field(field)
         if not is_relink:
             self.fields["name"] = CleanText(
@@ -107,25 +108,30 @@ class LinkForm(ProblemForm):
                 label="For whom",
                 help_text="A team's connection shows its details only to those who manage it.",
             )
-        if len(usable) > 1:
+        if len(usable) > 1 or any(each.base_url for each in usable):
             self.fields["consumer"] = forms.ChoiceField(
-                choices=[(str(each.id), each.name) for each in usable], label="OAuth consumer"
+                choices=[(str(each.id), _named(each)) for each in usable], label="OAuth consumer"
             )
 
-    def method_values(self, method: Method) -> Mapping[str, str]:
+    def method_values(self) -> Mapping[str, str]:
         """The method's fields that are no secret."""
-        return {f.name: self.cleaned_data.get(f.name, "") for f in method.fields if not f.secret}
+        return {f.name: self.cleaned_data.get(f.name, "") for f in self._asked if not f.secret}
 
-    def secret(self, method: Method) -> Secret | None:
+    def secret(self) -> Secret | None:
         """The pasted secret; None when the method has none or it was left empty."""
         return next(
             (
                 Secret(self.cleaned_data[field.name])
-                for field in method.fields
+                for field in self._asked
                 if field.secret and self.cleaned_data.get(field.name)
             ),
             None,
         )
+
+
+def _named(consumer: Consumer) -> str:
+    """The consumer's name, and of a self-hosted product where it signs people in."""
+    return f"{consumer.name} ({consumer.base_url})" if consumer.base_url else consumer.name
 
 
 def _method_field(field: Field) -> forms.Field:
@@ -195,7 +201,7 @@ class SettingsForm(ProblemForm):
 
 
 class ConsumerForm(ProblemForm):
-    """An OAuth consumer registered at the vendor."""
+    """An OAuth consumer registered at the vendor; with `base_url` at one server of its kind."""
 
     name = CleanText(max_length=80, label="Name", help_text="How people here will know it.")
     client_id = forms.RegexField(
@@ -210,6 +216,12 @@ class ConsumerForm(ProblemForm):
         label="Secret",
         help_text="Sealed when you save, and never shown again.",
     )
+
+    def __init__(self, *args: Any, base_url: Field | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if base_url is not None:
+            self.fields[base_url.name] = _method_field(base_url)
+            self.order_fields(["name", base_url.name, "client_id", "secret"])
 
     def clean_client_id(self) -> str:
         """A token in the place of the key would be stored in clear (abuse case X27)."""

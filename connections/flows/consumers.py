@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from connections import lookups, places, registry
-from connections.flows import pace
+from connections.flows import hosts, pace
 from connections.flows.problems import FlowProblem
 from connections.models import Consumer
 from portal import audit, roles, tenancy, vault, work
@@ -26,28 +26,45 @@ def available(connector: str) -> list[Consumer]:
     return sorted(found, key=lambda each: each.organization_id == tenancy.PLATFORM)
 
 
-def create(*, actor: Actor, connector: str, name: str, client_id: str, secret: Secret) -> Consumer:
-    """The consumer is registered; a worker seals its secret."""
+def create(
+    *,
+    actor: Actor,
+    connector: str,
+    name: str,
+    client_id: str,
+    secret: Secret,
+    base_url: str = "",
+) -> Consumer:
+    """The consumer is registered; a worker seals its secret.
+
+    One of a self-hosted product belongs to its base URL for good: it is sent nowhere else.
+    """
     actor = _authorize(actor)
     pace.keep("consumer", actor)
-    if registry.get(connector).manifest.oauth is None:
+    manifest = registry.get(connector).manifest
+    if manifest.oauth is None:
         raise FlowProblem("connector", "connector", "This connector has no OAuth.")
     name = " ".join(name.split())[:80]
     same = Consumer.objects.filter(connector=connector, name__iexact=name, removed_at=None)
     if not name or same.exists():
         raise FlowProblem("name", "name", NAME_TAKEN)
-    consumer = _inserted(connector, name, _key(client_id))
+    known_at = (
+        ""
+        if manifest.self_hosted is None
+        else hosts.entered(actor=actor, manifest=manifest, text=base_url)
+    )
+    consumer = _inserted(connector, name, _key(client_id), known_at)
     _hand_in(consumer, secret)
     audit.record(audit.Action.CONSUMER_CREATED, actor=actor, subject=consumer, connector=connector)
     return consumer
 
 
-def _inserted(connector: str, name: str, client_id: str) -> Consumer:
+def _inserted(connector: str, name: str, client_id: str, base_url: str) -> Consumer:
     """The row; when the same form arrives twice at once, the second finds the name taken."""
     try:
         with transaction.atomic(using=roles.current()):
             made: Consumer = Consumer.objects.create(
-                connector=connector, name=name, client_id=client_id
+                connector=connector, name=name, client_id=client_id, base_url=base_url
             )
     except IntegrityError:
         raise FlowProblem("name", "name", NAME_TAKEN) from None

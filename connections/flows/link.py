@@ -16,11 +16,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from connections import lookups, oauth_wire, places, registry
-from connections.contracts import Manifest, MethodKind
-from connections.errors import cleaned
-from connections.flows import link_inputs as inputs, pace, rights
+from connections.base_urls import place_of
+from connections.contracts import Manifest, MethodKind, OAuth2
+from connections.errors import Blocked, cleaned
+from connections.flows import hosts, link_inputs as inputs, pace, rights
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, PendingLink
+from connections.models import Connection, Consumer, PendingLink
 from connections.models.pending_link import link_expiry
 from portal import audit, tenancy, vault, work
 from portal.policy import Actor
@@ -118,6 +119,7 @@ def prepare(
         pending.name = inputs.free_name(name)
         pending.team_id = inputs.team_of(team_id, pending.connector)
     pending.consumer_id = inputs.consumer_of(chosen, pending.connector, consumer_id)
+    pending.fields |= inputs.base_url_of(actor, manifest, pending.consumer_id, fields)
     pending.error, pending.error_detail, pending.found_account = "", "", {}
     pending.account_confirmed = False
     pending.stage = Stage.CHOOSING
@@ -151,7 +153,7 @@ def depart(*, actor: Actor, pending: PendingLink, session_key: str) -> str:
     )
     return registry.browser_url(
         oauth_wire.authorize_url(
-            connector.manifest.oauth,
+            _reached(connector.manifest, connector.manifest.oauth, consumer),
             client_id=consumer.client_id,
             redirect_uri=callback_url(pending.connector),
             state=state,
@@ -159,6 +161,13 @@ def depart(*, actor: Actor, pending: PendingLink, session_key: str) -> str:
             verifier=verifier,
         )
     )
+
+
+def _reached(manifest: Manifest, oauth: OAuth2, consumer: Consumer) -> OAuth2:
+    try:
+        return place_of(manifest, consumer.base_url).oauth(oauth)
+    except Blocked:
+        raise hosts.refusal(manifest, "consumer") from None
 
 
 def callback_url(connector: str) -> str:

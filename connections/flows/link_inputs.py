@@ -11,8 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from connections import places
-from connections.contracts import Manifest, Method, MethodKind
-from connections.flows import rights
+from connections.contracts import BASE_URL, Manifest, Method, MethodKind
+from connections.flows import hosts, rights
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer, PendingLink
 from portal import tenancy, vault
@@ -99,6 +99,21 @@ def consumer_of(method: Method, connector: str, consumer_id: UUID | None) -> UUI
         )
     kept: UUID = found.id
     return kept
+
+
+def base_url_of(
+    actor: Actor, manifest: Manifest, consumer_id: UUID | None, given: Mapping[str, str]
+) -> dict[str, str]:
+    """The base URL of a self-hosted product: the consumer's own, or the one that was typed."""
+    if manifest.self_hosted is None:
+        return {}
+    if consumer_id is None:
+        text = given.get(BASE_URL, "")
+        return {BASE_URL: hosts.entered(actor=actor, manifest=manifest, text=text)}
+    consumer = Consumer.everywhere.get(id=consumer_id)  # found before, maybe the platform's
+    if not consumer.base_url:
+        raise FlowProblem("no_consumer", "consumer", "This consumer belongs to no server.")
+    return {BASE_URL: consumer.base_url}
 
 
 def hand_in_secret(

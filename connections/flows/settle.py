@@ -6,17 +6,18 @@ they arrive, because a code works once; the connection appears in one transactio
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.utils import timezone
 
-from connections import places, registry
-from connections.access import Way
-from connections.contracts import Identity
+from connections import places
+from connections.access import Way, way_by
+from connections.contracts import BASE_URL, Identity
 from connections.errors import VendorError
-from connections.flows import accounts, departure, due, marks, rights, sync, tokens, verify
+from connections.flows import accounts, departure, due, hosts, marks, rights, sync, tokens, verify
 from connections.flows.campaigns import Goal, settled
 from connections.flows.link import FORGOTTEN_AFTER
 from connections.models import Connection, Credential, PendingLink
@@ -37,6 +38,7 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
     if begun is None:
         return
     pending, way = begun
+    began = time.monotonic()
     try:
         held = tokens.obtain(held_job, pending, way)
         held_job.stay()
@@ -46,9 +48,10 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
         is_other = accounts.must_ask(pending, identity)
         reached = accounts.reached(way, api, pending) if is_other else []
     except VendorError as error:
-        if error.retry:
+        told = hosts.first_contact(way.place, error, began) if _is_new_place(pending) else error
+        if told.retry:
             raise
-        fail(held_job, pending.id, error.code, error.detail)
+        fail(held_job, pending.id, told.code, told.detail)
         return
     step("link.identified")
     with tenancy.transaction():
@@ -80,6 +83,12 @@ def _begin(pending_link_id: str) -> tuple[PendingLink, Way] | None:
             _end(pending, "not_live")
             return None
         return pending, _way(pending)
+
+
+def _is_new_place(pending: PendingLink) -> bool:
+    """Whether this link is the first to ask at its base URL, so that its errors could map a net."""
+    before = pending.relink.fields if pending.relink else {}
+    return bool(before.get(BASE_URL, "") != pending.fields.get(BASE_URL, ""))
 
 
 def gave_up(code: str, *, pending_link_id: str) -> None:
@@ -123,13 +132,7 @@ def _actor(pending: PendingLink) -> Actor | None:
 
 
 def _way(pending: PendingLink) -> Way:
-    connector = registry.get(pending.connector)
-    return Way(
-        connector=connector,
-        method=connector.manifest.method(pending.method),
-        fields=pending.fields,
-        consumer=pending.consumer,
-    )
+    return way_by(pending.connector, pending.method, pending.fields, pending.consumer)
 
 
 def forget(claim: work.Claim, *, pending_link_id: str) -> None:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from connections import registry
+from connections.contracts import BASE_URL
 from connections.flows import consumers
 from connections.flows.problems import FlowProblem
 from connections.forms import ConsumerForm, ReplaceConsumerForm
@@ -87,16 +88,28 @@ def platform_one(request: OperatorRequest, consumer_id: UUID) -> HttpResponse:
 
 
 def _listed(request: SignedInRequest, actor: Actor, home: str, template: str) -> HttpResponse:
+    """Every product with its consumers and a form of its own; one of the forms may be sent."""
     connector = request.POST.get("connector", "")
-    form = ConsumerForm(request.POST or None, actor=actor)
-    if request.method == "POST":
-        if connector not in registry.connectors():
-            raise Http404
-        if form.is_valid() and _created(actor, connector, form):
-            messages.success(request, "The consumer is registered. A worker seals its secret now.")
-            return SeeOther(home)
-    context = {"shown": consumer_pages(), "form": form, "chosen": connector, "home": home}
-    return render(request, template, context, status=status_of(form))
+    if request.method == "POST" and connector not in registry.connectors():
+        raise Http404
+    forms = {slug: _form(request, actor, slug) for slug in registry.connectors()}
+    sent = forms[connector] if connector else None
+    if sent is not None and sent.is_valid() and _created(actor, connector, sent):
+        messages.success(request, "The consumer is registered. A worker seals its secret now.")
+        return SeeOther(home)
+    shown = [(each, forms[each.manifest.slug]) for each in consumer_pages()]
+    context = {"shown": shown, "home": home}
+    return render(request, template, context, status=status_of(sent) if sent else 200)
+
+
+def _form(request: SignedInRequest, actor: Actor, connector: str) -> ConsumerForm:
+    hosted = registry.get(connector).manifest.self_hosted
+    return ConsumerForm(
+        request.POST if request.POST.get("connector") == connector else None,
+        actor=actor,
+        base_url=hosted.field if hosted else None,
+        auto_id="id_%s" if request.POST.get("connector") == connector else f"{connector}_%s",
+    )
 
 
 def _created(actor: Actor, connector: str, form: ConsumerForm) -> bool:
@@ -108,6 +121,7 @@ def _created(actor: Actor, connector: str, form: ConsumerForm) -> bool:
             name=given["name"],
             client_id=given["client_id"],
             secret=given["secret"],
+            base_url=given.get(BASE_URL, ""),
         )
     except FlowProblem as problem:
         form.refuse(problem)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connections import registry
-from connections.contracts import Manifest, Method, MethodKind
+from connections.contracts import BASE_URL, Manifest, Method, MethodKind
 from connections.flows import link
 from connections.flows.problems import FlowProblem
 from connections.forms import CapabilitiesForm, LinkForm
@@ -223,10 +223,11 @@ def _form(
     request: OrganizationRequest, pending: PendingLink, manifest: Manifest, method: Method
 ) -> LinkForm:
     teams = linking.team_choices(manifest.slug, within=teams_shown(request.membership))
-    kept = pending.fields if pending.method == method.key else {}
+    known_at = {BASE_URL: pending.fields.get(BASE_URL, "")}
+    kept = pending.fields if pending.method == method.key else known_at
     return LinkForm(
         request.POST or None,
-        method=method,
+        asked=manifest.fields_of(method),
         teams=teams,
         usable=linking.consumers_for(method, manifest.slug, request.organization.id),
         is_relink=pending.relink_id is not None,
@@ -253,8 +254,8 @@ def _prepare(
         name=given.get("name", pending.name),
         team_id=UUID(given["team"]) if given.get("team") else None,
         consumer_id=UUID(str(consumer)) if consumer else None,
-        fields=form.method_values(method),
-        secret=form.secret(method),
+        fields=form.method_values(),
+        secret=form.secret(),
     )
 
 
@@ -264,7 +265,7 @@ def _offers(
     """The ways that fit the token that was pasted, or its successor."""
     if problem.code not in {"wrong_kind", "dead_token"}:
         return []
-    secret = form.secret(method)
+    secret = form.secret()
     text = secret.reveal() if secret else ""
     prefix = next((each for each in manifest.token_prefixes if text.startswith(each.prefix)), None)
     keys = prefix.methods if prefix else ()
