@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.management import call_command
@@ -17,12 +18,12 @@ DUMPS = sorted(Path(__file__).parent.glob("*.sql.gz"))
 _numbers = itertools.count(1)
 
 
-class Old:
-    """A database filled from a dump, before anything was done to it."""
+@dataclass(frozen=True)
+class Database:
+    """A database of these tests."""
 
-    def __init__(self, servers: Servers, packed: Path) -> None:
-        self.servers = servers
-        self.name = filled(servers, dumps.unpack(packed))
+    servers: Servers
+    name: str
 
     def counts(self) -> dict[str, int]:
         """Rows of each table, seen past row-level security."""
@@ -47,9 +48,9 @@ def filled(servers: Servers, text: str) -> str:
 
 
 @contextmanager
-def restored(servers: Servers, packed: Path, blocker: DjangoDbBlocker) -> Iterator[Old]:
+def restored(servers: Servers, packed: Path, blocker: DjangoDbBlocker) -> Iterator[Database]:
     """Inside, every alias leads to a database filled from this dump."""
-    database = Old(servers, packed)
+    database = Database(servers, filled(servers, dumps.unpack(packed)))
     with blocker.unblock(), pointing_at(database.name):
         yield database
     servers.drop(database.name)

@@ -26,7 +26,7 @@ from portal.preflight_effects import Seen, Verdict, Work
 from portal.preflight_plan import Planned, steps
 from portal.preflight_schema import Schema
 from tests.servers import Servers
-from tests.upgrades.databases import DUMPS, Old, restored
+from tests.upgrades.databases import DUMPS, Database, restored
 
 FIRST = DUMPS[0]
 
@@ -34,13 +34,13 @@ FIRST = DUMPS[0]
 @pytest.fixture(scope="module")
 def old(
     servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[Old]:
+) -> Iterator[Database]:
     with restored(servers, FIRST, django_db_blocker) as database:
         yield database
 
 
 @pytest.fixture(scope="module")
-def told(old: Old) -> dict[str, Any]:
+def told(old: Database) -> dict[str, Any]:
     """What the command says of the oldest dump, and with which code it leaves."""
     out = StringIO()
     with pytest.raises(SystemExit) as left:
@@ -70,7 +70,7 @@ def test_it_says_what_the_version_before_would_stumble_over(told: dict[str, Any]
     assert any("api_kinds" in each for each in told["dangers"])
 
 
-def test_it_counts_the_connections_that_are_touched(told: dict[str, Any], old: Old) -> None:
+def test_it_counts_the_connections_that_are_touched(told: dict[str, Any], old: Database) -> None:
     waits, changed = told["touched"]
 
     assert (waits["count"], waits["organizations"]) == (1, 1)
@@ -78,7 +78,7 @@ def test_it_counts_the_connections_that_are_touched(told: dict[str, Any], old: O
     assert changed["parts"] == {"connections_credential": 1}
 
 
-def test_it_changes_nothing(told: dict[str, Any], old: Old) -> None:
+def test_it_changes_nothing(told: dict[str, Any], old: Database) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT to_regclass('portal_preflight_measure')")
         assert cursor.fetchone() == (None,)
@@ -96,12 +96,12 @@ def verdict(found: dict[str, Verdict], words: str) -> Verdict:
     return next(verdict for what, verdict in found.items() if words in what)
 
 
-def session(old: Old, name: str) -> psycopg.Connection[Any]:
+def session(old: Database, name: str) -> psycopg.Connection[Any]:
     server = old.servers.postgres
     return psycopg.connect(server.url(old.name), application_name=name, user="portal_worker")
 
 
-def test_whoever_holds_a_table_for_long_is_named(old: Old) -> None:
+def test_whoever_holds_a_table_for_long_is_named(old: Database) -> None:
     with session(old, "worker connections 0005 portal 0003") as holder:
         holder.execute("SELECT 1 FROM django_migrations")
         before = holding()
@@ -113,7 +113,7 @@ def test_whoever_holds_a_table_for_long_is_named(old: Old) -> None:
     assert verdict(found, "has kept connections_connection") is Verdict.DANGER
 
 
-def test_running_versions_are_told_apart(old: Old) -> None:
+def test_running_versions_are_told_apart(old: Database) -> None:
     names = ("api connections 0005 portal 0003", "worker connections 0004 portal 0003", "tick")
     held = [session(old, name) for name in (*names, f"web {version.schema()}")]
     told = preflight_now.versions(connections["owner"], waits=True)
@@ -127,7 +127,7 @@ def test_running_versions_are_told_apart(old: Old) -> None:
     assert verdict(found, f"of code for {version.schema()}") is Verdict.DANGER
 
 
-def test_jobs_that_only_old_workers_do_are_counted(old: Old) -> None:
+def test_jobs_that_only_old_workers_do_are_counted(old: Database) -> None:
     statement = (
         "INSERT INTO portal_job (id, organization_id, kind, ref, priority, run_at, attempts,"
         " max_attempts, last_error, request_id, created_at)"
@@ -141,7 +141,7 @@ def test_jobs_that_only_old_workers_do_are_counted(old: Old) -> None:
     assert verdict(found, "1 job of the kind “of_old”") is Verdict.DANGER
 
 
-def test_a_long_wait_is_a_danger(old: Old) -> None:
+def test_a_long_wait_is_a_danger(old: Database) -> None:
     schema = Schema(connections["owner"])
     slow = preflight_rates.Rates(dict.fromkeys(Work, 1.0))  # a row in a second
     sql = ("CREATE INDEX slow ON portal_user (name)", "UPDATE portal_user SET name = ''")
@@ -183,13 +183,13 @@ READ = {
 
 
 @pytest.mark.parametrize("sql", READ)
-def test_a_statement_is_judged(sql: str, old: Old) -> None:
+def test_a_statement_is_judged(sql: str, old: Database) -> None:
     seen = Seen(Schema(connections["owner"]))
 
     assert max(each.verdict for each in preflight_statements.read(sql, seen, {})) is READ[sql]
 
 
-def test_what_is_new_is_nobodys_and_a_reason_counts(old: Old) -> None:
+def test_what_is_new_is_nobodys_and_a_reason_counts(old: Database) -> None:
     seen = Seen(Schema(connections["owner"]))
     said: list[Verdict] = []
     for sql in (
