@@ -154,7 +154,7 @@ def _version(process: str, its: str, count: int, *, old: str, new: str) -> Findi
     if not its:
         return Finding(
             Verdict.NOTE,
-            f"{sessions} that do not say their version: it came before 0.2.",
+            f"{sessions} that say no version: it is older than this command.",
             "Make sure that it is the version just before this one.",
         )
     if its == old:

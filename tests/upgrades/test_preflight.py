@@ -123,7 +123,7 @@ def test_running_versions_are_told_apart(old: Database) -> None:
 
     assert verdict(found, "api has 1 session") is Verdict.FINE
     assert verdict(found, "worker has 1 session of code for connections 0004") is Verdict.DANGER
-    assert verdict(found, "tick has 1 session that") is Verdict.NOTE
+    assert verdict(found, "tick has 1 session that say") is Verdict.NOTE
     assert verdict(found, f"of code for {version.schema()}") is Verdict.DANGER
 
 
