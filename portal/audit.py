@@ -117,6 +117,7 @@ class Action(StrEnum):
     CONNECT_LINK_SENT = "connect_link.sent", "sent a connect link for"
     CONNECT_LINK_REVOKED = "connect_link.revoked", "revoked the connect link for"
     CONNECT_LINK_OPENED = "connect_link.opened", "opened the connect link for"
+    CONNECT_LINK_AGREED = "connect_link.agreed", "agreed to another account for"
     CONNECT_LINK_USED = "connect_link.used", "linked by connect link"
     LINK_REQUESTED = "link_request.asked", "asked for"
     LINK_REQUEST_APPROVED = "link_request.approved", "approved the request for"

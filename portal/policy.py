@@ -42,6 +42,7 @@ class Permission(StrEnum):
     ORGANIZATION_VIEW = "organization.view"
     ORGANIZATION_EDIT = "organization.edit"
     ORGANIZATION_TRANSFER = "organization.transfer"
+    ORGANIZATION_ERASE = "organization.erase"
     MEMBER_VIEW = "member.view"
     MEMBER_INVITE = "member.invite"
     MEMBER_EDIT = "member.edit"
@@ -58,6 +59,8 @@ class Permission(StrEnum):
     SERVICE_KEY_EDIT = "service_key.edit"
     CAMPAIGN_EDIT = "campaign.edit"
     ROTATION_EDIT = "rotation.edit"
+    CONNECT_LINK_SEND = "connect_link.send"
+    LINK_REQUEST_DECIDE = "link_request.decide"
     AUDIT_VIEW = "audit.view"
 
 
@@ -67,6 +70,7 @@ DEEDS: dict[Permission, str] = {
     P.ORGANIZATION_VIEW: "see this organization",
     P.ORGANIZATION_EDIT: "change the settings of this organization",
     P.ORGANIZATION_TRANSFER: "give this organization to somebody else",
+    P.ORGANIZATION_ERASE: "have this organization erased",
     P.MEMBER_VIEW: "see who is a member",
     P.MEMBER_INVITE: "invite people",
     P.MEMBER_EDIT: "change or remove members",
@@ -83,6 +87,8 @@ DEEDS: dict[Permission, str] = {
     P.SERVICE_KEY_EDIT: "make or change service keys",
     P.CAMPAIGN_EDIT: "start or change campaigns",
     P.ROTATION_EDIT: "change rotation policies or except a connection from them",
+    P.CONNECT_LINK_SEND: "send connect links",
+    P.LINK_REQUEST_DECIDE: "decide what others ask for",
     P.AUDIT_VIEW: "read the record",
 }
 _READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
@@ -105,10 +111,12 @@ _ADMIN = _MANAGER | {
     P.ROTATION_EDIT,
     P.CONNECTION_IMPORT,
     P.ORGANIZATION_EXPORT,
+    P.CONNECT_LINK_SEND,
+    P.LINK_REQUEST_DECIDE,
 }
 
 TABLE: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _ADMIN | {P.ORGANIZATION_TRANSFER},
+    Role.OWNER: _ADMIN | {P.ORGANIZATION_TRANSFER, P.ORGANIZATION_ERASE},
     Role.ADMIN: _ADMIN,
     Role.MANAGER: _MANAGER,
     Role.MEMBER: _MEMBER,
