@@ -82,6 +82,8 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
             *("connection_relink", "connection_verify", "connection_sync_start"),
             *("connection_sync_cancel", "connection_sync_accept", "connection_workspaces_choose"),
             *("connection_edit", "connection_pause", "connection_resume", "connection_revoke"),
+            *("connection_replace", "connection_replace_progress", "connection_replace_act"),
+            "connection_rotate",
         ),
         P.CONNECTION_MANAGE,
     ),
@@ -158,7 +160,8 @@ def address(town: Town, name: str, route: str, **instead: Any) -> str:
     """The address in Acme, or with other values for some parts of it."""
     values: dict[str, Any] = {
         "organization_slug": "acme", "slug": "acme", "connector": "bitbucket-cloud",
-        "token": "t" * 43, "rest": "connections", **town.ids, **instead,
+        "token": "t" * 43, "rest": "connections",
+        "deed": "switch", **town.ids, **instead,
     }  # fmt: skip
     return reverse(name, kwargs={k: v for k, v in values.items() if f":{k}>" in route})
 
