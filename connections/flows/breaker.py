@@ -90,9 +90,11 @@ def note(
 ) -> None:
     """These connections of the acting organization were answered so; the breaker may open by it.
 
-    Call it before what was refused is settled: so the incident is noticed first.
+    Call it before what was refused is settled: so the incident is noticed first. A product that
+    each customer runs has no incidents of all: one server in trouble says nothing of another.
     """
-    if not good and not refused and not faults:
+    is_shared = registry.get(connector).manifest.self_hosted is None
+    if not is_shared or not (good or refused or faults):
         return
     organization_id = tenancy.organization_id()
     if not refused and not faults and not _is_watching(connector, host, organization_id):

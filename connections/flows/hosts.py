@@ -38,12 +38,12 @@ def entered(*, actor: Actor, manifest: Manifest, text: str) -> str:
 
     One that no connection or consumer of the organization has yet takes the right to name it.
     """
-    place = place_of(manifest, text.strip())
+    place = place_of(manifest, text)
     try:
         found = str(place.base())
-    except Blocked as refusal:
+    except Blocked as blocked:
         pace.keep("host", actor)
-        log.warning("link.address_refused", extra={"reason": refusal.reason})
+        log.warning("link.address_refused", extra={"reason": blocked.reason})
         raise refusal(manifest) from None
     if actor.kind == "person" and not _is_known(manifest, found):
         authorize(actor, Permission.HOST_ENTER)
