@@ -25,10 +25,12 @@ class PortalConfig(AppConfig):
         import_module("portal.notice_upkeep")
         import_module("portal.failed_jobs")
         hints.send_with(celery.send_hint)
-        for module in ("portal.upkeep", "portal.work_checks"):
-            import_module(module)
+        for module in ("upkeep", "work_checks", "key_rewrap", "key_upkeep", "erasing"):
+            import_module(f"portal.{module}")
         if settings.FOR_PEOPLE:
             import_module("portal.sign_ins")
             import_module("portal.support")
+        if settings.PROCESS == "web":
+            import_module("portal.mfa_keys")
         if settings.PROCESS == "worker":
             import_module("portal.sweeper")

@@ -18,7 +18,7 @@ from django.conf import settings
 from portal import audit, clock, data_keys, everybody, roles, schedules, tenancy, vault, work
 from portal.audit import Action
 from portal.keys import Cipher, SealBroken
-from portal.models import DataKey, Job
+from portal.models import DataKey
 from portal.policy import SYSTEM
 from portal.seals import Place
 from portal.steps import step
@@ -58,16 +58,19 @@ def start_due() -> None:
     with roles.connection().cursor() as cursor:
         cursor.execute("SELECT organization_id FROM portal_aged_data_keys(%s)", [before])
         found = [row[0] for row in cursor.fetchall()]
-    ask(found, before)
+    ask(found, before, once="by age")
 
 
-def ask(organizations: Iterable[UUID], before: datetime) -> None:
-    """A worker replaces the data keys of these organizations that were made before that moment."""
+def ask(organizations: Iterable[UUID], before: datetime, *, once: str = "") -> None:
+    """A worker replaces the data keys of these organizations that were made before that moment.
+
+    What was asked for `once` and is not done yet is not asked for again.
+    """
+    dedupe = f"{KIND}:{once or before.isoformat()}"
 
     def one() -> None:
         with tenancy.transaction():
-            if not Job.objects.filter(kind=KIND, done_at=None, ref__before=before.isoformat()):
-                work.later(KIND, priority=work.HOUSEKEEPING, before=before.isoformat())
+            work.later(KIND, priority=work.HOUSEKEEPING, dedupe=dedupe, before=before.isoformat())
 
     everybody.for_each(organizations, one)
 
@@ -167,8 +170,13 @@ def _remembering() -> Callable[[Place, int], Cipher]:
     return find
 
 
-def destroy(domain: str, *, hold: Hold = lambda: None) -> timedelta:
-    """Each demoted key under which nothing lies is gone; how long the next one needs to settle."""
+def destroy(
+    domain: str, *, hold: Hold = lambda: None, count: Callable[[str, int], int] | None = None
+) -> timedelta:
+    """Each demoted key under which nothing lies is gone; how long the next one needs to settle.
+
+    `count` says how much lies under a version: where, unless told, is the table of sealed values.
+    """
     wait = timedelta()
     with tenancy.transaction():
         hold()
@@ -179,7 +187,7 @@ def destroy(domain: str, *, hold: Hold = lambda: None) -> timedelta:
             settles = (row.demoted_at or clock.now()) + SETTLED - clock.now()
             if settles > timedelta():
                 wait = max(wait, settles)
-            elif left := under(domain, row.version):
+            elif left := (count or under)(domain, row.version):
                 log.error("data_key.needed", extra={"data_key": str(row.id), "values": left})
             else:
                 _destroy(row)

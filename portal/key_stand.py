@@ -69,3 +69,13 @@ def left(domain: str) -> tuple[int, int]:
     newest = target(domain)
     counts = [(v, n) for d, v, n in keyring.wrapping_keys() if d == domain]
     return sum(n for v, n in counts if v != newest), sum(n for _, n in counts)
+
+
+def not_using(domain: str, version: int) -> list[str]:
+    """The living processes that do not seal with this version yet."""
+    return [
+        named(one)
+        for one in presence.living()
+        for name in domains_of(domain)
+        if name in HOLDS.get(one.kind, ()) and one.active.get(name) != version
+    ]

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from portal import keyring, roles
+from portal import key_stand, roles
+from portal.key_versions import domains_of
 from portal.models import Heartbeat, KeyCheck
 
 ALIVE = timedelta(seconds=45)
@@ -47,15 +48,21 @@ class JobCounts:
 
 @dataclass(frozen=True, slots=True)
 class KeyLine:
-    """One version of one domain's key; `strangers` are processes with another key in its place."""
+    """One version of one domain's key; `strangers` are processes with another key in its place.
+
+    `stage` is staged, active, or old; `users` are the processes that seal with it.
+    """
 
     domain: str
     version: int
     fingerprint: str
     created_at: datetime
+    stage: str
+    emptied_at: datetime | None
     data_keys: int
     holders: int
     strangers: int
+    users: int
 
 
 def on_counts(label: str, count: Callable[[UUID], dict[UUID, int]]) -> None:
@@ -95,26 +102,43 @@ def processes() -> list[Any]:
 def keys() -> list[KeyLine]:
     """Every version of every domain, with how many data keys it wraps and who holds it."""
     wraps = {(row[0], row[1]): row[2] for row in _called("portal_wrapping_keys()")}
-    held = [process.keys for process in processes() if process.is_alive]
-    held.append(keyring.fingerprints())
+    living = [process for process in processes() if process.is_alive]
+    held = [process.keys for process in living]
+    checks = list(KeyCheck.objects.order_by("domain", "-version"))
+    targets = {domain: key_stand.target(domain) for domain in {one.domain for one in checks}}
     return [
         KeyLine(
             domain=check.domain,
             version=check.version,
             fingerprint=check.fingerprint,
             created_at=check.created_at,
+            stage=_stage(check.version, targets[check.domain]),
+            emptied_at=check.emptied_at,
             data_keys=wraps.get((check.domain, check.version), 0),
             holders=sum(_holds(keys, check) is True for keys in held),
             strangers=sum(_holds(keys, check) is False for keys in held),
+            users=sum(check.version in _used(process.active, check.domain) for process in living),
         )
-        for check in KeyCheck.objects.order_by("domain", "-version")
+        for check in checks
     ]
+
+
+def _stage(version: int, target: int | None) -> str:
+    if target is None or version > target:
+        return "staged"
+    return "active" if version == target else "old"
+
+
+def _used(active: dict[str, int], domain: str) -> list[int]:
+    """The versions that a process seals with; the public half counts as its private one."""
+    return [active[name] for name in domains_of(domain) if name in active]
 
 
 def _holds(keys: dict[str, str], check: KeyCheck) -> bool | None:
     """Whether a process holds this very key; None when it holds none of this name."""
-    found = keys.get(f"{check.domain}/v{check.version}")
-    return None if found is None else found == check.fingerprint
+    names = [f"{name}/v{check.version}" for name in domains_of(check.domain)]
+    found = [keys[name] for name in names if name in keys]
+    return all(one == check.fingerprint for one in found) if found else None
 
 
 def _called(function: str, *arguments: UUID) -> list[tuple[Any, ...]]:

@@ -1,0 +1,191 @@
+"""Erases an organization: its grants are withdrawn, its data keys destroyed, its rows deleted.
+
+In that order. Vendors are asked first, for a day at most, because that needs the tokens. Then one
+transaction destroys every data key and leaves the tombstone: from there on nothing of it opens,
+here or in a restored backup (`portal/tombstones.py`). Its rows go at leisure.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Final
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from portal import audit, clock, erasure, roles, startup, tenancy, tombstones, work
+from portal.audit import Action
+from portal.models import AuditEvent, DataKey, Erasure, Intake, Job, Organization, Tombstone
+from portal.policy import SYSTEM
+from portal.steps import step
+
+log = logging.getLogger(__name__)
+
+CLEAR: Final = "clear_erased"
+PARTING: Final = timedelta(hours=24)  # vendors are asked to withdraw grants for so long, not longer
+AGAIN_SECONDS: Final = 300
+PORTION: Final = 2000
+
+# Ends what is left of it at other places; whether it has: asked again until it has, or a day went.
+Parting = Callable[[], bool]
+_partings: list[Parting] = []
+
+
+def on_parting(parting: Parting) -> Parting:
+    """Register what other floors do before the keys go. Outside transactions; it may run twice."""
+    _partings.append(parting)
+    return parting
+
+
+@work.job(erasure.KIND)
+def perform(claim: work.Claim, *, erasure_id: str) -> None:
+    """The organization is erased, unless somebody took that back in time."""
+    with tenancy.transaction():
+        claim.hold()
+        wanted = Erasure.objects.get(id=erasure_id)
+    if wanted.ended_at is not None or wanted.due_at is None:
+        return
+    if wanted.due_at > clock.now():
+        wait = (wanted.due_at - clock.now()).total_seconds()
+        raise work.RetryLater("in_grace", seconds=wait, free=True)
+    if not _all([parting() for parting in _partings]) and clock.now() < wanted.due_at + PARTING:
+        raise work.RetryLater("parting", seconds=AGAIN_SECONDS, free=True)
+    step("erase.parted")
+    with tenancy.transaction():
+        claim.hold()
+        if Erasure.objects.filter(id=erasure_id, ended_at=None).exists():
+            destroy(keeping=claim.job)
+        claim.done()
+    step("erase.destroyed")
+    tombstones.write_down()
+
+
+def _all(answers: Iterable[bool]) -> bool:
+    return all(answers)
+
+
+def destroy(*, keeping: Job | None = None) -> None:
+    """Not one secret of the acting organization opens any more, and nothing of it goes on.
+
+    In the caller's transaction. Whoever has a job of it in hand loses the lease (T11).
+    """
+    here, now = tenancy.organization_id(), timezone.now()
+    if Tombstone.objects.filter(erased_id=here).exists():
+        return
+    keys = DataKey.objects.exclude(state=DataKey.State.DESTROYED)
+    gone = [{"domain": d, "version": v} for d, v in keys.values_list("domain", "version")]
+    keys.update(wrapped=b"", state=DataKey.State.DESTROYED)
+    Intake.objects.all().delete()  # sealed under the installation's key, not the organization's
+    others = Job.objects.filter(done_at=None).exclude(id=keeping.id if keeping else None)
+    others.update(done_at=now, lease_owner=None, lease_until=None, last_error="organization_erased")
+    tombstones.bury(here, gone, now)
+    _erase_rows("portal_membership", 1_000_000)  # to its members it is not there any more
+    if Organization.objects.filter(id=here).exists():
+        work.later(CLEAR, dedupe=CLEAR, max_attempts=50)
+
+
+# ── Its rows ──────────────────────────────────────────────────────────────────────────────────
+
+
+@work.job(CLEAR)
+def clear(claim: work.Claim) -> None:
+    """No row of the erased organization is left; the platform's record says how many there were."""
+    tombstones.write_down()
+    step("erase.written_down")
+    name, counted = _name(), 0
+    while deleted := _round(claim):
+        counted += deleted
+    with tenancy.elsewhere(tenancy.PLATFORM):
+        _put_on_record(claim.organization_id, name, counted)
+    step("erase.recorded")
+    with tenancy.transaction():
+        claim.hold()
+        for table in ("portal_datakey", "portal_job", "portal_organization"):
+            _delete(table, 1_000_000)
+
+
+LAST: Final = frozenset({"portal_datakey", "portal_job", "portal_organization"})
+
+_TABLES = """
+SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+ WHERE a.attname = 'organization_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
+   AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname
+"""
+
+
+def _round(claim: work.Claim) -> int:
+    """A portion of each table is gone; how many rows. What others still point to waits a round."""
+    deleted, blocked = 0, None
+    for table in _tables():
+        try:
+            with tenancy.transaction():
+                claim.hold()
+                deleted += _delete(table, PORTION)
+            step("erase.portion")
+        except IntegrityError as error:
+            blocked = error
+    if blocked is not None and not deleted:
+        raise blocked
+    return deleted
+
+
+def _tables() -> list[str]:
+    with roles.connection().cursor() as cursor:
+        cursor.execute(_TABLES)
+        return [name for (name,) in cursor.fetchall() if name not in LAST]
+
+
+def _delete(table: str, most: int) -> int:
+    """Rows of the acting organization are gone from this table, by the worker's right or not."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute("SELECT has_table_privilege(%s, 'DELETE')", [table])
+        if not cursor.fetchone()[0]:
+            return _erase_rows(table, most)
+        here = tenancy.organization_id()
+        cursor.execute(
+            f'DELETE FROM "{table}" WHERE organization_id = %s AND id IN'  # noqa: S608
+            f' (SELECT id FROM "{table}" WHERE organization_id = %s LIMIT %s)',
+            [here, here, most],
+        )
+        return cursor.rowcount
+
+
+def _erase_rows(table: str, most: int) -> int:
+    with roles.connection().cursor() as cursor:
+        cursor.execute("SELECT portal_erase_rows(%s, %s)", [table, most])
+        return int(cursor.fetchone()[0])
+
+
+def _name() -> str:
+    with tenancy.transaction():
+        found = Organization.objects.filter(id=tenancy.organization_id()).first()
+    return found.name if found else ""
+
+
+def _put_on_record(erased: object, name: str, rows: int) -> None:
+    with tenancy.transaction():
+        known = AuditEvent.objects.filter(action=Action.ORGANIZATION_ERASED, subject_id=str(erased))
+        if not known.exists():
+            subject = Organization(id=erased, name=name)
+            audit.record(Action.ORGANIZATION_ERASED, actor=SYSTEM, subject=subject, rows=rows)
+
+
+# ── After a restore ───────────────────────────────────────────────────────────────────────────
+
+
+@startup.before_work
+def apply_tombstones() -> list[tombstones.Stone]:
+    """What was erased since the backup is erased again; raises OSError, or Forged for a false one.
+
+    Before a worker's first job, and by command. The file learns what it does not have yet.
+    """
+    found = tombstones.unknown()
+    for stone in found:
+        tombstones.require_ours(stone)
+        with tenancy.elsewhere(stone.erased_id), tenancy.transaction():
+            destroy()
+        log.error("organization.erased_again", extra={"organization_id": str(stone.erased_id)})
+    tombstones.write_down()
+    return found

@@ -1,0 +1,42 @@
+"""What an operator should do next about the keys, one sentence each, with the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+
+from portal import clock, key_stand
+from portal.phrases import plural
+from portal.platform import KeyLine
+
+
+def next_steps(lines: list[KeyLine]) -> list[str]:
+    """In the order in which they are due; empty when nothing is."""
+    return [step for line in lines for step in _of(line)]
+
+
+def _of(line: KeyLine) -> Iterator[str]:
+    named = f"{line.domain}/v{line.version}"
+    if line.stage == "staged":
+        lacking = key_stand.without(line.domain, line.version, line.fingerprint)
+        if lacking:
+            yield f"{named} is not held yet by {', '.join(lacking)}. Give them their file."
+        else:
+            yield f"{named} is held by all. Run `manage.py keys activate {line.domain}`."
+    elif line.stage == "old" and line.data_keys:
+        waiting = plural(line.data_keys, "data key is,data keys are")
+        yield f"{waiting} still under {named}. Run `manage.py keys rewrap {line.domain}`."
+    elif line.stage == "old":
+        yield _retirement(line, named)
+
+
+def _retirement(line: KeyLine, named: str) -> str:
+    command = f"`manage.py keys retire {line.domain} {line.version}`"
+    if line.emptied_at is None:
+        return f"Nothing seems to be under {named}. Run {command}: it proves that."
+    until = line.emptied_at + timedelta(days=settings.BACKUP_DAYS)
+    if clock.now() < until:
+        return f"Nothing is under {named}. Backups need it until {until:%Y-%m-%d}."
+    return f"Nothing needs {named} any more. Run {command}."
