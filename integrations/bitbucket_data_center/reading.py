@@ -76,9 +76,10 @@ def next_start(answer: Answer, start: int) -> int | None:
         return None
     if is_last not in (False, None):
         raise unexpected(answer, "isLastPage is neither true nor false.")
-    if not _is_number(following) or not start < following < 2**31:
+    known = _number(following)
+    if known is None or not start < known < 2**31:
         raise unexpected(answer, "The page does not say where the next one starts.")
-    return int(following)
+    return known
 
 
 def page(answer: Answer, start: int, read: Callable[[Json], Record]) -> Page:
@@ -184,10 +185,9 @@ def foreign(item: object, workspace: WorkspaceRecord) -> bool:
 def moment(value: object) -> datetime | None:
     """Both shapes of a date: milliseconds since the epoch and, from 10.3 on, ISO 8601."""
     try:
-        if _is_number(value):
-            return datetime.fromtimestamp(
-                value / 1000 if value >= MILLISECONDS_FROM else value, UTC
-            )
+        if (number := _number(value)) is not None:
+            seconds = number / 1000 if number >= MILLISECONDS_FROM else number
+            return datetime.fromtimestamp(seconds, UTC)
         if isinstance(value, str) and value.isascii() and value.isdigit():
             return moment(int(value[:20]))
         if not isinstance(value, str):
@@ -225,8 +225,8 @@ def _text(raw: Json, key: str) -> str:
     return " ".join("".join(kept).split())[:LONGEST_NAME]
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _id(raw: Json) -> str:
@@ -237,8 +237,8 @@ def _id(raw: Json) -> str:
 
 
 def _known_id(raw: object) -> str:
-    value = raw.get("id") if isinstance(raw, dict) else None
-    return str(value) if _is_number(value) and 0 <= int(value) < LARGEST_ID else ""
+    value = _number(raw.get("id")) if isinstance(raw, dict) else None
+    return str(value) if value is not None and 0 <= value < LARGEST_ID else ""
 
 
 def _key(raw: Json) -> str:

@@ -17,11 +17,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from connections import access, oauth_wire, registry, strict_json
-from connections.contracts import Connector, Finding, Manifest, Method, MethodKind, Scheme
-from connections.errors import VendorError
+from connections import access, allow_list, oauth_wire, registry, strict_json
+from connections.contracts import BASE_URL, Connector, Finding, Manifest, Method, MethodKind, Scheme
+from connections.errors import Blocked, VendorError
 from connections.http import TOKEN, Door, Response
+from connections.origins import BaseUrl
 from connections.vendor_api import Authorization, VendorApi
+from portal import tenancy
 
 CLIENT_ID = "client_id"
 
@@ -101,7 +103,7 @@ def _methods(manifest: Manifest) -> str:
 
 def _fields(manifest: Manifest, method: Method, given: Iterable[str]) -> dict[str, str]:
     fields = dict(pair.split("=", 1) for pair in given if "=" in pair)
-    needed = [field.name for field in method.fields if not field.secret]
+    needed = [field.name for field in manifest.fields_of(method) if not field.secret]
     if method.kind is MethodKind.CLIENT_CREDENTIALS:
         needed.append(CLIENT_ID)
     missing = [name for name in needed if name not in fields]
@@ -128,7 +130,8 @@ def _findings(
         "bearer": f"Bearer {token}",
         "anonymous": "",
     }
-    apis = {name: _api(connector, door, value) for name, value in headers.items()}
+    base = _base(connector.manifest, door, fields)
+    apis = {name: _api(connector, door, base, value) for name, value in headers.items()}
     findings: Callable[..., Iterable[Finding]] = live.findings
     return findings(apis, fields, method, answer)
 
@@ -140,10 +143,22 @@ def _authorization(method: Method, fields: Mapping[str, str], token: str) -> str
     return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
 
 
-def _api(connector: Connector, door: Door, authorization: str) -> VendorApi:
+def _base(manifest: Manifest, door: Door, fields: Mapping[str, str]) -> BaseUrl:
+    """Where the API is; a private host needs an entry of the allow-list that serves everybody."""
+    if manifest.self_hosted is None:
+        return door.vendor(manifest.api_url)
+    try:
+        allow = allow_list.entries(tenancy.PLATFORM)
+        base = door.base_url(fields[BASE_URL], allow=allow)
+    except Blocked:
+        raise CommandError("This address cannot be reached from here.") from None
+    return BaseUrl(base.origin, f"{base.path}/{manifest.api_url.strip('/')}")
+
+
+def _api(connector: Connector, door: Door, base: BaseUrl, authorization: str) -> VendorApi:
     return VendorApi(
         door=door,
-        base=door.vendor(connector.manifest.api_url),
+        base=base,
         authorization=Authorization(authorization),
         judge=connector.judge,
     )
