@@ -16,6 +16,8 @@ from connections.errors import RateLimited, VendorError
 from connections.flows import (
     consumers,
     endpoints,
+    exporting,
+    exports,
     forget,
     import_checks,
     importing,
@@ -82,6 +84,8 @@ _register("forget_connection", forget.perform)
 _register(imports.IMPORT, importing.perform, importing.gave_up)
 _register(import_checks.FORGET, importing.forget)
 _register(imports.UNDO, importing.undo)
+_register(exports.MAKE, exporting.perform, exporting.gave_up)
+_register(exports.EXPIRE, exporting.expire)
 _register("seal_consumer", consumers.seal)
 _register("forget_consumer", consumers.forget)
 # These take trouble at the vendor as their daily work.

@@ -12,6 +12,8 @@ from connections.views import (
     consumers,
     deeds,
     departures,
+    exports,
+    imports,
     leases,
     linking,
     listing,
@@ -88,6 +90,23 @@ CAMPAIGNS: list[URLPattern | URLResolver] = [
     ),
 ]
 
+IMPORT: list[URLPattern | URLResolver] = [
+    path("", imports.one, name="import"),
+    path("start", imports.start, name="import_start"),
+    path("cancel", imports.cancel, name="import_cancel"),
+    path("discard", imports.discard, name="import_discard"),
+    path("undo", imports.undo, name="import_undo"),
+    path("report.csv", imports.report, name="import_report"),
+]
+
+EXPORT: list[URLPattern | URLResolver] = [
+    path("", exports.exports, name="exports"),
+    path("open_credentials.py", exports.script, name="export_script"),
+    path("<uuid:export_id>/decide", exports.decide, name="export_decide"),
+    path("<uuid:export_id>/cancel", exports.cancel, name="export_cancel"),
+    path("<uuid:export_id>/download", exports.download, name="export_download"),
+]
+
 ORGANIZATION: list[URLPattern | URLResolver] = [
     path("", catalogue.overview, name="overview"),
     path("catalogue/", catalogue.catalogue, name="catalogue"),
@@ -101,6 +120,10 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
     path("keys/", include(SERVICE_KEYS)),
     path("campaigns/", include(CAMPAIGNS)),
+    path("settings/import/", imports.imports, name="imports"),
+    path("settings/import/example.csv", imports.example_file, name="import_example"),
+    path("settings/import/<uuid:import_id>/", include(IMPORT)),
+    path("settings/export/", include(EXPORT)),
     path("settings/consumers/", consumers.own, name="consumers"),
     path("settings/consumers/<uuid:consumer_id>/", consumers.own_one, name="consumer"),
 ]

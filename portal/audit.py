@@ -216,11 +216,16 @@ def _head() -> AuditHead:
 
 def chained(event: AuditEvent) -> bytes:
     """SHA-256 over the previous hash and the row's canonical JSON; `verify` recomputes it."""
+    text = json.dumps(row_of(event), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(bytes(event.previous_hash) + text.encode()).digest()
+
+
+def row_of(event: AuditEvent) -> dict[str, Any]:
+    """The row as it is hashed: what an export holds, so that its chain can be checked elsewhere."""
     row = {name: _plain(getattr(event, name)) for name in _CHAINED}
     row["organization"] = str(event.organization_id)
     row["at"] = event.at.astimezone(UTC).isoformat(timespec="microseconds")
-    text = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(bytes(event.previous_hash) + text.encode()).digest()
+    return row
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from connections.flows import import_checks, imports
 from connections.models import ImportBatch, ImportRow
@@ -69,6 +69,7 @@ def checked(works: Works, content: bytes, **rest: Any) -> ImportBatch:
             content=content,
             team_id=rest.get("team_id"),
             replaces=rest.get("replaces", False),
+            key=rest.get("key") or uuid4(),
         )
 
 

@@ -94,6 +94,17 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys((f"platform_{name}" for name in TOLD), OPERATOR),
     **dict.fromkeys((f"chat_channel{end}" for end in CHAT), P.ORGANIZATION_EDIT),
     **dict.fromkeys(("consumers", "consumer"), P.CONSUMER_EDIT),
+    **dict.fromkeys(
+        (
+            *("imports", "import_example", "import", "import_start", "import_cancel"),
+            *("import_discard", "import_undo", "import_report"),
+        ),
+        P.CONNECTION_IMPORT,
+    ),
+    **dict.fromkeys(
+        ("exports", "export_script", "export_decide", "export_cancel", "export_download"),
+        P.ORGANIZATION_EXPORT,
+    ),
     **dict.fromkeys(("service_keys", "service_key", "connection_leases"), P.SERVICE_KEY_VIEW),
     **dict.fromkeys(
         (

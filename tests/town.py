@@ -15,6 +15,9 @@ from connections.models import (
     AllowListEntry,
     Connection,
     Consumer,
+    Export,
+    ImportBatch,
+    ImportRow,
     KeyUse,
     Lease,
     PendingLink,
@@ -163,11 +166,19 @@ class Town:
             name=f"{word} link", capabilities=["repositories-read"],
         )  # fmt: skip
         run = SyncRun.objects.create(connection=connection, state="done")
+        batch = ImportBatch.objects.create(
+            file_name=f"{word}.csv", shape="csv", user_name=word, state="done",
+            expires_at=timezone.now(),
+        )  # fmt: skip
+        ImportRow.objects.create(batch=batch, number=2, name=f"{word} row", outcome="failed")
+        export = Export.objects.create(user_name=word, why=f"{word} moves", state="failed")
         seen = Verification.objects.create(connection=connection, outcome="passed")
         return {
             "link_id": pending.id,
             "connection_id": connection.id,
             "run_id": run.id,
+            "import_id": batch.id,
+            "export_id": export.id,
             "consumer_id": consumer.id,
             "workspace_id": workspace.id,
             "verification_id": seen.id,

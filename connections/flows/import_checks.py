@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -26,7 +26,7 @@ from connections.imports.findings import FileRefused, Finding, Level
 from connections.imports.judging import Judged, Known, KnownConsumer, judge
 from connections.models import Connection, ImportBatch, ImportRow
 from portal import audit, clock, intake_many, roles, work
-from portal.fields import is_known_token, looks_secret
+from portal.fields import is_known_token, looks_secret, made_once
 from portal.models import Team
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
@@ -41,24 +41,37 @@ SEALED_FOR: Final = timedelta(hours=72)  # also while a vendor's budget makes it
 
 
 def check(
-    *, actor: Actor, file_name: str, content: bytes, team_id: UUID | None, replaces: bool
+    *,
+    actor: Actor,
+    file_name: str,
+    content: bytes,
+    team_id: UUID | None,
+    replaces: bool,
+    key: UUID,
 ) -> ImportBatch:
     """The file's rows with what was found, and their secrets sealed for workers.
 
-    Raises FlowProblem for a file that cannot be read whole; nothing of it is kept then.
+    The same form sent again finds the first one (abuse case F03). Raises FlowProblem for a file
+    that cannot be read whole; nothing of it is kept then.
     """
     actor = authorize(actor, Permission.CONNECTION_IMPORT)
+    if (before := _made_before(actor, key)) is not None:
+        return before
     pace.keep("import", actor)
     known = _known(actor, team_id, replaces)
     try:
         with transaction.atomic(using=roles.current()):
             opened = reading.opened(content, list(known.manifests.values()))
-            batch = _begun(actor, file_name, opened.shape, replaces)
+            batch = _begun(actor, file_name, opened.shape, replaces, key)
             for portion in _portions(opened.rows):
                 _keep(batch, portion, known)
             batch.save()
     except FileRefused as refusal:
         raise FlowProblem("file", "file", refusal.message) from None
+    except IntegrityError:
+        if (before := _made_before(actor, key)) is None:
+            raise
+        return before
     work.later(FORGET, priority=work.HOUSEKEEPING, run_at=batch.expires_at, batch_id=batch.id)
     audit.record(
         audit.Action.IMPORT_CHECKED,
@@ -71,8 +84,14 @@ def check(
     return batch
 
 
-def _begun(actor: Actor, file_name: str, shape: str, replaces: bool) -> ImportBatch:
+def _made_before(actor: Actor, key: UUID) -> ImportBatch | None:
+    found: ImportBatch | None = ImportBatch.objects.filter(id=made_once(actor.id, key)).first()
+    return found
+
+
+def _begun(actor: Actor, file_name: str, shape: str, replaces: bool, key: UUID) -> ImportBatch:
     made: ImportBatch = ImportBatch.objects.create(
+        id=made_once(actor.id, key),
         file_name=_file_name(file_name),
         shape=shape,
         user_id=actor.id,

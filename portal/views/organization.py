@@ -88,6 +88,7 @@ def _page(request: OrganizationRequest, **bound: Any) -> HttpResponse:
         "is_last_owner": people.is_last_owner(me),
         "may_register": request.actor.may(Permission.CONSUMER_EDIT),
         "may_edit": request.actor.may(Permission.ORGANIZATION_EDIT),
+        "may_import": request.actor.may(Permission.CONNECTION_IMPORT),
         "may_transfer": request.actor.may(Permission.ORGANIZATION_TRANSFER),
         **bound,
     }
