@@ -1,0 +1,139 @@
+"""The board of vendors' changes: who is hit by which, when, and what there is to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from connections.contracts import VendorChange
+from connections.models import Connection
+from connections.queries import changes, products
+from connections.queries.due import readable
+from portal import clock, roles
+from portal.policy import Actor, present
+
+NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BoardLine:
+    """One change of one product. `connections` are the first that it hits; `count` is all."""
+
+    slug: str
+    product: str
+    change: VendorChange
+    is_past: bool
+    count: int
+    connections: list[Any]
+    organizations: int = 0
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.slug}-{self.change.key}"
+
+    @property
+    def query(self) -> str:
+        """What a new campaign's address says, so that it begins with this."""
+        name = changes.name_of(self.slug, self.change)
+        return urlencode({"change": name, "goal": self.change.goal})
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.connections)
+
+    @property
+    def state(self) -> str:
+        """As a badge: what hits something now is broken, what will is to be attended to."""
+        if not self.count:
+            return "paused" if self.is_past else "working"
+        return "broken" if self.is_past else "attention"
+
+    @property
+    def word(self) -> str:
+        if not self.count:
+            return "Past" if self.is_past else "Hits nothing"
+        return "In force" if self.is_past else "Coming"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What is to come, the next first; what holds already and still hits something; the rest."""
+
+    coming: list[BoardLine]
+    in_force: list[BoardLine]
+    past: list[BoardLine]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.coming or self.in_force or self.past)
+
+    @property
+    def hits(self) -> int:
+        """How many changes hit something here."""
+        return sum(bool(line.count) for line in [*self.coming, *self.in_force])
+
+
+def board(*, actor: Actor) -> Board:
+    """The changes of the products that are linked here, and what each hits of what this person
+    may read the details of."""
+    actor = present(actor)
+    linked = Connection.objects.exclude(state=Connection.State.REVOKED)
+    slugs = set(linked.order_by().values_list("connector", flat=True).distinct())
+    return _sorted([_own(s, change, actor) for s, change in changes.every() if s in slugs])
+
+
+def _own(slug: str, change: VendorChange, actor: Actor) -> BoardLine:
+    hit = changes.hit(slug, change).filter(readable(actor)).order_by("name")
+    count = hit.count() if change.hits_somebody else 0
+    return BoardLine(
+        slug=slug,
+        product=products.name_of(slug),
+        change=change,
+        is_past=_is_past(change),
+        count=count,
+        connections=list(hit[:NAMED]) if count else [],
+    )
+
+
+def platform_board(operator_id: UUID) -> Board:
+    """Every change of every connector; counts across organizations, and no names."""
+    return _sorted([_counted(slug, change, operator_id) for slug, change in changes.every()])
+
+
+def _counted(slug: str, change: VendorChange, operator_id: UUID) -> BoardLine:
+    connections, organizations = 0, 0
+    if change.hits_somebody:
+        with roles.connection().cursor() as cursor:
+            cursor.execute(
+                "SELECT connections, organizations FROM connections_change_hits"
+                "(%s, %s, %s::text[], %s::text[], %s::text[], %s)",
+                [
+                    *(operator_id, slug, sorted(change.credential_kinds), sorted(change.scopes)),
+                    *(list(change.endpoints), changes.used_since()),
+                ],
+            )
+            connections, organizations = cursor.fetchone()
+    return BoardLine(
+        slug=slug,
+        product=products.name_of(slug),
+        change=change,
+        is_past=_is_past(change),
+        count=connections,
+        connections=[],
+        organizations=organizations,
+    )
+
+
+def _sorted(lines: list[BoardLine]) -> Board:
+    """They come in order of their day."""
+    return Board(
+        coming=[line for line in lines if not line.is_past],
+        in_force=[line for line in lines if line.is_past and line.count][::-1],
+        past=[line for line in lines if line.is_past and not line.count][::-1],
+    )
+
+
+def _is_past(change: VendorChange) -> bool:
+    return change.on <= clock.now().date()
