@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from connections.views import (
     arriving,
+    calendar,
     campaigns,
     catalogue,
     connection,
@@ -18,6 +19,7 @@ from connections.views import (
     linking,
     listing,
     network,
+    policies,
     reference,
     replacement,
     restores,
@@ -47,6 +49,10 @@ CONNECTION: list[URLPattern | URLResolver] = [
     path("leases", leases.of_connection, name="connection_leases"),
     path("record", connection.record, name="connection_record"),
     path("settings", connection.settings, name="connection_settings"),
+    path("rotation", policies.own, name="connection_rotation"),
+    path("rotation/set", policies.own_set, name="connection_rotation_set"),
+    path("rotation/except", policies.exception, name="connection_exception"),
+    path("rotation/except/end", policies.exception_end, name="connection_exception_end"),
     path("relink", linking.relink, name="connection_relink"),
     path("replace", replacement.replace, name="connection_replace"),
     path("replace/progress", replacement.progress, name="connection_replace_progress"),
@@ -107,6 +113,14 @@ EXPORT: list[URLPattern | URLResolver] = [
     path("<uuid:export_id>/download", exports.download, name="export_download"),
 ]
 
+CALENDAR: list[URLPattern | URLResolver] = [
+    path("", calendar.index, name="calendar"),
+    path("changes/", calendar.changes, name="changes"),
+    path("feed/", calendar.feed_settings, name="calendar_feed_settings"),
+    path("feed/make", calendar.feed_make, name="calendar_feed_make"),
+    path("feed/revoke", calendar.feed_revoke, name="calendar_feed_revoke"),
+]
+
 ORGANIZATION: list[URLPattern | URLResolver] = [
     path("", catalogue.overview, name="overview"),
     path("catalogue/", catalogue.catalogue, name="catalogue"),
@@ -120,6 +134,8 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
     path("keys/", include(SERVICE_KEYS)),
     path("campaigns/", include(CAMPAIGNS)),
+    path("calendar/", include(CALENDAR)),
+    path("settings/rotation/", policies.general, name="rotation_policy"),
     path("settings/import/", imports.imports, name="imports"),
     path("settings/import/example.csv", imports.example_file, name="import_example"),
     path("settings/import/<uuid:import_id>/", include(IMPORT)),
@@ -142,6 +158,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", reference.reference, name="api_reference"),
     path("oauth/<slug:connector>/callback", arriving.callback, name="oauth_callback"),
     path("platform/network/", include(NETWORK)),
+    path("calendar/<str:token>.ics", calendar.feed, name="calendar_feed"),
+    path("platform/changes/", calendar.platform_changes, name="platform_changes"),
     path("platform/restores/", restores.platform, name="platform_restores"),
     path("platform/connectors/", consumers.platform, name="platform_connectors"),
     path(
