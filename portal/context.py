@@ -69,6 +69,7 @@ ORGANIZATION_ITEMS = (
     ("Overview", "overview", "layout-dashboard"),
     ("Connections", "connections", "plug-connected"),
     ("Catalogue", "catalogue", "layout-grid"),
+    ("Calendar", "calendar", "calendar"),
     ("Service keys", "service_keys", "key"),
     ("Members", "members", "users"),
     ("Audit", "audit", "history"),
@@ -88,6 +89,7 @@ PLATFORM_ITEMS = (
     ("Queues", "platform_queues", "list-check"),
     ("Workers", "platform_workers", "server"),
     ("Restores", "platform_restores", "database"),
+    ("Vendor changes", "platform_changes", "world"),
     ("Record", "platform_record", "history"),
 )
 SUPPORT_ITEMS = (("Look at an organization", "support", "headset"),)
