@@ -91,7 +91,7 @@ class CleanInputMiddleware:
     REPEATABLE = frozenset(
         {
             *("capabilities", "workspaces", "labels", "selected", "state", "teams"),
-            *("scopes", "connectors"),
+            *("scopes", "connectors", "told_roles", "told_people"),
         }
     )
 
