@@ -17,7 +17,7 @@ _SECRETS = re.compile(
     r"AT(?:ATT|CTT)[\w\-=.]{8,}|ATBB\w{8,}|BBDC-[\w\-+/=]{8,}|ptl_\w{20,}"
     r"|(?i:bearer|basic)\s+[\w\-+/=.~]{8,}"
     r"|(?i:code|state|access_token|refresh_token|client_secret)=[^&\s\"']+"
-    r"|(?<=/invitations/)[\w\-]{20,}|(?<=/connect/)[\w\-]{20,}|(?<=/hooks/v1/)[\w\-]{20,}"
+    r"|(?<=/invitations/)[\w\-]{20,}|(?<=/connect/)[\w\-]{20,}|(?<=/hooks/v1/)[\w\-]{20,}|(?<=/calendar/)[\w\-]{20,}"
     r"|(?<=/password/reset/key/)[\w\-]{12,}|(?<=/confirm-email/)[\w\-:.]{12,}"
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
