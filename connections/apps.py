@@ -21,6 +21,7 @@ class ConnectionsConfig(AppConfig):
             "flows.holding",
             "flows.stopped",
             "grant_checks",
+            "key_hooks",
             "preflight",
         ):
             import_module(f"connections.{module}")

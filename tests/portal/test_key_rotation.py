@@ -1,4 +1,4 @@
-"""Keys are replaced without a pause: staged, activated, rewrapped, retired; and data keys with them."""
+"""Keys are replaced without a pause: staged, activated, rewrapped, retired; data keys as well."""
 
 from __future__ import annotations
 

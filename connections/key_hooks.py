@@ -1,0 +1,84 @@
+"""What a leaked key and an erasure mean for connections: a campaign; grants withdrawn at vendors."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from connections import access
+from connections.contracts import IssuesTokens
+from connections.errors import VendorError
+from connections.flows import campaigns, refresh
+from connections.flows.problems import FlowProblem
+from connections.flows.refreshing import Caller
+from connections.models import Campaign, Connection, Credential, Repository
+from portal import clock, erasing, erasure, key_upkeep, tenancy
+from portal.policy import SYSTEM
+
+log = logging.getLogger(__name__)
+
+WITHIN: Final = timedelta(days=7)
+
+
+@key_upkeep.on_emergency
+def rotate_credentials(domain: str, because: str) -> None:
+    """Every credential of the organization is to be replaced within a week; on record and told."""
+    title = f"Replace every credential: the key {domain} leaked"
+    with tenancy.transaction():
+        under_way = Campaign.objects.filter(title=title, ended_at=None, cancelled_at=None)
+        live = Connection.objects.exclude(state=Connection.State.REVOKED)
+        ids = list(live.values_list("id", flat=True))
+        if not ids or under_way.exists():
+            return
+        try:
+            campaigns.start(
+                actor=SYSTEM,
+                goal="rotate",
+                title=title,
+                connection_ids=ids,
+                due_at=clock.now() + WITHIN,
+                because=because,
+            )
+        except FlowProblem as problem:  # its people have too many campaigns of their own
+            log.error("key_leaked.no_campaign", extra={"code": problem.code})
+
+
+@erasure.on_preview
+def counted() -> dict[str, int]:
+    live = Connection.objects.exclude(state=Connection.State.REVOKED)
+    return {
+        "connections": live.count(),
+        "repositories": Repository.objects.filter(gone_at=None).count(),
+    }
+
+
+@erasing.on_parting
+def withdraw_tokens() -> bool:
+    """Tokens that we had a vendor make are withdrawn there; whether nothing is left to be tried.
+
+    What people pasted and OAuth grants end by hand at the vendor, or by themselves.
+    """
+    with tenancy.transaction():
+        ours = Credential.objects.filter(replaced_at=None).exclude(token_id="")
+        found = list(ours.select_related("connection").order_by("id"))
+    return all([_withdrawn(one) for one in found])
+
+
+def _withdrawn(credential: Credential) -> bool:
+    with tenancy.transaction():
+        way = access.way_of(credential.connection)
+    if not isinstance(way.connector, IssuesTokens):
+        return True
+    try:
+        secret = refresh.fresh(credential.connection, caller=Caller.VERIFY, is_urgent=True)
+        way.connector.withdraw_token(
+            way.api(secret),
+            way.fields,
+            way.method,
+            token_id=credential.token_id,
+        )
+    except VendorError as error:
+        log.warning("erasure.not_withdrawn", extra={"code": error.code})
+        return not error.retry
+    return True
