@@ -15,7 +15,7 @@ from django.conf import settings
 
 from connections import lineage, registry
 from connections.contracts import MethodEnd
-from connections.flows import breaker, telling
+from connections.flows import breaker, telling, telling_replacements
 from connections.grant_explanations import LOST
 from connections.lineage import Decision, GrantView
 from connections.models import Connection
@@ -91,7 +91,8 @@ def _believe(connection: Connection, code: str, view: GrantView) -> None:
     _look(connection, view)
     if connection.state != State.NEEDS_REAUTHORIZATION:
         _turn(connection, State.NEEDS_REAUTHORIZATION, code)
-        telling.needs_link(connection)
+        tell = telling_replacements.method_ended if code == METHOD_ENDED else telling.needs_link
+        tell(connection)
 
 
 def _look(connection: Connection, view: GrantView) -> None:

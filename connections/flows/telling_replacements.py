@@ -21,6 +21,18 @@ def to_withdraw(row: Replacement) -> None:
     _tell(kinds.WITHDRAW, row.connection)
 
 
+def method_ended(connection: Connection) -> None:
+    """The vendor ended this kind of credential for everybody: another kind takes its place."""
+    _tell(
+        kinds.NEEDS_LINK,
+        connection,
+        title=f"{connection} needs another kind of credential",
+        body="The vendor accepts none of this kind any more. Name, webhook address and history stay"
+        " when you replace it.",
+        button="Replace it",
+    )
+
+
 def replaced(connection: Connection) -> None:
     """Another credential is in use: warnings of the earlier one are over."""
     ends = Notice.objects.filter(
@@ -35,7 +47,7 @@ def withdrawn(connection: Connection) -> None:
     notices.resolve(_cause(kinds.WITHDRAW, connection))
 
 
-def _tell(kind: str, connection: Connection) -> None:
+def _tell(kind: str, connection: Connection, **words: str) -> None:
     slug = Organization.objects.get(id=tenancy.organization_id()).slug
     notices.tell(
         kind,
@@ -44,6 +56,7 @@ def _tell(kind: str, connection: Connection) -> None:
         dedupe=_cause(kind, connection),
         url=reverse("connection_replace", args=[slug, connection.id]),
         team_id=connection.team_id,
+        **words,
     )
 
 

@@ -163,14 +163,14 @@ def trouble_of(
     code = trouble_code(connection, lack, incidents)
     if not code:
         return None
-    trouble = _ended(connection, explain(code, product=product))
+    trouble = named(connection, explain(code, product=product))
     if lack is None or trouble_code(connection, None, incidents):
         return trouble
     title = f"{trouble.title}: {lack.what}" if lack.what else trouble.title
     return replace(trouble, title=title, state="attention")
 
 
-def _ended(connection: Any, trouble: Explanation) -> Explanation:
+def named(connection: Any, trouble: Explanation) -> Explanation:
     """What is said of an ended kind of credential, with its name, its day and what followed."""
     manifest = products.manifest_of(connection.connector)
     method = products.method_of(connection.connector, connection.method)

@@ -46,7 +46,7 @@ STATE_WORDS = {
 COLUMNS = (
     "id", "name", "connector", "account_name", "labels", "team_id", "state", "paused_at",
     "suspect_since", "orphaned_at", "last_error", "last_error_at", "last_success_at", "created_at",
-    "lack", "found",
+    "method", "lack", "found",
 )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ SQUARES = 300
 NEEDS = 8
 EXPIRING = 8
 _SQUARE = (
-    *("id", "name", "connector"),
+    *("id", "name", "connector", "method"),
     *("state", "paused_at", "suspect_since", "orphaned_at", "last_error"),
 )
 SILENCE = timedelta(hours=6)
@@ -133,7 +133,7 @@ def _troubled(slug: str, actor: Actor) -> list[Need]:
 def _need(row: Any, slug: str, actor: Actor, incidents: frozenset[str]) -> Need:
     product = products.name_of(row.connector)
     code = health.trouble_code(row, None, incidents)
-    trouble = explain(code, product=product)
+    trouble = health.named(row, explain(code, product=product))
     label, url, post = _way_out(row, trouble, slug, actor)
     return Need(
         state=row.word,
@@ -152,6 +152,8 @@ def _way_out(
     row: Connection, trouble: Explanation, slug: str, actor: Actor
 ) -> tuple[str, str, bool]:
     mends = may_mend(actor, row)
+    if mends and trouble.button == "replace":
+        return "Replace it", reverse("connection_replace", args=[slug, row.id]), False
     if mends and (trouble.button == "link_again" or row.state == "needs_reauthorization"):
         return "Link again", reverse("connection_relink", args=[slug, row.id]), True
     if mends and trouble.button == "verify":

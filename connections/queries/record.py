@@ -35,6 +35,12 @@ ICONS = {
     Action.CONNECTION_REVOKED: "unlink",
     Action.WORKSPACES_CHOSEN: "folders",
     Action.CREDENTIAL_REPLACED: "key",
+    Action.CREDENTIAL_MADE: "key",
+    Action.CREDENTIAL_WENT_BACK: "history",
+    Action.CREDENTIAL_WITHDRAWN: "unlink",
+    Action.REPLACEMENT_BEGUN: "key",
+    Action.REPLACEMENT_REFUSED: "alert-circle",
+    Action.REPLACEMENT_CANCELLED: "x",
     Action.VERIFICATION_REQUESTED: "shield-check",
     Action.VERIFICATION_FINISHED: "shield-check",
     Action.DRIFT_FOUND: "activity",
@@ -46,6 +52,8 @@ ICONS = {
 }
 TONES = {
     Action.LINK_REFUSED: "danger",
+    Action.CREDENTIAL_REPLACED: "good",
+    Action.REPLACEMENT_REFUSED: "danger",
     Action.CONNECTION_REVOKED: "danger",
     Action.DRIFT_FOUND: "warning",
     Action.SYNC_QUARANTINED: "warning",
