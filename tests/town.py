@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from connections.models import (
     AllowListEntry,
+    Campaign,
+    CampaignItem,
     Connection,
     Consumer,
     Export,
@@ -182,7 +184,16 @@ class Town:
             "consumer_id": consumer.id,
             "workspace_id": workspace.id,
             "verification_id": seen.id,
+            **self._campaign(connection, word),
         }
+
+    def _campaign(self, connection: Connection, word: str) -> dict[str, Any]:
+        """A campaign that the connection is part of."""
+        campaign = Campaign.objects.create(
+            title=f"{word} by Friday", goal="rotate", due_at=timezone.now(), started_by_name=word
+        )
+        item = CampaignItem.objects.create(campaign=campaign, connection=connection)
+        return {"campaign_id": campaign.id, "item_id": item.id}
 
     def client(self, name: str | None, *, csrf: bool = False) -> Client:
         """A browser of this person; None is nobody signed in."""
