@@ -87,6 +87,27 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
         ),
         P.CONNECTION_MANAGE,
     ),
+    **dict.fromkeys(
+        (
+            *("calendar", "changes", "campaigns", "campaign"),
+            *("calendar_feed_settings", "calendar_feed_make", "calendar_feed_revoke"),
+        ),
+        P.CONNECTION_VIEW,
+    ),
+    "calendar_feed": OPEN,  # its address is the secret
+    **dict.fromkeys(
+        (
+            *("campaign_new", "campaign_cancel"),
+            *("campaign_item_exclude", "campaign_item_include"),
+        ),
+        P.CAMPAIGN_EDIT,
+    ),
+    **dict.fromkeys(
+        ("rotation_policy", "connection_exception", "connection_exception_end"), P.ROTATION_EDIT
+    ),
+    "connection_rotation": P.AUDIT_VIEW,  # a connection's details
+    "connection_rotation_set": P.CONNECTION_MANAGE,
+    "platform_changes": OPERATOR,
     "restores": P.AUDIT_VIEW,
     "departure": P.MEMBER_EDIT,
     # One's own notices; whose they are is part of every query.
