@@ -1,4 +1,4 @@
-"""What a leaked key and an erasure mean for connections: a campaign; grants withdrawn at vendors."""
+"""What a leaked key and an erasure mean for connections: a campaign; tokens withdrawn there."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def withdraw_tokens() -> bool:
     with tenancy.transaction():
         ours = Credential.objects.filter(replaced_at=None).exclude(token_id="")
         found = list(ours.select_related("connection").order_by("id"))
-    return all([_withdrawn(one) for one in found])
+    answers = [_withdrawn(one) for one in found]  # each of them is asked for
+    return all(answers)
 
 
 def _withdrawn(credential: Credential) -> bool:

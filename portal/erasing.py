@@ -8,14 +8,24 @@ here or in a restored backup (`portal/tombstones.py`). Its rows go at leisure.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from django.db import IntegrityError
 from django.utils import timezone
 
-from portal import audit, clock, erasure, roles, startup, tenancy, tombstones, work
+from portal import (
+    audit,
+    clock,
+    erasure,
+    key_rewrap,
+    roles,
+    startup,
+    tenancy,
+    tombstones,
+    work,
+)
 from portal.audit import Action
 from portal.models import AuditEvent, DataKey, Erasure, Intake, Job, Organization, Tombstone
 from portal.policy import SYSTEM
@@ -50,7 +60,8 @@ def perform(claim: work.Claim, *, erasure_id: str) -> None:
     if wanted.due_at > clock.now():
         wait = (wanted.due_at - clock.now()).total_seconds()
         raise work.RetryLater("in_grace", seconds=wait, free=True)
-    if not _all([parting() for parting in _partings]) and clock.now() < wanted.due_at + PARTING:
+    answers = [parting() for parting in _partings]  # each of them is asked
+    if not all(answers) and clock.now() < wanted.due_at + PARTING:
         raise work.RetryLater("parting", seconds=AGAIN_SECONDS, free=True)
     step("erase.parted")
     with tenancy.transaction():
@@ -60,10 +71,6 @@ def perform(claim: work.Claim, *, erasure_id: str) -> None:
         claim.done()
     step("erase.destroyed")
     tombstones.write_down()
-
-
-def _all(answers: Iterable[bool]) -> bool:
-    return all(answers)
 
 
 def destroy(*, keeping: Job | None = None) -> None:
@@ -77,6 +84,7 @@ def destroy(*, keeping: Job | None = None) -> None:
     keys = DataKey.objects.exclude(state=DataKey.State.DESTROYED)
     gone = [{"domain": d, "version": v} for d, v in keys.values_list("domain", "version")]
     keys.update(wrapped=b"", state=DataKey.State.DESTROYED)
+    _forbid_new_keys()
     Intake.objects.all().delete()  # sealed under the installation's key, not the organization's
     others = Job.objects.filter(done_at=None).exclude(id=keeping.id if keeping else None)
     others.update(done_at=now, lease_owner=None, lease_until=None, last_error="organization_erased")
@@ -84,6 +92,23 @@ def destroy(*, keeping: Job | None = None) -> None:
     _erase_rows("portal_membership", 1_000_000)  # to its members it is not there any more
     if Organization.objects.filter(id=here).exists():
         work.later(CLEAR, dedupe=CLEAR, max_attempts=50)
+
+
+def _forbid_new_keys() -> None:
+    """A domain that was never used cannot be used any more either."""
+    used = set(DataKey.objects.values_list("domain", flat=True))
+    DataKey.objects.bulk_create(
+        DataKey(
+            organization_id=tenancy.organization_id(),
+            domain=domain,
+            version=1,
+            wrapped=b"",
+            kek_version=1,
+            state=DataKey.State.DESTROYED,
+        )
+        for domain in key_rewrap.ACROSS
+        if domain not in used
+    )
 
 
 # ── Its rows ──────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""An organization is erased: asked, confirmed, taken back or not; and it stays erased in a backup."""
+"""An organization is erased: asked, confirmed, taken back or not; in a backup as well."""
 
 from __future__ import annotations
 
