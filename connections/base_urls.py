@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from connections import allow_list
+from connections import allow_list, own_places
 from connections.contracts import BASE_URL as BASE_URL, Manifest, OAuth2
 from connections.http import Door
 from connections.origins import AllowEntry, BaseUrl
@@ -28,6 +28,7 @@ def door() -> Door:
         replace=settings.CONNECTOR_ORIGINS,
         proxy=settings.OUTBOUND_PROXY,
         before_send=tenancy.forbid_inside_transaction,
+        own_addresses=own_places.addresses(),
     )
 
 
@@ -41,7 +42,7 @@ class Place:
 
     def base(self) -> BaseUrl:
         """The base URL that was typed; Blocked when it may not be reached."""
-        return door().base_url(self.typed, allow=self.allow, own_hosts=own_hosts())
+        return door().base_url(self.typed, allow=self.allow, own_hosts=own_places.hosts())
 
     def at(self, address: str) -> BaseUrl:
         """An address of the manifest; Blocked when it may not be reached."""
@@ -67,12 +68,6 @@ def place_of(manifest: Manifest, typed: str) -> Place:
     if manifest.self_hosted is None:
         return Place(manifest)
     return Place(manifest, typed, allow_list.entries(tenancy.organization_id()))
-
-
-def own_hosts() -> frozenset[str]:
-    """The portal's own public names: a connection to itself would be a loop."""
-    found = (urlsplit(url).hostname for url in (settings.PORTAL_URL, settings.API_URL))
-    return frozenset(host for host in found if host)
 
 
 def host_of(typed: str) -> str:

@@ -230,7 +230,7 @@ class TestAddresses:
         held = context_vars.request_id.set("request-17")
         try:
             with pytest.raises(FlowProblem) as problem:
-                prepare(works, "https://127.0.0.1", "BBDC-x")
+                prepare(works, "https://10.0.0.1", "BBDC-x")
         finally:
             context_vars.request_id.reset(held)
 
