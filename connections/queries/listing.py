@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from connections import registry
 from connections.models import Connection
-from connections.queries import health, products
+from connections.queries import health, policies, products
 from connections.queries.lacks import Lack, last_lack
 from portal import cursor as cursors, phrases
 from portal.models import Team
@@ -59,6 +59,7 @@ class Wish:
     state: str = ""
     team: str = ""
     label: str = ""
+    policy: str = ""
     sort: str = "name"
 
     @classmethod
@@ -70,12 +71,15 @@ class Wish:
             state=query.get("state", ""),
             team=query.get("team", ""),
             label=query.get("label", "").strip()[:40],
+            policy=query.get("policy", ""),
             sort=query.get("sort", "") or "name",
         )
         if wish.sort not in ORDERS:
             raise BadRequest("This list cannot be sorted that way.")
         if wish.state and wish.state not in STATES:
             raise BadRequest("There is no such state.")
+        if wish.policy and wish.policy not in policies.FILTERS:
+            raise BadRequest("There is no such choice.")
         if wish.connector and wish.connector not in registry.connectors():
             raise BadRequest("There is no such product.")
         if wish.team not in {"", "none"} and not _is_uuid(wish.team):
@@ -84,12 +88,13 @@ class Wish:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.search or self.connector or self.state or self.team or self.label)
+        narrowed = (self.search, self.connector, self.state, self.team, self.label, self.policy)
+        return any(narrowed)
 
     def parameters(self) -> dict[str, str]:
         """What stands in the address, without what is empty or usual."""
         named = {"q": self.search, "connector": self.connector, "state": self.state}
-        named |= {"team": self.team, "label": self.label}
+        named |= {"team": self.team, "label": self.label, "policy": self.policy}
         named["sort"] = "" if self.sort == "name" else self.sort
         return {name: value for name, value in named.items() if value}
 
@@ -171,6 +176,8 @@ def wanted(wish: Wish, *, details: bool) -> QuerySet[Any, Any]:
         rows = rows.filter(team_id=None if wish.team == "none" else wish.team)
     if wish.label:
         rows = rows.filter(labels__contains=[wish.label])
+    if wish.policy:
+        rows = rows.filter(id__in=policies.violating(wish.policy))
     return rows
 
 
