@@ -91,8 +91,8 @@ def token_id(token: str) -> str:
     return found.group(1).decode() if found else ""
 
 
-def _rotation(path: str) -> TokenRotation:
-    return TokenRotation(days=USUAL_DAYS, token_id=token_id, by_hand_path=path)
+def _rotation(path: str, *needs: str) -> TokenRotation:
+    return TokenRotation(days=USUAL_DAYS, needs=needs, token_id=token_id, by_hand_path=path)
 
 
 OAUTH_METHOD = Method(
@@ -150,7 +150,7 @@ PROJECT_TOKEN_METHOD = Method(
     lifetime=_LIVES,
     limits=_PACE + ". To be replaced by itself it needs the permission Project admin.",
     offers=PROJECT_TOKEN_OFFERS,
-    rotation=_rotation("plugins/servlet/access-tokens/projects/{project}/manage"),
+    rotation=_rotation("plugins/servlet/access-tokens/projects/{project}/manage", "PROJECT_ADMIN"),
 )
 
 REPOSITORY_TOKEN_METHOD = Method(
@@ -174,7 +174,8 @@ REPOSITORY_TOKEN_METHOD = Method(
     limits=_PACE + ". To be replaced by itself it needs the permission Repository admin.",
     offers=REPOSITORY_TOKEN_OFFERS,
     rotation=_rotation(
-        "plugins/servlet/access-tokens/projects/{project}/repos/{repository}/manage"
+        "plugins/servlet/access-tokens/projects/{project}/repos/{repository}/manage",
+        "REPO_ADMIN",
     ),
 )
 

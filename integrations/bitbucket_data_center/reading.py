@@ -66,8 +66,9 @@ def items(answer: Answer) -> list[Any]:
 def next_start(answer: Answer, start: int) -> int | None:
     """Where the next page starts, by the server's own word: pages may skip what is hidden.
 
-    `start + limit` would lose items or read them twice. None at the end; raises UnexpectedResponse
-    for a page that says neither, or leads back.
+    `start + limit` would lose items. Where the word is missing it goes on behind what was shown:
+    that reads some twice and leaves none out. None at the end; raises UnexpectedResponse for a page
+    that leads back or nowhere.
     """
     page = body(answer)
     is_last = page.get("isLastPage")
@@ -76,7 +77,7 @@ def next_start(answer: Answer, start: int) -> int | None:
         return None
     if is_last not in (False, None):
         raise unexpected(answer, "isLastPage is neither true nor false.")
-    known = _number(following)
+    known = start + len(items(answer)) if following is None else _number(following)
     if known is None or not start < known < 2**31:
         raise unexpected(answer, "The page does not say where the next one starts.")
     return known
