@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from connections.queries.listing import ConnectionList, ConnectionRow, Wish
+from connections.queries.policies import FILTERS
 
 NOTHING = SafeString("")
 NEVER = SafeString('<span class="faint">never</span>')
@@ -22,6 +23,7 @@ EVERYBODY = SafeString('<span class="faint">Everybody</span>')
 
 
 Choices = tuple[tuple[str, str], ...]
+POLICIES: Choices = (("", "Any rotation"), *FILTERS.items())
 
 
 def filters(shown: ConnectionList) -> SafeString:
@@ -32,6 +34,7 @@ def filters(shown: ConnectionList) -> SafeString:
 @lru_cache(maxsize=200)
 def _filters(wish: Wish, connectors: Choices, states: Choices, teams: Choices) -> SafeString:
     shown = {"wish": wish, "connectors": connectors, "states": states, "teams": teams}
+    shown |= {"policies": POLICIES}
     return SafeString(render_to_string("connections/_list_filters.html", {"shown": shown}))
 
 
