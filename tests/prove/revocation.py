@@ -49,10 +49,12 @@ SENDING_SECONDS = 15  # a mail waits for half a minute to a minute, then for a w
 class Size:
     """How fast the clocks run in each part, and how many connections live through the outage.
 
-    `out_within` is when people are told: a minute, and twice that by a clock that runs faster.
+    `hurry` holds until a third look is believed, `looks` from then to the mail. `out_within` is
+    when people are told: a minute, and twice that by a clock that runs faster.
     """
 
     in_use: float
+    hurry: float
     looks: float
     idle: float
     outage: float
@@ -61,8 +63,8 @@ class Size:
     out_within: float
 
 
-FULL = Size(1.0, 3.0, 60.0, 20.0, 45, 20.0, 60.0)
-SHORT = Size(6.0, 6.0, 200.0, 500.0, 12, 250.0, 120.0)
+FULL = Size(1.0, 3.0, 3.0, 60.0, 20.0, 45, 20.0, 60.0)
+SHORT = Size(6.0, 40.0, 10.0, 200.0, 500.0, 12, 250.0, 120.0)
 
 
 @dataclass(slots=True)
@@ -186,7 +188,7 @@ def in_use(
     with again_and_again(deeds, USED_EVERY / size.in_use):
         time_passes.let_pass(2 * USED_EVERY)
         seen = [withdraw(stage, REPORTS, reports), withdraw(stage, SYNCS, syncs)]
-        watch(stage, seen, lambda: all(one.told < HOUR for one in seen), 300 / size.in_use)
+        watch(stage, seen, lambda: all_told(seen), 300 / size.in_use)
     return seen
 
 
@@ -199,8 +201,12 @@ def idle(stage: Stage, time_passes: Faster, size: Size, linked: list[Linked]) ->
     time_passes.factor = size.idle
     time_passes.let_pass((next_look(stage, alone) - clock.now()).total_seconds() - LEAD_SECONDS)
     time_passes.factor = size.in_use
-    watch(stage, [one], lambda: one.told < HOUR, 300 / size.in_use)
+    watch(stage, [one], lambda: all_told([one]), 300 / size.in_use)
     return one
+
+
+def all_told(seen: list[Withdrawn]) -> bool:
+    return all(one.noticed < HOUR and one.told < HOUR for one in seen)
 
 
 def until_mailed(stage: Stage, time_passes: Faster, size: Size, seen: list[Withdrawn]) -> None:
@@ -209,10 +215,13 @@ def until_mailed(stage: Stage, time_passes: Faster, size: Size, seen: list[Withd
     third += timedelta(seconds=THIRD_LOOK_SECONDS[0] - LEAD_SECONDS)
     time_passes.factor = size.idle
     time_passes.let_pass((third - clock.now()).total_seconds())
-    time_passes.factor = size.looks
-    watch(
-        stage, seen, lambda: all(one.mailed < HOUR for one in seen), BELIEVED_SECONDS / size.looks
-    )
+
+    def all_are() -> bool:
+        waiting = any(one.believed < 2 * HOUR < one.mailed for one in seen)
+        time_passes.factor = size.looks if waiting else size.hurry
+        return all(one.mailed < 2 * HOUR for one in seen)
+
+    watch(stage, seen, all_are, BELIEVED_SECONDS / size.looks)
 
 
 def next_look(stage: Stage, linked: Linked) -> datetime:
