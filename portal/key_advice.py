@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -40,3 +41,24 @@ def _retirement(line: KeyLine, named: str) -> str:
     if clock.now() < until:
         return f"Nothing is under {named}. Backups need it until {until:%Y-%m-%d}."
     return f"Nothing needs {named} any more. Run {command}."
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A rewrap that is not finished: how many of a domain's data keys are under its newest key."""
+
+    domain: str
+    done: int
+    total: int
+
+
+def under_way(lines: list[KeyLine]) -> list[UnderWay]:
+    """The domains of which some data keys are still under an older key."""
+    found = []
+    for domain in dict.fromkeys(line.domain for line in lines):
+        own = [line for line in lines if line.domain == domain]
+        total = sum(line.data_keys for line in own)
+        done = sum(line.data_keys for line in own if line.stage == "active")
+        if done < total:
+            found.append(UnderWay(domain, done, total))
+    return found

@@ -123,6 +123,36 @@ def keys() -> list[KeyLine]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class DataKeys:
+    """One domain's data keys in all organizations, counted by what they still do."""
+
+    domain: str
+    active: int
+    decrypt_only: int
+    destroyed: int
+    oldest: datetime | None
+
+
+def data_keys() -> list[DataKeys]:
+    """Each domain's data keys; `oldest` is when the oldest that still seals was made."""
+    found: dict[str, dict[str, tuple[int, datetime]]] = {}
+    for domain, state, count, oldest in _called("portal_data_key_states()"):
+        found.setdefault(domain, {})[state] = (count, oldest)
+    return [_counted_keys(domain, states) for domain, states in sorted(found.items())]
+
+
+def _counted_keys(domain: str, states: dict[str, tuple[int, datetime]]) -> DataKeys:
+    counts = {name: count for name, (count, _) in states.items()}
+    return DataKeys(
+        domain=domain,
+        active=counts.get("active", 0),
+        decrypt_only=counts.get("decrypt_only", 0),
+        destroyed=counts.get("destroyed", 0),
+        oldest=states["active"][1] if "active" in states else None,
+    )
+
+
 def _stage(version: int, target: int | None) -> str:
     if target is None or version > target:
         return "staged"

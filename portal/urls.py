@@ -6,6 +6,7 @@ from django.urls import URLPattern, include, path
 from portal.views import (
     audit,
     chat,
+    erasures,
     gallery,
     health,
     home,
@@ -43,6 +44,8 @@ people = [
     path("settings/rename/", organization.rename, name="organization_rename"),
     path("settings/transfer/", organization.transfer, name="organization_transfer"),
     path("settings/leave/", organization.leave, name="organization_leave"),
+    path("settings/erase/", erasures.ask, name="organization_erase"),
+    path("settings/erase/end/", erasures.take_back, name="organization_erase_end"),
     path("settings/chat/", chat.channel, name="chat_channel"),
     path("settings/chat/state/", chat.state, name="chat_channel_state"),
     path("settings/chat/test/", chat.test, name="chat_channel_test"),
@@ -68,6 +71,13 @@ staff = [
     path("platform/", platform.index, name="platform"),
     path("platform/organizations/", platform.organizations, name="platform_organizations"),
     path("platform/keys/", platform.keys, name="platform_keys"),
+    path("platform/erasures/", erasures.index, name="platform_erasures"),
+    path(
+        "platform/erasures/<uuid:erasure_id>/confirm/",
+        erasures.confirm,
+        name="platform_erasure_confirm",
+    ),
+    path("platform/erasures/<uuid:erasure_id>/end/", erasures.end, name="platform_erasure_end"),
     path("platform/queues/", queues.index, name="platform_queues"),
     path(
         "platform/queues/failed/<uuid:job_id>/again/", queues.try_again, name="platform_job_again"

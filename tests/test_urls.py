@@ -113,6 +113,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     # One's own notices; whose they are is part of every query.
     **dict.fromkeys(TOLD, P.ORGANIZATION_VIEW),
     **dict.fromkeys((f"platform_{name}" for name in TOLD), OPERATOR),
+    **dict.fromkeys(("organization_erase", "organization_erase_end"), P.ORGANIZATION_ERASE),
     **dict.fromkeys((f"chat_channel{end}" for end in CHAT), P.ORGANIZATION_EDIT),
     **dict.fromkeys(("consumers", "consumer"), P.CONSUMER_EDIT),
     **dict.fromkeys(
@@ -142,6 +143,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
             "platform_network_again",
             *("platform_record", "platform_connectors", "platform_consumer"),
             *("platform_queues", "platform_job_again"),
+            *("platform_erasures", "platform_erasure_confirm", "platform_erasure_end"),
         ),
         OPERATOR,
     ),

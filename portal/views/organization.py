@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal import people, queries
+from portal import erasure, people, queries
 from portal.forms import RenameForm, TransferForm
 from portal.policy import Permission, authorize
 from portal.refused import Impossible
@@ -77,6 +77,10 @@ def leave(request: OrganizationRequest) -> HttpResponse:
     return redirect("organizations")
 
 
+def _may_erase(request: OrganizationRequest) -> bool:
+    return request.actor.may(Permission.ORGANIZATION_ERASE)
+
+
 def _page(request: OrganizationRequest, **bound: Any) -> HttpResponse:
     heirs = queries.heirs(actor_id=request.actor.id)
     me = people.membership_of(request.user.id)
@@ -89,6 +93,9 @@ def _page(request: OrganizationRequest, **bound: Any) -> HttpResponse:
         "may_register": request.actor.may(Permission.CONSUMER_EDIT),
         "may_edit": request.actor.may(Permission.ORGANIZATION_EDIT),
         "may_import": request.actor.may(Permission.CONNECTION_IMPORT),
+        "erasure": erasure.open_one(),
+        "to_erase": erasure.preview() if _may_erase(request) else {},
+        "may_erase": _may_erase(request),
         "may_transfer": request.actor.may(Permission.ORGANIZATION_TRANSFER),
         **bound,
     }

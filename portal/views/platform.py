@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from portal import chain, cursor, platform, queries, tenancy
+from portal import chain, cursor, key_advice, platform, queries, tenancy
 from portal.record_words import told
 from portal.requests import OrganizationRequest
 from portal.staff import operator_required
@@ -24,7 +24,7 @@ def index(request: OrganizationRequest) -> HttpResponse:
         "failed": sum(one.failed_today for one in jobs),
         "oldest": min((one.oldest_due for one in jobs if one.oldest_due), default=None),
         "keys_wrong": sum(line.strangers for line in keys),
-        "keys_unheld": sum(not line.holders for line in keys),
+        "keys_unheld": sum(not line.holders for line in keys if line.stage == "active"),
     }
     return render(request, "portal/platform.html", context)
 
@@ -64,7 +64,10 @@ def keys(request: OrganizationRequest) -> HttpResponse:
     context = {
         "lines": lines,
         "strangers": sum(line.strangers for line in lines),
-        "unheld": any(not line.holders for line in lines),
+        "unheld": any(not line.holders for line in lines if line.stage == "active"),
+        "steps": key_advice.next_steps(lines),
+        "under_way": key_advice.under_way(lines),
+        "data_keys": platform.data_keys(),
     }
     return render(request, "portal/platform_keys.html", context)
 

@@ -1,0 +1,109 @@
+"""Erasing an organization: the owner's wish in its settings, and the operators' page."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import erasure
+from portal.erasure import Asked
+from portal.models import Tombstone
+from portal.policy import Permission, authorize
+from portal.refused import Impossible
+from portal.requests import OrganizationRequest
+from portal.staff import operator_required
+from portal.step_up import proof_wanted, recently_proven
+from portal.views.answers import found_or_404
+
+LATEST = 20
+
+
+@require_POST
+@found_or_404
+@recently_proven("organization_settings")
+def ask(request: OrganizationRequest) -> HttpResponse:
+    """Needs the organization's name typed and a fresh proof of who asks."""
+    authorize(request.actor, Permission.ORGANIZATION_ERASE)
+    typed = request.POST.get("confirm_name", "")
+    try:
+        erasure.ask(actor=request.actor, typed_name=typed)
+    except Impossible as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Asked. Nothing changes until an operator confirms it.")
+    return redirect("organization_settings", request.organization.slug)
+
+
+@require_POST
+@found_or_404
+def take_back(request: OrganizationRequest) -> HttpResponse:
+    """The organization stays."""
+    authorize(request.actor, Permission.ORGANIZATION_ERASE)
+    try:
+        erasure.take_back(actor=request.actor, organization_id=request.organization.id)
+    except Impossible as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Taken back. The organization stays as it is.")
+    return redirect("organization_settings", request.organization.slug)
+
+
+@require_GET
+@operator_required
+def index(request: OrganizationRequest) -> HttpResponse:
+    """Who asks to be erased, what is in its days of grace, and what is gone."""
+    context = {
+        "rows": erasure.all_open(request.user.id),
+        "stones": list(Tombstone.objects.order_by("-sequence")[:LATEST]),
+        "stone_count": Tombstone.objects.count(),
+        "grace_days": settings.ERASE_GRACE_DAYS,
+        "backup_days": settings.BACKUP_DAYS,
+    }
+    return render(request, "portal/platform_erasures.html", context)
+
+
+@require_POST
+@operator_required
+def confirm(request: OrganizationRequest, erasure_id: UUID) -> HttpResponse:
+    """The days of grace begin."""
+    if asked := proof_wanted(request, "/platform/erasures/"):
+        return asked
+    wanted = _wanted(request, erasure_id)
+    try:
+        erasure.confirm(
+            actor=request.actor,
+            organization_id=wanted.organization_id,
+            typed_name=request.POST.get("confirm_name", ""),
+        )
+    except Impossible as error:
+        messages.error(request, str(error))
+    else:
+        days = settings.ERASE_GRACE_DAYS
+        messages.success(request, f"{wanted.name} is erased in {days} days, unless taken back.")
+    return redirect("platform_erasures")
+
+
+@require_POST
+@operator_required
+def end(request: OrganizationRequest, erasure_id: UUID) -> HttpResponse:
+    """The organization stays."""
+    wanted = _wanted(request, erasure_id)
+    try:
+        erasure.take_back(actor=request.actor, organization_id=wanted.organization_id)
+    except Impossible as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{wanted.name} stays as it is.")
+    return redirect("platform_erasures")
+
+
+def _wanted(request: OrganizationRequest, erasure_id: UUID) -> Asked:
+    for one in erasure.all_open(request.user.id):
+        if one.id == erasure_id:
+            return one
+    raise Http404
