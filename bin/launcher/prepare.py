@@ -66,11 +66,19 @@ def static_files(root: Path) -> str:
 
 
 def demo_consumers(at: Addresses) -> dict[str, str]:
-    """The OAuth consumer that the sandbox knows, as "key:secret" by connector."""
+    """The OAuth consumers that the sandbox knows, as "key:secret" by connector.
+
+    Behind that of a product which customers run stands the base URL that it belongs to.
+    """
     with urllib.request.urlopen(f"{at.control_url}/state", timeout=10) as answer:
-        known = json.load(answer)["consumers"]
-    found = next(each for each in known if each["name"] == DEMO_CONSUMER)
-    return {"bitbucket-cloud": f"{found['key']}:{found['secret']}"}
+        known = json.load(answer)
+    found = next(each for each in known["consumers"] if each["name"] == DEMO_CONSUMER)
+    server = known["data_center"]
+    client, place = server["clients"][0], at.sandbox_url + server["context_path"]
+    return {
+        "bitbucket-cloud": f"{found['key']}:{found['secret']}",
+        "bitbucket-data-center": f"{client['client_id']}:{client['secret']} {place}",
+    }
 
 
 def differences(environment: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,10 @@ KINDS = {
     "project_access_token": "Project access token",
     "repo_access_token": "Repository access token",
     "apppassword": "App password",
+    "user_http_token": "HTTP access token of a person",
+    "project_http_token": "HTTP access token of a project",
+    "repository_http_token": "HTTP access token of a repository",
+    "password": "User name and password",
 }
 KEPT = 20
 

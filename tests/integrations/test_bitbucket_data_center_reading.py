@@ -18,10 +18,12 @@ from connections.errors import (
     VendorError,
 )
 from integrations.bitbucket_data_center import CONNECTOR, reading, sync, tokens
+from tests.probe_table import printed, table
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "integrations/bitbucket_data_center/fixtures"
 SAMPLES = ROOT.parent / "shared/samples/bitbucket-data-center/api"
+README = (ROOT / "integrations/bitbucket_data_center/README.md").read_text()
 PAY = WorkspaceRecord(remote_id="1", slug="PAY", name="Payments")
 
 
@@ -166,3 +168,21 @@ class TestRealPayloads:
         assert reading.moment(epoch) and reading.moment(iso)
         found = CONNECTOR.judge(answer(raw("goscm_error", SAMPLES), 404))
         assert isinstance(found, RemoteGone) and found.detail == "Project dev does not exist."
+
+
+class TestReadme:
+    def test_its_table_of_probes_is_in_step(self) -> None:
+        assert printed(README) == table(CONNECTOR.manifest), f"\n{table(CONNECTOR.manifest)}"
+
+    def test_each_quirk_has_a_link(self) -> None:
+        quirks = README.partition("## Quirks")[2].partition("\n## ")[0]
+        lines = [line for line in quirks.splitlines() if line.startswith("- ")]
+
+        assert len(lines) >= len(CONNECTOR.manifest.quirks)
+        assert all("https://" in line for line in lines)
+
+    def test_each_fixture_and_way_to_link_is_listed(self) -> None:
+        for path in FIXTURES.iterdir():
+            assert f"`{path.name}`" in README
+        for method in CONNECTOR.manifest.methods:
+            assert method.title in README

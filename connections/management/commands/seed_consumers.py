@@ -1,6 +1,7 @@
 """Registers the platform-wide OAuth consumers that the setting SEED_CONSUMERS names, for the demo.
 
-Its values are "key:secret". Run it as PORTAL_PROCESS=web: a worker seals what it hands in.
+Its values are "key:secret", for a self-hosted product "key:secret base_url". Run it as
+PORTAL_PROCESS=web: a worker seals what it hands in.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for connector, pair in settings.SEED_CONSUMERS.items():
+            pair, _, base_url = pair.partition(" ")
             client_id, _, secret = pair.partition(":")
             with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
                 known = Consumer.objects.filter(connector=connector, removed_at=None)
@@ -36,4 +38,5 @@ class Command(BaseCommand):
                     name=NAME,
                     client_id=client_id,
                     secret=Secret(secret),
+                    base_url=base_url,
                 )
