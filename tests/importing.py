@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -96,3 +97,8 @@ def now(works: Works, batch_id: UUID) -> ImportBatch:
     with works.inside():
         found: ImportBatch = ImportBatch.objects.get(id=batch_id)
         return found
+
+
+def json_of(items: Sequence[Mapping[str, Any]]) -> bytes:
+    """The list as a program exports it."""
+    return json.dumps({"connections": list(items)}).encode()

@@ -21,6 +21,13 @@ def signed_in(actor: Actor) -> Client:
     return client
 
 
+def proven(actor: Actor) -> Client:
+    """The same, and they have just confirmed that it is them."""
+    client = signed_in(actor)
+    client.post("/accounts/reauthenticate/", {"password": "a long enough password"})
+    return client
+
+
 def text(answer: Any) -> str:
     assert answer.status_code == 200, answer.status_code
     return str(answer.content.decode())

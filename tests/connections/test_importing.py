@@ -1,0 +1,376 @@
+"""Connections made elsewhere are checked, imported and undone; every row is accounted for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from connections import places
+from connections.flows import imports, lifecycle
+from connections.flows.problems import FlowProblem
+from connections.models import Connection, Credential, ImportBatch, ImportRow, PendingLink
+from connections.queries.imports import report
+from portal import clock, roles, vault
+from portal.models import AuditEvent, Intake, Membership, SealedValue
+from portal.policy import Role
+from portal.secret import Secret
+from tests import importing as files
+from tests.canary import Sinks, spellings
+from tests.connections.ways import a_team, hurry, jobs, patiently
+from tests.grants import consented
+from tests.importing import CLOUD, checked, csv_of, now, outcomes, rows_of, started
+from tests.servers import Servers
+from tests.vendor import Vendor
+from tests.works import Works
+
+State, Outcome = ImportBatch.State, ImportRow.Outcome
+WRONG = "ATATT3xFfGF0aNeverGiven{:04}XyZ"
+DEAD = "ATBBnoSuchPassword{:04}abcdEF"
+
+
+@pytest.fixture(autouse=True)
+def _quickly(settings: Any) -> None:
+    settings.REFRESH_PER_SECOND = 10_000
+
+
+def row(number: int, **cells: str) -> dict[str, str]:
+    about = {"connector": CLOUD, "name": f"Row {number}", "email": f"p{number}@acme.example"}
+    return about | {"token": WRONG.format(number)} | cells
+
+
+def only(works: Works, batch: ImportBatch) -> ImportRow:
+    (found,) = rows_of(works, batch)
+    return found
+
+
+def sealed(works: Works) -> tuple[int, int]:
+    """How much waits in the intake, and how much is sealed."""
+    with roles.using_role("worker"), works.inside():
+        return Intake.objects.count(), SealedValue.objects.count()
+
+
+def mixed(works: Works, vendor: Vendor) -> list[dict[str, str]]:
+    """Five hundred rows as companies have them: alive, dead, broken, twice, of other servers."""
+    alive = files.api_tokens(vendor, 60)
+    servers = vendor.state()["data_center"]["tokens"]
+    address = f"{vendor.url}/bitbucket"
+    own = next(t["token"] for t in servers if t["name"] == "dana-read")
+    data_center = {"connector": "bitbucket-data-center", "base_url": address, "team": "Payments"}
+    rows = [*alive, data_center | {"name": "Own server", "token": own}]
+    rows += [data_center | {"name": f"Server {n}", "token": f"BBDC-{n:040}"} for n in range(39)]
+    rows += [row(n, name=f"Old {n}", username=f"u{n}", token=DEAD.format(n)) for n in range(150)]
+    rows += [row(n, name=f"Refused {n}") for n in range(150, 250)]
+    rows += [alive[n] | {"name": f"Same account {n}", "token": _another(vendor, alive[n])}
+             for n in range(10)]  # fmt: skip
+    rows += [alive[n] | {"name": f"Same token {n}"} for n in range(40)]
+    broken = (
+        {"connector": "gitlab"}, {"name": "=HYPERLINK(1)"}, {"email": "nobody"}, {"token": ""},
+        {"team": "No such team"}, {"name": "Old 1"}, {"token": "two words"},
+        {"method": "repository-token"}, {"description": WRONG.format(9)}, {"expires_at": "soon"},
+    )  # fmt: skip
+    rows += [row(n, **broken[n % len(broken)]) for n in range(1000, 1100)]
+    return rows
+
+
+def _another(vendor: Vendor, of: dict[str, str]) -> str:
+    made = vendor.order("/tokens", user=of["email"], scopes=files.READ, kind="api_token")
+    return str(made["token"])
+
+
+class TestFiveHundredRows:
+    def test_I08_every_row_is_accounted_for_and_no_secret_is_told(
+        self, works: Works, vendor: Vendor, servers: Servers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        team = a_team(works)
+        rows = mixed(works, vendor)
+        assert len(rows) == 500
+        batch = checked(works, csv_of(rows, (*files.COLUMNS, "base_url", "expires_at")),
+                        team_id=team)  # fmt: skip
+        found = Counter(r.level for r in rows_of(works, batch))
+        assert found == {"ok": 210, "warning": 150, "error": 140}
+        assert (batch.sound, batch.warned, batch.broken, batch.total) == (210, 150, 140, 500)
+        assert sealed(works)[0] == 360
+
+        started(works, batch, rotate_days=30)
+        works.drain()
+
+        assert outcomes(works, batch) == {
+            Outcome.CREATED: 61,
+            Outcome.DEAD: 150,
+            Outcome.SKIPPED: 10,
+            Outcome.FAILED: 139,
+            Outcome.REFUSED: 140,
+        }
+        assert now(works, batch.id).state == State.DONE
+        with works.inside():
+            told = "".join(report(batch))
+            assert Connection.objects.filter(state="active").count() == 61
+            assert Connection.objects.filter(state="needs_reauthorization").count() == 150
+            due = clock.now() + timedelta(days=30)
+            assert Credential.objects.filter(rotate_by__lte=due, rotate_because="import").count()
+        assert sealed(works) == (0, 211)
+        assert len(list(csv.reader(io.StringIO(told)))) == 501
+        sinks = Sinks(servers, places={"report": told.encode()})
+        sinks.take(caplog.records)
+        secrets = {f"row {n}": r["token"] for n, r in enumerate(rows) if len(r["token"]) > 20}
+        assert set(plain_hits(sinks, secrets)) == set()
+
+
+def plain_hits(sinks: Sinks, secrets: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Where a secret stands as it is or reversed; all spellings of one stand for the others."""
+    everything = sinks.places
+    for name, secret in secrets.items():
+        for place, content in everything.items():
+            if secret.encode() in content:
+                yield name, place
+    first = next(iter(secrets.values()))
+    for name, form in spellings(first).items():
+        yield from ((name, place) for place, content in everything.items() if form in content)
+
+
+class TestTheDryRun:
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (b"", "empty"),
+            ("connector,name,token\nÿ".encode("utf-16"), "UTF-8"),
+            (b"connector,name,token\nbitbucket-cloud,caf\xe9,x", "UTF-8"),
+            (b"connector,name,token\n", "no connection"),
+            (b"a,b\n1,2\n", "name the columns"),
+            (b"connector,name,token,secret\n1,2,3,4\n", "Two columns"),
+            (b'connector,name,token\na,"b,c\n', "not CSV"),
+            (b'[{"connector": 1}, {]', "not JSON"),
+            (b'{"connections": [{"a": 1, "a": 2}]}', "not JSON"),
+        ],
+    )
+    def test_a_file_that_cannot_be_read_leaves_nothing(
+        self, works: Works, content: bytes, says: str
+    ) -> None:
+        with pytest.raises(FlowProblem, match=says) as refusal:
+            checked(works, content)
+
+        assert refusal.value.field == "file"
+        with works.inside():
+            assert not ImportBatch.objects.exists()
+        assert sealed(works) == (0, 0)
+
+    def test_headers_are_understood_however_a_spreadsheet_writes_them(self, works: Works) -> None:
+        text = "\ufeffProvider;Connection Name;E-Mail;Tags;API Token;Colour\r\n"
+        text += f"Bitbucket;Shop;p@acme.example;a|b;{WRONG.format(1)};red\r\n"
+
+        found = only(works, checked(works, text.encode()))
+
+        assert (found.connector, found.method, found.name) == (CLOUD, "api-token", "Shop")
+        assert (found.fields, found.labels) == ({"email": "p@acme.example"}, ["a", "b"])
+        assert [f["text"] for f in found.findings] == [
+            "Column 6 of the file is not used: its header is not one we know."
+        ]
+
+    def test_our_json_and_json_lines_say_the_same(self, works: Works) -> None:
+        one = {"connector": CLOUD, "name": "Shop", "labels": ["a"],
+               "fields": {"email": "p@acme.example"},
+               "credential": {"token": WRONG.format(1)}}  # fmt: skip
+        listed = json.dumps({"format": "portal-connections", "connections": [one]}, indent=1)
+        line = json.dumps(one) + "\n"
+
+        found = [only(works, checked(works, text.encode())) for text in (listed, line)]
+
+        assert {(r.method, r.name, r.level, r.labels[0]) for r in found} == {
+            ("api-token", "Shop", "ok", "a")
+        }
+
+    def test_what_looks_like_a_token_in_another_column_is_neither_kept_nor_shown(
+        self, works: Works
+    ) -> None:
+        secret = WRONG.format(7)
+        batch = checked(works, csv_of([row(1, description=secret, labels=secret, name=secret)]))
+
+        found = only(works, batch)
+        kept = json.dumps([found.findings, found.labels, found.description, found.name])
+        assert found.outcome == Outcome.REFUSED and secret not in kept
+        assert {f["field"] for f in found.findings} >= {"description", "labels", "name"}
+        assert sealed(works) == (0, 0)
+
+    def test_only_who_administers_may_and_a_foreign_team_is_none(self, works: Works) -> None:
+        with pytest.raises(PermissionDenied):
+            checked(works, csv_of([row(1)]), actor=works.alice)
+        with pytest.raises(FlowProblem, match="teams"):
+            checked(works, csv_of([row(1)]), team_id=uuid4())
+
+    def test_F03_the_same_upload_twice_is_one(self, works: Works) -> None:
+        key = uuid4()
+        one, again = (checked(works, csv_of([row(1)]), key=key) for _ in range(2))
+        assert one.id == again.id
+
+    def test_an_undecided_or_discarded_file_leaves_nothing_sealed(self, works: Works) -> None:
+        kept, thrown = (checked(works, csv_of([row(n)])) for n in (1, 2))
+        with works.inside():
+            imports.discard(actor=works.admin, batch=thrown)
+            ImportBatch.objects.filter(id=kept.id).update(expires_at=clock.now())
+            with pytest.raises(FlowProblem, match="Upload it again"):
+                imports.start(actor=works.admin, batch=kept, rotate_days=None)
+        hurry(works)
+        works.drain()
+
+        assert {now(works, each.id).state for each in (kept, thrown)} == {State.DISCARDED}
+        assert sealed(works) == (0, 0)
+
+
+class TestTheImport:
+    def test_the_vendor_s_pause_is_kept_and_nothing_is_lost(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        batch = checked(works, csv_of(files.api_tokens(vendor, 4)), team_id=a_team(works))
+        vendor.order("/faults", match="GET /2.0/user", kind="status", status=429, times=6)
+        started(works, batch)
+        works.drain()
+        waits = now(works, batch.id)
+        assert (waits.state, waits.waits_for) == (State.RUNNING, "rate_limited")
+
+        patiently(works)
+
+        assert outcomes(works, batch) == {Outcome.CREATED: 4}
+        assert now(works, batch.id).waits_for == ""
+
+    def test_what_is_linked_already_is_skipped_by_name_or_replaced_in_place(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        there = works.connection(works.link_by_token(vendor.token("dana-full")))
+        again = {"connector": CLOUD, "name": "Dana", "email": "dana@acme.example",
+                 "token": vendor.token("dana-narrow")}  # fmt: skip
+        team = a_team(works)
+        skipped = checked(works, csv_of([again]), team_id=team)
+        started(works, skipped)
+        works.drain()
+        assert (only(works, skipped).outcome, only(works, skipped).other_name) == (
+            Outcome.SKIPPED,
+            there.name,
+        )
+
+        replaced = checked(works, csv_of([again]), team_id=team, replaces=True)
+        started(works, replaced, rotate_days=7)
+        works.drain()
+
+        with works.inside():
+            assert only_connection().id == there.id
+            credential = Credential.objects.get(replaced_at=None)
+            assert credential.rotate_because == "import"
+        with roles.using_role("worker"), works.inside():
+            kept = vault.open(places.of_credential(credential, places.SECRET))
+            assert kept == Secret(again["token"])
+        assert only(works, replaced).outcome == Outcome.REPLACED
+
+    def test_an_export_of_nango_comes_along_with_its_refresh_tokens(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        works.register(vendor.consumer("acme-portal"))
+        fresh, stale = consented(vendor, 2)
+        listed = [nango("one@acme", fresh.access, fresh.refresh),
+                  nango("two", "ended", stale.refresh),
+                  nango("three", "ended-2", "spent")]  # fmt: skip
+        unusable = {"provider": "bitbucket", "connection_id": "x", "credentials": {"type": "JWT"}}
+        content = json.dumps({"connections": [*listed, unusable]}).encode()
+        batch = checked(works, content, team_id=a_team(works))
+        assert [r.name for r in rows_of(works, batch)] == ["one-acme", "two", "three", "x"]
+
+        started(works, batch, rotate_days=30)
+        works.drain()
+
+        assert outcomes(works, batch) == {
+            Outcome.CREATED: 2, Outcome.FAILED: 1, Outcome.REFUSED: 1,
+        }  # fmt: skip
+        with works.inside():
+            assert Credential.objects.filter(refreshable=True, rotate_by=None).count() == 2
+        assert sealed(works)[0] == 0
+
+    def test_an_app_password_that_still_works_is_linked_and_a_dead_one_waits_to_be_moved(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        vendor.order("/switches", app_passwords_end="2027-07-28")
+        team = a_team(works)
+        alive = {"connector": CLOUD, "name": "Old and alive", "username": "dana",
+                 "token": vendor.token("dana-app-password")}  # fmt: skip
+        batch = checked(works, csv_of([alive, row(1, name="Dead", token=DEAD.format(1),
+                                                   username="tomas")]), team_id=team)  # fmt: skip
+        started(works, batch)
+        works.drain()
+
+        assert [r.outcome for r in rows_of(works, batch)] == [Outcome.CREATED, Outcome.DEAD]
+        dead = rows_of(works, batch)[1].connection
+        assert dead and dead.method == "app-password" and dead.account_name == "tomas"
+        assert dead.state == Connection.State.NEEDS_REAUTHORIZATION
+
+    def test_a_cancelled_import_keeps_what_is_there_and_begins_nothing(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        batch = checked(works, csv_of(files.api_tokens(vendor, 2)), team_id=a_team(works))
+        started(works, batch)
+        with works.inside():
+            imports.cancel(actor=works.admin, batch=batch)
+            with pytest.raises(FlowProblem, match="moved on"):
+                imports.start(actor=works.admin, batch=batch, rotate_days=None)
+        works.drain()
+
+        assert outcomes(works, batch) == {Outcome.CANCELLED: 2}
+        assert now(works, batch.id).state == State.CANCELLED and sealed(works) == (0, 0)
+
+    def test_T19_whoever_lost_the_right_meanwhile_imports_nothing(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        batch = checked(works, csv_of(files.api_tokens(vendor, 1)), team_id=a_team(works))
+        started(works, batch)
+        with works.inside():
+            Membership.objects.filter(user_id=works.admin.id).update(role=Role.MEMBER)
+        works.drain()
+
+        assert outcomes(works, batch) == {Outcome.CANCELLED: 1}
+        assert only(works, batch).code == "not_allowed"
+
+
+def nango(name: str, access: str, refresh: str) -> dict[str, Any]:
+    held = {"type": "OAUTH2", "access_token": access, "refresh_token": refresh,
+            "expires_at": "2020-01-01T00:00:00.000Z", "raw": {"scope": "account"}}  # fmt: skip
+    return {"provider": "bitbucket", "provider_config_key": "bb", "connection_id": name,
+            "credentials": held, "connection_config": {}, "metadata": {"a": [1]}}  # fmt: skip
+
+
+def only_connection() -> Connection:
+    found: Connection = Connection.objects.get()
+    return found
+
+
+class TestUndo:
+    def test_it_forgets_what_nobody_has_used_and_says_what_stays(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        rows = [*files.api_tokens(vendor, 3), row(1, token=DEAD.format(1), username="tomas")]
+        batch = checked(works, csv_of(rows), team_id=a_team(works))
+        started(works, batch)
+        patiently(works)
+        with works.inside():
+            paused = Connection.objects.get(name="API token 1")
+            lifecycle.pause(actor=works.admin, connection=paused)
+            seen = imports.preview_undo(batch)
+            assert (seen.forgets, seen.keeps, seen.kept_names) == (3, 1, ("API token 1",))
+            imports.undo(actor=works.admin, batch=batch)
+        patiently(works)
+
+        assert outcomes(works, batch) == {Outcome.UNDONE: 3, Outcome.CREATED: 1}
+        with works.inside():
+            assert only_connection().name == "API token 1"
+            assert AuditEvent.objects.filter(action="connection.forgotten").count() == 3
+            assert not PendingLink.objects.exists()
+        assert sealed(works) == (0, 1) and jobs(works) == []
+        again = checked(works, csv_of(rows[:1]), team_id=None)
+        assert only(works, again).level == "ok"  # its name is free again
