@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ def check(claim: work.Claim, one: Replacement) -> None:
     try:
         secret = tokens.resealed(new_place(one))
         api = way.api(secret, on_answer=lambda _: claim.stay())
-        identity = way.connector.identify(api, one.fields, way.method)
+        identity = _told(one, way.connector.identify(api, one.fields, way.method))
     except VendorError as error:
         if error.retry:
             raise
@@ -38,6 +39,14 @@ def check(claim: work.Claim, one: Replacement) -> None:
         refuse(claim, one, *problem)
     else:
         _keep(claim, one, way, secret, identity)
+
+
+def _told(one: Replacement, identity: Identity) -> Identity:
+    """What the vendor said, of scopes also when it made the token for us."""
+    made = one.found.get("made_scopes")
+    return (
+        replace(identity, scopes=frozenset(made)) if made and identity.scopes is None else identity
+    )
 
 
 def refuse(claim: work.Claim, one: Replacement, code: str, detail: str = "") -> None:

@@ -158,7 +158,10 @@ def _make(
     api = way.api(secret, on_answer=lambda _: claim.stay())
     for orphan in vendor.token_ids(api, fields, method, name=one.token_name):
         vendor.withdraw_token(api, fields, method, token_id=orphan)
-    made = vendor.replace_token(api, fields, method, name=one.token_name, days=rotation.days)
+    wanted = _wanted(one, way, rotation)
+    made = vendor.replace_token(
+        api, fields, method, name=one.token_name, days=rotation.days, scopes=wanted
+    )
     step("replacement.made")
     with stages.at(claim, one, Stage.MAKING) as row:
         if row is None:
@@ -167,6 +170,7 @@ def _make(
         row.found = {
             "token_id": made.token_id,
             "expires_at": made.expires_at.isoformat() if made.expires_at else None,
+            "made_scopes": sorted(made.scopes),
         }
         if not row.old_token_id and rotation.token_id is not None:
             row.old_token_id = rotation.token_id(secret.reveal())
@@ -177,6 +181,18 @@ def _make(
             subject=row.connection,
             token_name=row.token_name,
         )
+
+
+def _wanted(one: Replacement, way: access.Way, rotation: TokenRotation) -> frozenset[str]:
+    """The scopes of the token in use, or what the connection is for and rotating it needs."""
+    with tenancy.transaction():
+        old = stages.current(one.connection)
+    if old is not None and old.scopes:
+        return frozenset(old.scopes)
+    known = {each.key: each for each in way.manifest.capabilities}
+    chosen = [known[key] for key in one.connection.capabilities if key in known]
+    words = [each.scopes.get(way.method.vocabulary, ()) for each in chosen]
+    return frozenset(scope for each in [*words, rotation.needs] for scope in each)
 
 
 def _fail(claim: work.Claim, one: Replacement, code: str, detail: str = "") -> None:

@@ -7,12 +7,14 @@ from typing import Final
 
 from connections import access, places
 from connections.contracts import IssuesTokens
-from connections.errors import RemoteGone, VendorError
+from connections.errors import ReauthorizationRequired, Refused, RemoteGone, VendorError
 from connections.flows import refresh, stages, telling_replacements as telling
 from connections.flows.refreshing import Caller
 from connections.flows.replacement import new_place, put_to_work
 from connections.models import Credential, Replacement
+from connections.vendor_api import VendorApi
 from portal import audit, clock, everybody, tenancy, vault, work
+from portal.secret import Secret
 from portal.steps import step
 
 Stage = Replacement.Stage
@@ -24,7 +26,7 @@ def withdraw(claim: work.Claim, one: Replacement) -> None:
     """The old one is withdrawn, by us where a person did not, and nothing is sealed of it."""
     if one.withdrawn_how == How.VENDOR:
         try:
-            _at_the_vendor(claim, one, one.old_token_id)
+            _old_at_the_vendor(claim, one)
         except VendorError as error:
             if error.retry:
                 raise
@@ -47,26 +49,59 @@ def withdraw(claim: work.Claim, one: Replacement) -> None:
         )
 
 
-def _at_the_vendor(claim: work.Claim, one: Replacement, *token_ids: str) -> None:
-    """The vendor withdraws these tokens; one that is gone already is withdrawn."""
-    way, method = _asker(one), stages.method_before(one)
-    if not isinstance(way.connector, IssuesTokens):
-        return
-    secret = refresh.fresh(one.connection, caller=Caller.VERIFY, is_urgent=True)
-    api = way.api(secret, on_answer=lambda _: claim.stay())
-    found = token_ids
-    if not found:
-        found = way.connector.token_ids(api, one.connection.fields, method, name=one.token_name)
-    for token_id in found:
+def _old_at_the_vendor(claim: work.Claim, one: Replacement) -> None:
+    """The old token withdraws itself, or the new one does it; one that is refused is withdrawn.
+
+    Raises the last refusal when the old one is still accepted, and what waiting may cure.
+    """
+    last: VendorError | None = None
+    is_dead = False
+    for secret in _either(one):
         try:
-            way.connector.withdraw_token(api, one.connection.fields, method, token_id=token_id)
+            _withdraw(claim, one, secret, one.old_token_id)
+            return
         except RemoteGone:
-            continue
+            return
+        except VendorError as error:
+            if error.retry:
+                raise
+            is_dead = is_dead or (last is None and isinstance(error, ReauthorizationRequired))
+            last = error
+    if last is not None and not is_dead:
+        raise last
 
 
-def _asker(one: Replacement) -> access.Way:
+def _either(one: Replacement) -> list[Secret]:
+    """The old secret while it is sealed here, then the one in use."""
     with tenancy.transaction():
-        return access.way_of(one.connection)
+        old = stages.credential(one.old_id)
+        place = places.of_credential(old, access.secret_field(old)) if old else None
+        kept = [access.opened(place)] if place and vault.holds(place) else []
+    return [*kept, refresh.fresh(one.connection, caller=Caller.VERIFY, is_urgent=True)]
+
+
+def _made_at_the_vendor(claim: work.Claim, one: Replacement) -> None:
+    """What was made for this attempt is withdrawn by the token in use."""
+    secret = refresh.fresh(one.connection, caller=Caller.VERIFY, is_urgent=True)
+    vendor, api = _asked(claim, one, secret)
+    method, fields = stages.method_before(one), one.connection.fields
+    for token_id in vendor.token_ids(api, fields, method, name=one.token_name):
+        vendor.withdraw_token(api, fields, method, token_id=token_id)
+
+
+def _withdraw(claim: work.Claim, one: Replacement, secret: Secret, token_id: str) -> None:
+    vendor, api = _asked(claim, one, secret)
+    fields = one.connection.fields | one.before["fields"]
+    vendor.withdraw_token(api, fields, stages.method_before(one), token_id=token_id)
+
+
+def _asked(claim: work.Claim, one: Replacement, secret: Secret) -> tuple[IssuesTokens, VendorApi]:
+    """The vendor as this secret reaches it; Refused when it withdraws no tokens."""
+    with tenancy.transaction():
+        way = access.way_of(one.connection)
+    if not isinstance(way.connector, IssuesTokens):
+        raise Refused("Tokens of this kind can only be withdrawn by hand.")
+    return way.connector, way.api(secret, on_answer=lambda _: claim.stay())
 
 
 def leave(claim: work.Claim, one: Replacement, code: str, detail: str = "") -> None:
@@ -90,7 +125,7 @@ def drop(claim: work.Claim, one: Replacement) -> None:
     """Nothing is sealed of the new one; what we had the vendor make is withdrawn there."""
     if one.token_name:
         try:
-            _at_the_vendor(claim, one)
+            _made_at_the_vendor(claim, one)
         except VendorError as error:
             if error.retry:
                 raise

@@ -1,0 +1,216 @@
+"""A vendor makes the next token: by button, mark or policy, and nothing is left lying there."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connections.flows import rotation, told_kinds
+from connections.flows.problems import FlowProblem
+from connections.models import Connection, Credential, Replacement, RotationPolicy
+from portal import clock, roles
+from portal.models import AuditEvent, Notice
+from tests.connections.test_crashes import KILLED, LEASE_ENDS, recover
+from tests.connections.test_replacement import in_use, now
+from tests.connections.test_self_hosted import linked
+from tests.connections.ways import again, sealed_for
+from tests.vendor import Vendor
+from tests.works import Works
+
+Stage = Replacement.Stage
+BILLING = {"project": "PAY", "repository": "billing-api"}
+
+
+def ours(vendor: Vendor) -> list[dict[str, Any]]:
+    """The tokens at the vendor that we had made and that still work."""
+    known = vendor.state()["data_center"]["tokens"]
+    return [row for row in known if row["name"].startswith("portal-") and not row["revoked"]]
+
+
+def works_there(vendor: Vendor, name: str) -> bool:
+    known = vendor.state()["data_center"]["tokens"]
+    return not next(row["revoked"] for row in known if row["name"] == name)
+
+
+def asked(works: Works, connection: Connection) -> Replacement:
+    """Alice presses the button; no worker has looked yet."""
+    with works.inside():
+        return rotation.rotate_now(actor=works.alice, connection=connection)
+
+
+def start_due(works: Works) -> None:
+    with roles.using_role("worker"):
+        rotation.start_due()
+    works.drain()
+
+
+def last(works: Works) -> Replacement:
+    with works.inside():
+        found: Replacement = Replacement.objects.order_by("-created_at")[0]
+        return found
+
+
+def still_open(works: Works, kind: str) -> bool:
+    with works.inside():
+        return bool(Notice.objects.filter(kind=kind, resolved_at=None).exists())
+
+
+class TestRotateNow:
+    @pytest.mark.parametrize(
+        ("name", "method", "fields"),
+        [
+            ("dana-read", "user-token", {}),
+            (
+                "billing-repository",
+                "repository-token",
+                {"project": "PAY", "repository": "billing-api"},
+            ),
+        ],
+    )
+    def test_a_new_token_takes_over_and_the_old_one_is_withdrawn(
+        self, name: str, method: str, fields: dict[str, str], works: Works, vendor: Vendor
+    ) -> None:
+        connection = linked(works, vendor, token=name, method=method, fields=fields)
+        old = in_use(works, connection)
+        one = asked(works, connection)
+        works.drain()
+
+        one, new, after = now(works, one), in_use(works, connection), again(works, connection)
+        assert (one.stage, one.withdrawn_how, one.error) == (Stage.DONE, "vendor", "")
+        assert (new.id, after.state, after.account_id) == (
+            one.new_id,
+            Connection.State.ACTIVE,
+            connection.account_id,
+        )
+        (made,) = ours(vendor)
+        assert (made["name"], made["id"]) == (f"portal-{connection.id}-{one.id}", new.token_id)
+        assert new.expires_at is not None and new.scopes == sorted(made["permissions"])
+        assert not works_there(vendor, name)
+        assert (sealed_for(works, old.id), sealed_for(works, new.id)) == ([], ["secret"])
+        assert works.verify(connection).outcome != "failed"
+        with works.inside():
+            deeds = set(AuditEvent.objects.values_list("action", flat=True))
+        assert {"credential.made", "credential.replaced", "credential.withdrawn"} <= deeds
+
+    def test_and_again(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        for _ in range(2):
+            asked(works, again(works, connection))
+            works.drain()
+
+        assert last(works).stage == Stage.DONE
+        assert len(ours(vendor)) == 1
+
+    def test_a_vendor_that_refuses_leaves_everything(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        old = in_use(works, connection)
+        vendor.order("/data-center/switches", tokens_make_tokens=False)
+        one = asked(works, connection)
+        works.drain()
+
+        assert now(works, one).stage == Stage.FAILED
+        assert in_use(works, connection).id == old.id
+        assert (ours(vendor), works_there(vendor, "dana-read")) == ([], True)
+        assert still_open(works, told_kinds.ROTATION_FAILED)
+
+    def test_where_it_is_not_possible_the_reason_is_said(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        cloud = works.connection(works.link_by_token(vendor.token("dana-full")))
+        with works.inside(), pytest.raises(FlowProblem) as problem:
+            rotation.rotate_now(actor=works.alice, connection=cloud)
+        assert "makes no new token of this kind" in problem.value.message
+
+
+class TestWhatIsDue:
+    def test_a_mark_is_obeyed_once(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        with works.inside():
+            Credential.objects.filter(connection_id=connection.id).update(
+                rotate_by=clock.now() - timedelta(minutes=1), rotate_because="import"
+            )
+        start_due(works)
+        start_due(works)
+
+        assert (last(works).stage, last(works).because) == (Stage.DONE, "marked")
+        assert len(ours(vendor)) == 1
+        new = in_use(works, connection)
+        assert new.rotate_by is not None and new.expires_at is not None
+        assert clock.now() < new.rotate_by < new.expires_at
+
+    def test_the_policy_is_obeyed(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        with works.inside():
+            RotationPolicy.objects.create(max_age_days=30)
+        start_due(works)
+        with works.inside():
+            assert not Replacement.objects.exists()
+            Credential.objects.filter(connection_id=connection.id).update(
+                created_at=clock.now() - timedelta(days=31)
+            )
+        start_due(works)
+
+        assert (last(works).stage, last(works).because) == (Stage.DONE, "policy")
+
+    def test_a_failure_is_tried_again_after_a_day(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        vendor.order("/data-center/switches", tokens_make_tokens=False)
+        with works.inside():
+            Credential.objects.filter(connection_id=connection.id).update(rotate_by=clock.now())
+        start_due(works)
+        vendor.order("/data-center/switches", tokens_make_tokens=True)
+        start_due(works)
+        assert last(works).stage == Stage.FAILED
+
+        with works.inside():
+            Replacement.objects.update(created_at=clock.now() - timedelta(days=2))
+        start_due(works)
+        assert last(works).stage == Stage.DONE
+        assert not still_open(works, told_kinds.ROTATION_FAILED)
+
+
+STEPS = (
+    *("replacement.made", "replacement.identified", "replacement.switched"),
+    "replacement.withdrawn",
+)
+
+
+def test_a_rotation_survives_the_death_of_a_worker_at_each_step(
+    works: Works, vendor: Vendor
+) -> None:
+    """In the end one token of ours works there, and it is the one in use."""
+    connection = linked(works, vendor)
+    one = asked(works, connection)
+
+    for step in STEPS:
+        assert works.drain_and_die(step, vendor) == KILLED
+        time.sleep(LEASE_ENDS)
+    works.drain()
+
+    new = in_use(works, connection)
+    assert (now(works, one).stage, new.id) == (Stage.DONE, one.new_id)
+    assert [row["id"] for row in ours(vendor)] == [new.token_id]
+    assert not works_there(vendor, "dana-read")
+    with works.inside():
+        assert AuditEvent.objects.filter(action="credential.replaced").count() == 1
+
+
+def test_a_token_that_may_too_little_is_dropped(works: Works, vendor: Vendor) -> None:
+    """Also when the worker dies while it drops it."""
+    connection = linked(works, vendor)
+    old = in_use(works, connection)
+    one = asked(works, connection)
+    assert works.drain_and_die("replacement.identified", vendor) == KILLED
+    with works.inside():
+        Connection.objects.filter(id=connection.id).update(capabilities=["pullrequests-write"])
+    time.sleep(LEASE_ENDS)
+    assert works.drain_and_die("replacement.dropped", vendor) == KILLED
+    recover(works)
+
+    one = now(works, one)
+    assert (one.stage, one.error) == (Stage.FAILED, "scope_missing")
+    assert (in_use(works, connection).id, ours(vendor)) == (old.id, [])
+    assert sealed_for(works, one.new_id) == []
