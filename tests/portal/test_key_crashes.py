@@ -1,0 +1,180 @@
+"""`kill -9` at each named step of replacing keys and erasing: the end is as without it (C09)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connections
+
+from connections.models import Credential
+from portal import (
+    clock,
+    erasure,
+    key_ceremony,
+    key_rewrap,
+    key_rotation,
+    key_stand,
+    keyring,
+    roles,
+    tenancy,
+    tombstones,
+    work,
+)
+from portal.models import AuditEvent, DataKey, KeyCheck, Organization, Tombstone, User
+from portal.policy import Actor, Role
+from tests.leasing import with_token
+from tests.portal.test_key_rotation import (
+    directory,
+    keep,
+    opened,
+    organization,
+    places_of,
+    reread,
+    rings,
+)
+from tests.servers import Servers
+from tests.works import Works
+
+__all__ = ["directory"]
+
+STAGE = ("keys.sentinel_planted", "keys.file_staged")
+ACTIVATE = ("keys.file_activated",)
+RETIRE = ("keys.file_retired",)
+REWRAP = ("keys.rewrapped",)
+DATA_KEY = ("data_key.demoted", "data_key.resealed", "data_key.destroyed")
+ERASE = ("erase.parted", "erase.destroyed")
+CLEAR = ("erase.written_down", "erase.portion", "erase.recorded")
+
+
+def dies_at(step: str, deed: Callable[[], object]) -> None:
+    """A process of its own does this, and is killed at the step."""
+    connections.close_all()
+    child = os.fork()
+    if not child:
+        django_settings.DIE_AT_STEP = step
+        try:
+            deed()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), f"{step} was not reached"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def may_start(folder) -> bool:
+    """Every process would start with its file as it is now."""
+    with roles.using_role("worker"):
+        return not any(keyring.prove(ring) for ring in rings(folder).values())
+
+
+@pytest.mark.django_db
+def test_C09_a_key_is_replaced_whatever_is_killed(directory) -> None:
+    places = [p for slug in ("acme", "globex") for p in places_of(organization(slug))]
+    keep(places)
+    deeds = [
+        *((step, lambda: key_ceremony.stage(directory, "grant")) for step in STAGE),
+        *((step, lambda: key_ceremony.activate(directory, "grant")) for step in ACTIVATE),
+        *((step, lambda: key_rewrap.rewrap("grant")) for step in REWRAP),
+        *(
+            (step, lambda: key_ceremony.retire(directory, "grant", 1, backups_gone=True))
+            for step in RETIRE
+        ),
+    ]
+    done = None
+    for step, deed in deeds:
+        if done is not None and done.__code__ is not deed.__code__:
+            finish(done, directory)
+        dies_at(step, with_worker(deed))
+        reread(directory)
+        assert may_start(directory), step
+        assert opened(places), step
+        done = deed
+    finish(done, directory)
+
+    assert may_start(directory) and opened(places)
+    assert key_stand.left("grant") == (0, 2)
+    assert list(KeyCheck.objects.filter(domain="grant").values_list("version", flat=True)) == [2]
+    assert set(rings(directory)["worker"].domains["grant"].keys) == {2}
+
+
+def with_worker(deed: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        with roles.using_role("worker"):
+            deed()
+
+    return run
+
+
+def finish(deed: Callable[[], object] | None, folder) -> None:
+    """The same once more, and nobody is killed."""
+    assert deed is not None
+    with_worker(deed)()
+    reread(folder)
+
+
+@pytest.mark.django_db
+def test_C09_a_data_key_is_replaced_whatever_is_killed(directory, servers: Servers) -> None:
+    made = organization("acme")
+    places = places_of(made, 4) + places_of(made, 2, "access")
+    keep(places)
+    with roles.using_role("worker"):
+        key_rotation.ask([made.id], clock.now())
+    for step in DATA_KEY:
+        dies_at(step, with_worker(work.drain))
+        assert opened(places), step
+        release(servers)
+    with roles.using_role("worker"):
+        work.drain()
+        release(servers)
+        with clock.shifted(key_rotation.SETTLED + timedelta(minutes=1)):
+            dies_at("data_key.destroyed", work.drain)
+            release(servers)
+            work.drain()
+        with tenancy.acting_for(made), tenancy.transaction():
+            states = set(DataKey.objects.values_list("domain", "version", "state"))
+    assert opened(places)
+    assert states == {
+        (domain, version, state)
+        for domain in ("grant", "access")
+        for version, state in ((1, "destroyed"), (2, "active"))
+    }
+
+
+def release(servers: Servers) -> None:
+    """The dead worker's lease has ended."""
+    name = connections["default"].settings_dict["NAME"]
+    with servers.postgres.connect(name) as admin:
+        admin.execute("UPDATE portal_job SET lease_until = now() - interval '1 second'"
+                      " WHERE lease_until IS NOT NULL")  # fmt: skip
+
+
+def test_an_organization_is_erased_whatever_is_killed(
+    works: Works, servers: Servers, settings, tmp_path
+) -> None:
+    settings.TOMBSTONE_FILE = str(tmp_path / "tombstones.sqlite3")
+    with_token(works)
+    owner = works.person("owen@acme.example", "Owen", Role.OWNER)
+    olga = User.objects.create_user("olga@portal.example", name="Olga", is_operator=True)
+    with works.inside():
+        erasure.ask(actor=owner, typed_name="Acme")
+    erasure.confirm(
+        actor=Actor("operator", olga.id, "Olga"),
+        organization_id=works.acme.id,
+        typed_name="Acme",
+    )
+    with clock.shifted(timedelta(days=7, hours=1)), roles.using_role("worker"):
+        for step in (*ERASE, *CLEAR):
+            dies_at(step, work.drain)
+            release(servers)
+        work.drain()
+        with works.inside():
+            assert not Organization.objects.filter(id=works.acme.id).exists()
+            assert not Credential.objects.exists()
+        with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+            assert AuditEvent.objects.filter(action="organization.erased").count() == 1
+    assert Tombstone.objects.count() == len(list(tombstones.standing())) == 1
