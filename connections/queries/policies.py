@@ -36,7 +36,6 @@ class Counts:
     overdue: int
     soon: int
     personal: int
-    of_all: int
 
     @property
     def is_clear(self) -> bool:
@@ -63,6 +62,7 @@ class Simulation:
 
     now: Counts
     then: Counts
+    of_all: int
     hits: list[Hit]
 
     @property
@@ -72,12 +72,13 @@ class Simulation:
 
 def counts(general: Rule | None = None) -> Counts:
     """How it stands, under the organization's policy or under another one."""
-    now = clock.now()
-    found: dict[str, int] = policies.with_due(policies.current(), general=general).aggregate(
+    now, current = clock.now(), policies.current()
+    if general is None and not RotationPolicy.objects.exists():
+        current = current.exclude(rotate_by=None)  # by an index: nothing else can be due
+    found: dict[str, int] = policies.with_due(current, general=general).aggregate(
         overdue=Count("id", filter=Q(due_at__lte=now)),
         soon=Count("id", filter=Q(due_at__gt=now, due_at__lte=now + SOON)),
         personal=Count("id", filter=Q(is_forbidden=True)),
-        of_all=Count("id"),
     )
     return Counts(**found)
 
@@ -91,6 +92,7 @@ def simulate(rule: Rule, *, slug: str) -> Simulation:
     return Simulation(
         now=counts(),
         then=counts(rule),
+        of_all=policies.current().count(),
         hits=[_hit(row, slug, now) for row in rows.order_by("due_at", "id")[:SHOWN]],
     )
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from connections import registry
 from connections.queries import catalogue as queries, overview as overviews
+from connections.queries.coming import coming
 from connections.views.doors import requires
 from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
@@ -21,7 +22,11 @@ def overview(request: OrganizationRequest) -> HttpResponse:
         slug=request.organization.slug,
         actor=request.actor,
     )
-    context = {"shown": shown, "may_link": allows(request.actor, Permission.CONNECTION_LINK)}
+    context = {
+        "shown": shown,
+        "may_link": allows(request.actor, Permission.CONNECTION_LINK),
+        "coming": None if shown.is_empty else coming(request.actor),
+    }
     return render(request, "connections/overview.html", context)
 
 

@@ -45,6 +45,7 @@ def overview(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
         "capabilities": _capabilities(page),
         "used_by": used_by(connection_id) if page.rights.details else [],
         "sees_keys": allows(request.actor, Permission.SERVICE_KEY_VIEW),
+        "standing": policies.standing(page.connection) if page.rights.details else None,
     }
     return render(request, "connections/connection/overview.html", context)
 
@@ -80,6 +81,7 @@ def credential(request: OrganizationRequest, connection_id: UUID) -> HttpRespons
         "page": page,
         "shown": credentials.credential_tab(page.connection, page.manifest),
         "renewals": renewals(request, page.connection, page.product),
+        "standing": policies.standing(page.connection),
         "under_way": replacement.under_way(page.connection),
         "replaceable": bool(page.manifest and replacement.ways(page.manifest)),
         "rotates": replacements.can_rotate(page.connection, page.credential),
