@@ -9,13 +9,16 @@ from connections.views import (
     calendar,
     campaigns,
     catalogue,
+    connect_links,
     connection,
     consumers,
     deeds,
     departures,
     exports,
+    guests,
     imports,
     leases,
+    link_requests,
     linking,
     listing,
     network,
@@ -121,12 +124,43 @@ CALENDAR: list[URLPattern | URLResolver] = [
     path("feed/revoke", calendar.feed_revoke, name="calendar_feed_revoke"),
 ]
 
+CONNECT_LINKS: list[URLPattern | URLResolver] = [
+    path("", connect_links.sent, name="connect_sent"),
+    path("new", connect_links.new, name="connect_new"),
+    path("<uuid:connect_link_id>/", connect_links.one, name="connect_sent_one"),
+    path("<uuid:connect_link_id>/revoke", connect_links.revoke, name="connect_revoke"),
+    path("<uuid:connect_link_id>/agree", connect_links.agree, name="connect_agree"),
+]
+
+LINK_REQUESTS: list[URLPattern | URLResolver] = [
+    path("", link_requests.requests, name="link_requests"),
+    path("new", link_requests.new, name="link_request_new"),
+    path("<uuid:request_id>/", link_requests.one, name="link_request"),
+    path("<uuid:request_id>/approve", link_requests.approve, name="link_request_approve"),
+    path("<uuid:request_id>/decline", link_requests.decline, name="link_request_decline"),
+    path("<uuid:request_id>/withdraw", link_requests.withdraw, name="link_request_withdraw"),
+]
+
+# For people without an account; the last one takes whatever the others are not.
+CONNECT: list[URLPattern | URLResolver] = [
+    path("", guests.asked, name="connect"),
+    path("begin", guests.begin, name="connect_begin"),
+    path("consent", guests.consent, name="connect_consent"),
+    path("leave", guests.leave, name="connect_leave"),
+    path("check", guests.check, name="connect_check"),
+    path("progress", guests.progress, name="connect_progress"),
+    path("done", guests.done, name="connect_done"),
+    path("<str:token>", guests.follow, name="connect_link"),
+]
+
 ORGANIZATION: list[URLPattern | URLResolver] = [
     path("", catalogue.overview, name="overview"),
     path("catalogue/", catalogue.catalogue, name="catalogue"),
     path("catalogue/<slug:connector>/", catalogue.product, name="product"),
     path("catalogue/<slug:connector>/link", linking.begin, name="link_begin"),
     path("links/<uuid:link_id>/", include(LINK)),
+    path("connect-links/", include(CONNECT_LINKS)),
+    path("requests/", include(LINK_REQUESTS)),
     path("connections/", listing.connections, name="connections"),
     path("members/<uuid:membership_id>/leaving/", departures.departure, name="departure"),
     path("connections/restored/", restores.own, name="restores"),
@@ -157,6 +191,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:organization_slug>/", include(ORGANIZATION)),
     path("api/", reference.reference, name="api_reference"),
     path("oauth/<slug:connector>/callback", arriving.callback, name="oauth_callback"),
+    path("connect/", include(CONNECT)),
     path("platform/network/", include(NETWORK)),
     path("calendar/<str:token>.ics", calendar.feed, name="calendar_feed"),
     path("platform/changes/", calendar.platform_changes, name="platform_changes"),

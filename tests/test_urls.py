@@ -40,6 +40,14 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(("health_alive", "health_ready", "invitation", "invitation_link"), OPEN),
     "api_elsewhere": OPEN,  # 421 for everybody: the API has an address of its own
     "api_reference": OPEN,  # it says what the code says, and nothing of anybody
+    # A connect link's address is what opens them; without it they are 404.
+    **dict.fromkeys(
+        (
+            *("connect", "connect_begin", "connect_consent", "connect_leave", "connect_check"),
+            *("connect_progress", "connect_done", "connect_link"),
+        ),
+        OPEN,
+    ),
     "oauth_callback": OPEN,  # it asks itself whether somebody is signed in
     **dict.fromkeys(
         ("home", "organizations", "organization_create", "invitation_accept"), SIGNED_IN
@@ -108,6 +116,22 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     "connection_rotation": P.AUDIT_VIEW,  # a connection's details
     "connection_rotation_set": P.CONNECTION_MANAGE,
     "platform_changes": OPERATOR,
+    **dict.fromkeys(
+        (
+            *("connect_sent", "connect_new", "connect_sent_one", "connect_revoke"),
+            "connect_agree",
+        ),
+        P.CONNECT_LINK_SEND,
+    ),
+    **dict.fromkeys(("link_requests", "link_request_new"), P.CONNECTION_VIEW),
+    # Somebody else's request is a 404 for those who do not answer it.
+    **dict.fromkeys(
+        (
+            *("link_request", "link_request_approve", "link_request_decline"),
+            "link_request_withdraw",
+        ),
+        P.LINK_REQUEST_DECIDE,
+    ),
     "restores": P.AUDIT_VIEW,
     "departure": P.MEMBER_EDIT,
     # One's own notices; whose they are is part of every query.

@@ -16,12 +16,14 @@ from connections.models import (
     Campaign,
     CampaignItem,
     Connection,
+    ConnectLink,
     Consumer,
     Export,
     ImportBatch,
     ImportRow,
     KeyUse,
     Lease,
+    LinkRequest,
     PendingLink,
     ServiceKey,
     SyncRun,
@@ -123,8 +125,17 @@ class Town:
                 done_at=now,
                 failed_at=now,
             )
+            asked = LinkRequest.objects.create(
+                kind="link", connector="bitbucket-cloud", same_as=word, what=f"{word} link",
+                why=f"{word} why", asked_by=who, asked_by_name=word,
+            )  # fmt: skip
+            guest = ConnectLink.objects.create(
+                connector="bitbucket-cloud", name=f"{word} link", token_hash=uuid4().bytes * 2,
+                to_name=word, sent_by=who, sent_by_name=word, capabilities=["repositories-read"],
+            )  # fmt: skip
             receipt = Receipt.objects.create(notice=notice, user=who, created_at=timezone.now())
         made["key_id"] = self._keyed(organization, made["connection_id"], word)
+        made |= {"request_id": asked.id, "connect_link_id": guest.id}
         return made | {
             "receipt_id": receipt.id,
             "job_id": job.id,

@@ -9,6 +9,7 @@ from django.db import IntegrityError
 
 from connections.access import Way
 from connections.contracts import Account, Identity, WorkspaceRecord
+from connections.flows import guests
 from connections.models import Connection, PendingLink, Workspace
 from connections.paging import every_page
 from connections.vendor_api import VendorApi
@@ -123,4 +124,6 @@ def ask(
         }
         pending.stage, pending.account_confirmed = Stage.CONFIRM_ACCOUNT, False
         pending.save(update_fields=["found_account", "stage", "account_confirmed"])
+        if pending.connect_link_id:
+            guests.ask_about_account(pending)
         claim.done()

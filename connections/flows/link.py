@@ -49,7 +49,7 @@ def begin(
 ) -> PendingLink:
     """A link under way for this session and organization, with the minimal capabilities chosen."""
     team = relink.team_id if relink else None
-    actor = rights.linker(actor, relink)
+    actor = rights.linker(actor, relink, connector)
     manifest = registry.get(connector).manifest
     if relink and relink.state == Connection.State.REVOKED:
         raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")
@@ -193,22 +193,40 @@ def receive_answer(
     Returns the organization's slug and the link. None when the state is unknown, of another
     session, person or connector, or its organization is closed to them: all look alike.
     """
-    if any(len(values) != 1 or len(values[0]) > LONGEST_PARAMETER for values in params.values()):
-        return None
-    answer = {name: values[0] for name, values in params.items()}
-    found = lookups.pending_link(digest(answer.get("state", "")), user_id)
-    if found is None:
+    answer = single(params)
+    found = answer and lookups.pending_link(digest(answer.get("state", "")), user_id)
+    if not answer or not found:
         return None
     with tenancy.acting_for(found.organization_id), tenancy.transaction():
         pending = PendingLink.objects.select_for_update().filter(id=found.id).first()
-        if (
-            pending is None
-            or pending.connector != connector
-            or not hmac.compare_digest(bytes(pending.session_hash), digest(session_key))
-        ):
+        if pending is None or not taken(pending, connector, answer, session_key):
             return None
-        _accept(pending, answer, registry.get(connector).manifest)
         return found.slug, pending
+
+
+def single(params: Mapping[str, Sequence[str]]) -> dict[str, str] | None:
+    """The answer's values by name; None when one came twice or is longer than any vendor's."""
+    if any(len(values) != 1 or len(values[0]) > LONGEST_PARAMETER for values in params.values()):
+        return None
+    return {name: values[0] for name, values in params.items()}
+
+
+def taken(
+    pending: PendingLink, connector: str, answer: Mapping[str, str], session_key: str
+) -> bool:
+    """Whether the answer was for this link: begun in this session, for this connector."""
+    is_mine = hmac.compare_digest(bytes(pending.session_hash), digest(session_key))
+    if pending.connector != connector or not is_mine:
+        return False
+    _accept(pending, answer, registry.get(connector).manifest)
+    return True
+
+
+def who(pending: PendingLink) -> Actor:
+    """Who links, as the record names them: with a connect link the person who holds it."""
+    if pending.connect_link is not None:
+        return Actor("guest", None, pending.connect_link.to_name)
+    return Actor("person", pending.user_id, str(pending.user))
 
 
 def _accept(pending: PendingLink, answer: Mapping[str, str], manifest: Manifest) -> None:
@@ -265,7 +283,7 @@ def _refused(pending: PendingLink, code: str, detail: str = "") -> None:
     _fail(pending, code, detail)
     audit.record(
         audit.Action.LINK_REFUSED,
-        actor=Actor("person", pending.user_id, str(pending.user)),
+        actor=who(pending),
         subject=pending,
         connector=pending.connector,
         error=code,

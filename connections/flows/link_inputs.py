@@ -25,7 +25,7 @@ LIFETIME = timedelta(minutes=settings.PENDING_LINK_MINUTES)
 
 
 def require_own(actor: Actor, pending: PendingLink, *stages: str) -> None:
-    rights.linker(actor, pending.relink)
+    rights.linker(actor, pending.relink, pending.connector)
     if pending.user_id != actor.id:
         raise FlowProblem("not_yours", "", "Somebody else began this link.")
     if pending.stage not in stages:

@@ -13,6 +13,8 @@ WINDOW = 600
 LIMITS = {
     "link": (Limit(30, WINDOW), Limit(150, WINDOW)),
     "consumer": (Limit(30, WINDOW), Limit(60, WINDOW)),
+    "connect_link": (Limit(60, WINDOW), Limit(120, WINDOW)),
+    "link_request": (Limit(20, WINDOW), Limit(200, WINDOW)),
     "service_key": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "import": (Limit(20, WINDOW), Limit(40, WINDOW)),  # each may be sixteen megabytes
     "export": (Limit(5, WINDOW), Limit(10, WINDOW)),

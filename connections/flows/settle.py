@@ -17,9 +17,20 @@ from connections import places
 from connections.access import Way, way_by
 from connections.contracts import BASE_URL, Identity
 from connections.errors import VendorError
-from connections.flows import accounts, departure, due, hosts, marks, rights, sync, tokens, verify
+from connections.flows import (
+    accounts,
+    departure,
+    due,
+    guests,
+    hosts,
+    marks,
+    rights,
+    sync,
+    tokens,
+    verify,
+)
 from connections.flows.campaigns import Goal, settled
-from connections.flows.link import FORGOTTEN_AFTER
+from connections.flows.link import FORGOTTEN_AFTER, who
 from connections.models import Connection, Credential, PendingLink
 from portal import audit, tenancy, vault, work
 from portal.models import User
@@ -111,7 +122,7 @@ def _end(pending: PendingLink, code: str, detail: str = "") -> None:
     tokens.drop(pending)
     audit.record(
         audit.Action.LINK_REFUSED,
-        actor=_person(pending),
+        actor=who(pending),
         subject=pending,
         connector=pending.connector,
         error=code,
@@ -126,7 +137,9 @@ def _person(pending: PendingLink) -> Actor:
 def _actor(pending: PendingLink) -> Actor | None:
     """Asked again, because minutes have passed: None when they may not any more."""
     try:
-        return rights.linker(_person(pending), pending.relink)
+        if pending.connect_link_id and not guests.is_live(pending):
+            return None
+        return rights.linker(_person(pending), pending.relink, pending.connector)
     except PermissionDenied:
         return None
 
@@ -168,9 +181,10 @@ def _settle(
             credential = _credential(connection, held, identity)
             _move_secrets(pending, credential, held)
             marks.raised(connection, credential)
-            _record(pending, connection, actor, identity)
+            _record(pending, connection, who(pending), identity)
             if pending.relink_id:
                 settled(connection, Goal.RELINK)
+            guests.use_up(pending, connection)
             pending.stage, pending.connection, pending.found_account = Stage.DONE, connection, {}
             pending.save(update_fields=["stage", "connection", "found_account"])
             verify.start(connection, requested_by=actor.name)
@@ -278,4 +292,5 @@ def _record(pending: PendingLink, connection: Connection, actor: Actor, identity
         method=connection.method,
         account=identity.account.name,
         scopes=None if identity.scopes is None else sorted(identity.scopes),
+        **{BASE_URL: address for address in [connection.fields.get(BASE_URL)] if address},
     )

@@ -16,6 +16,7 @@ from connections.flows import link
 from connections.flows.problems import FlowProblem
 from connections.models import LinkStage, PendingLink
 from connections.queries import linking
+from connections.views import guests
 from connections.views.doors import SeeOther, pending_of, to
 from connections.views.linking import frame
 from portal.refusals import record_refusal
@@ -33,14 +34,17 @@ def callback(request: SignedInRequest, connector: str) -> HttpResponse:
     """
     if connector not in registry.connectors():
         raise Http404
-    response: HttpResponse
-    if not request.user.is_authenticated:
-        messages.warning(request, SIGNED_OUT)
-        response = SeeOther(reverse("account_login"))
-    else:
-        response = _answered(request, connector)
+    of_guest = guests.came_back(request, connector)
+    response = _of_member(request, connector) if of_guest is None else of_guest
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _of_member(request: SignedInRequest, connector: str) -> HttpResponse:
+    if request.user.is_authenticated:
+        return _answered(request, connector)
+    messages.warning(request, SIGNED_OUT)
+    return SeeOther(reverse("account_login"))
 
 
 def _answered(request: SignedInRequest, connector: str) -> HttpResponse:

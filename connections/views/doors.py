@@ -71,7 +71,7 @@ def pending_of(request: OrganizationRequest, link_id: UUID) -> PendingLink:
     """The link this very person began; somebody else's is a 404."""
     found = (
         PendingLink.objects.select_related("relink", "connection", "consumer", "team")
-        .filter(id=link_id, user_id=request.user.id)
+        .filter(id=link_id, user_id=request.user.id, connect_link=None)
         .first()
     )
     if found is None:

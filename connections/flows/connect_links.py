@@ -1,0 +1,288 @@
+"""Connect links: an admin asks somebody without an account to link, by a one-use address.
+
+Whoever sends one answers for what is linked by it: when they may not link any more, the address is
+dead. `flows/guests.py` is the other side, of the person who opens it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from smtplib import SMTPException
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from connections import registry
+from connections.contracts import Manifest
+from connections.flows import link, link_inputs as inputs, pace, rights
+from connections.flows.problems import FlowProblem
+from connections.models import Connection, ConnectLink, PendingLink
+from portal import audit, notices, people, roles, tenancy, work
+from portal.audit import Action
+from portal.fields import made_once
+from portal.models import Organization
+from portal.policy import Actor, Permission, authorize
+
+log = logging.getLogger(__name__)
+
+Stage = PendingLink.Stage
+SHORTEST_REASON = 10
+UNUSABLE = "This link no longer works. Ask for a new one."
+
+
+@dataclass(slots=True)
+class Sent:
+    """A connect link and its address; the address is known only in the moment it is made.
+
+    Once the transaction is over, `mail_failed` says whether the mail could not be sent.
+    """
+
+    link: ConnectLink
+    address: str
+    mail_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be linked: again in place with `relink`, else new, under `name` for a team."""
+
+    connector: str
+    capabilities: Sequence[str]
+    reason: str = ""
+    relink: Connection | None = None
+    name: str = ""
+    team_id: UUID | None = None
+    campaign_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who holds the right at the vendor; without an address the link is copied by hand."""
+
+    name: str
+    email: str = ""
+    message: str = ""
+
+
+def send(*, actor: Actor, wish: Wish, to: Recipient, key: UUID) -> Sent:
+    """The link exists and is mailed where there is an address; the same form sent again finds it.
+
+    Raises FlowProblem for what cannot be linked.
+    """
+    actor = authorize(actor, Permission.CONNECT_LINK_SEND)
+    rights.linker(actor, wish.relink, wish.connector)
+    with tenancy.transaction():
+        known = ConnectLink.objects.filter(id=made_once(actor.id, key)).first()
+        if known is not None:
+            return Sent(known, "")
+        pace.keep("connect_link", actor)
+        token = secrets.token_urlsafe(32)
+        made = _made(actor, wish, to, made_once(actor.id, key), token)
+        audit.record(
+            Action.CONNECT_LINK_SENT,
+            actor=actor,
+            subject=made,
+            to=made.to_name,
+            email=made.to_email,
+            connector=made.connector,
+            capabilities=made.capabilities,
+            again=made.relink_id is not None,
+            expires_at=made.expires_at,
+        )
+        sent = Sent(made, settings.PORTAL_URL + reverse("connect_link", args=[token]))
+        if made.to_email:
+            _mail_later([sent], actor)
+    return sent
+
+
+def send_many(*, actor: Actor, wishes: Sequence[Wish], to: Recipient, key: UUID) -> list[Sent]:
+    """One link for each wish, all for one person, and one mail that lists them."""
+    alone = Recipient(to.name, "", to.message)
+    sent = [
+        send(actor=actor, wish=wish, to=alone, key=made_once(key, wish_key(wish)))
+        for wish in wishes
+    ]
+    fresh = [each for each in sent if each.address]
+    if to.email and fresh:
+        for each in fresh:
+            each.link.to_email, each.link.mailed_at = to.email, timezone.now()
+            each.link.save(update_fields=["to_email", "mailed_at"])
+        _mail_later(fresh, actor)
+    return sent
+
+
+def wish_key(wish: Wish) -> UUID:
+    """What tells the wishes of one form apart."""
+    if wish.relink is None:
+        raise FlowProblem("relink", "", "Choose connections that are linked again.")
+    return UUID(str(wish.relink.id))
+
+
+def again(connection: Connection, *, campaign_id: UUID | None = None) -> Wish:
+    """The wish to have this connection linked again as it is."""
+    return Wish(
+        connector=connection.connector,
+        capabilities=connection.capabilities,
+        reason=connection.reason,
+        relink=connection,
+        name=connection.name,
+        team_id=connection.team_id,
+        campaign_id=campaign_id,
+    )
+
+
+def revoke(*, actor: Actor, connect_link: ConnectLink) -> None:
+    """The address no longer works, and what was begun by it is over."""
+    actor = authorize(actor, Permission.CONNECT_LINK_SEND)
+    with tenancy.transaction():
+        held = _held(connect_link)
+        if held.linked_at is not None:
+            raise FlowProblem("used", "", "It was used already. Revoke the connection instead.")
+        if held.revoked_at is None:
+            _end(held, actor.name)
+            audit.record(Action.CONNECT_LINK_REVOKED, actor=actor, subject=held)
+
+
+def agree(*, actor: Actor, connect_link: ConnectLink) -> None:
+    """The connection moves to the other account that came by this link; a worker goes on."""
+    actor = authorize(actor, Permission.CONNECT_LINK_SEND)
+    pending = asking(connect_link)
+    if pending is None:
+        raise FlowProblem("too_late", "", "This has moved on. Look at it again.")
+    rights.linker(actor, connect_link.relink, connect_link.connector)
+    link.confirm_account(actor=sponsor(connect_link), pending=pending)
+    notices.resolve(asks(connect_link))
+    audit.record(
+        Action.CONNECT_LINK_AGREED,
+        actor=actor,
+        subject=connect_link,
+        account=pending.found_account.get("now", {}).get("name", ""),
+    )
+
+
+def asking(connect_link: ConnectLink) -> PendingLink | None:
+    """The link under way that waits for a word on another account."""
+    found: PendingLink | None = (
+        PendingLink.objects.filter(connect_link_id=connect_link.id, stage=Stage.CONFIRM_ACCOUNT)
+        .order_by("-created_at")
+        .first()
+    )
+    return found
+
+
+def asks(connect_link: ConnectLink) -> str:
+    """The cause under which the sender is asked about another account."""
+    return f"connect_link:{connect_link.id}:account"
+
+
+def sponsor(connect_link: ConnectLink) -> Actor:
+    """Who sent it, as the actor whose rights count."""
+    return Actor("person", connect_link.sent_by_id, connect_link.sent_by_name)
+
+
+def hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+@people.on_departed
+def _left(user_id: UUID) -> None:
+    """What somebody sent who is no member any more is dead."""
+    for each in ConnectLink.objects.filter(sent_by_id=user_id, linked_at=None, revoked_at=None):
+        _end(each, "Portal")
+
+
+def _made(actor: Actor, wish: Wish, to: Recipient, link_id: UUID, token: str) -> ConnectLink:
+    manifest = registry.get(wish.connector).manifest
+    values: dict[str, Any] = {
+        "capabilities": _capabilities(manifest, wish),
+        "reason": wish.reason.strip()[:300],
+        "name": wish.relink.name if wish.relink else inputs.free_name(wish.name),
+        "team_id": _team(wish),
+    }
+    if wish.relink and wish.relink.state == Connection.State.REVOKED:
+        raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")
+    if not to.name.strip():
+        raise FlowProblem("to_name", "to_name", "Say who it is for.")
+    made: ConnectLink = ConnectLink.objects.create(
+        id=link_id,
+        connector=wish.connector,
+        relink=wish.relink,
+        campaign_id=wish.campaign_id,
+        token_hash=hashed(token),
+        to_name=to.name.strip()[:80],
+        to_email=to.email.strip().lower(),
+        message=to.message.strip()[:500],
+        mailed_at=timezone.now() if to.email else None,
+        sent_by_id=actor.id,
+        sent_by_name=actor.name[:200],
+        **values,
+    )
+    return made
+
+
+def _team(wish: Wish) -> UUID | None:
+    return wish.relink.team_id if wish.relink else inputs.team_of(wish.team_id, wish.connector)
+
+
+def _capabilities(manifest: Manifest, wish: Wish) -> list[str]:
+    known = {each.key: each for each in manifest.capabilities}
+    if not wish.capabilities or not set(wish.capabilities) <= known.keys():
+        raise FlowProblem("capabilities", "capabilities", "Choose at least one of the list.")
+    writes = any(known[key].writes for key in wish.capabilities)
+    if writes and len(wish.reason.strip()) < SHORTEST_REASON:
+        raise FlowProblem(
+            "reason", "reason", "Say in a sentence why write access is needed (10 letters or more)."
+        )
+    return [key for key in known if key in wish.capabilities]
+
+
+def _held(connect_link: ConnectLink) -> ConnectLink:
+    found: ConnectLink = ConnectLink.objects.select_for_update().get(id=connect_link.id)
+    return found
+
+
+def _end(held: ConnectLink, by: str) -> None:
+    held.revoked_at, held.revoked_by_name = timezone.now(), by[:200]
+    held.save(update_fields=["revoked_at", "revoked_by_name"])
+    notices.resolve(asks(held))
+    begun = PendingLink.objects.filter(connect_link_id=held.id).exclude(stage=Stage.DONE)
+    for pending in begun:
+        pending.stage, pending.error = Stage.FAILED, "abandoned"
+        pending.save(update_fields=["stage", "error"])
+        work.later("forget_link", pending_link_id=pending.id)
+
+
+def _mail_later(sent: Sequence[Sent], actor: Actor) -> None:
+    organization = Organization.objects.get(id=tenancy.organization_id())
+    first = sent[0].link
+    words = {
+        "organization": str(organization),
+        "sent_by": actor.name,
+        "product": registry.get(first.connector).manifest.name,
+        "to_name": first.to_name,
+        "message": first.message,
+        "expires_at": first.expires_at,
+        "links": [{"name": each.link.name, "address": each.address} for each in sent],
+    }
+    transaction.on_commit(lambda: _mail(sent, words), using=roles.current(), robust=True)
+
+
+def _mail(sent: Sequence[Sent], words: dict[str, Any]) -> None:
+    subject = " ".join(render_to_string("emails/connect_link_subject.txt", words).split())
+    text = render_to_string("emails/connect_link.txt", words)
+    try:
+        send_mail(subject, text, None, [sent[0].link.to_email])
+    except (OSError, SMTPException) as error:
+        for each in sent:
+            each.mail_failed = True
+        log.warning("mail.not_sent", extra={"error": type(error).__name__})

@@ -1,0 +1,282 @@
+"""Requests: who lacks a right asks for one link, or for more scopes; an admin answers with a click.
+
+The same wish of another person is the same request, and each of them is told. Nobody answers their
+own. What nobody answers ends after thirty days.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from connections import registry
+from connections.flows import pace, rights, telling, told_links
+from connections.flows.problems import FlowProblem
+from connections.models import Connection, LinkRequest, PendingLink, RequestKind, RequestState
+from portal import audit, notices, roles, tenancy, work
+from portal.audit import Action
+from portal.policy import SYSTEM, Actor, Permission, authorize
+
+State = RequestState
+EXPIRE = "expire_link_request"
+SHORTEST_WHY = 10
+USABLE = timedelta(days=7)  # for one link, once approved
+OVER = "This was answered, taken back or has expired meanwhile. Look at it again."
+
+
+def ask_for_link(
+    *, actor: Actor, connector: str, relink: Connection | None = None, why: str
+) -> LinkRequest:
+    """The admins are asked for one link to this product, or for this connection again.
+
+    Raises FlowProblem for somebody who may do it without asking.
+    """
+    actor = authorize(actor, Permission.CONNECTION_VIEW)
+    manifest = registry.get(connector).manifest
+    try:
+        rights.linker(actor, relink, connector)
+    except PermissionDenied:
+        pass
+    else:
+        raise FlowProblem("allowed", "", "You may link it yourself. Nobody has to be asked.")
+    what = f"a new link of {relink.name}" if relink else f"a link to {manifest.name}"
+    return _asked(
+        actor,
+        RequestKind.LINK,
+        f"{actor.id}:{connector}:{relink.id if relink else ''}",
+        connector=connector,
+        connection=relink,
+        what=what,
+        why=_reason(why),
+    )
+
+
+def ask_for_more(
+    *, actor: Actor, connection: Connection, capabilities: Sequence[str], why: str
+) -> LinkRequest:
+    """The admins are asked that this connection may do more than it was linked for."""
+    actor = authorize(actor, Permission.CONNECTION_VIEW)
+    manifest = registry.get(connection.connector).manifest
+    known = {each.key: each.title for each in manifest.capabilities}
+    wanted = [key for key in known if key in set(capabilities) - set(connection.capabilities)]
+    if not wanted or not set(capabilities) <= known.keys():
+        raise FlowProblem("capabilities", "capabilities", "Choose what it cannot do yet.")
+    if connection.state == Connection.State.REVOKED:
+        raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")
+    titles = ", ".join(known[key] for key in wanted)
+    return _asked(
+        actor,
+        RequestKind.CAPABILITY,
+        f"{connection.id}:{','.join(wanted)}",
+        connector=connection.connector,
+        connection=connection,
+        capabilities=wanted,
+        what=f"{titles} with {connection.name}"[:200],
+        why=_reason(why),
+    )
+
+
+def approve(*, actor: Actor, request: LinkRequest) -> LinkRequest:
+    """What was asked for is allowed: one link, or the capabilities stand on the connection.
+
+    More capabilities need a new link, because the vendor has to be asked; who asked is told so.
+    """
+    actor = authorize(actor, Permission.LINK_REQUEST_DECIDE)
+    with tenancy.transaction():
+        held = _held_open(actor, request)
+        if held.kind == RequestKind.CAPABILITY:
+            _extend(actor, held)
+        held.state, held.expires_at = State.APPROVED, timezone.now() + USABLE
+        _answer(held, actor)
+        audit.record(Action.LINK_REQUEST_APPROVED, actor=actor, subject=held, **_facts(held))
+        _tell_askers(held, "approved")
+    return held
+
+
+def decline(*, actor: Actor, request: LinkRequest, why: str) -> LinkRequest:
+    """It stays as it was, and who asked reads the reason."""
+    actor = authorize(actor, Permission.LINK_REQUEST_DECIDE)
+    with tenancy.transaction():
+        held = _held_open(actor, request)
+        held.decision_why, held.state = _reason(why), State.DECLINED
+        _answer(held, actor)
+        audit.record(
+            Action.LINK_REQUEST_DECLINED, actor=actor, subject=held, because=held.decision_why
+        )
+        _tell_askers(held, "declined")
+    return held
+
+
+def withdraw(*, actor: Actor, request: LinkRequest) -> None:
+    """This person does not ask any more; where others asked for the same, it stays theirs."""
+    actor = authorize(actor, Permission.CONNECTION_VIEW)
+    with tenancy.transaction():
+        held = _open(request)
+        if actor.id == held.asked_by_id and not held.also_asked_by:
+            held.state = State.WITHDRAWN
+            _answer(held, actor)
+        elif actor.id == held.asked_by_id:
+            held.asked_by_id, *held.also_asked_by = held.also_asked_by
+            held.save(update_fields=["asked_by", "also_asked_by"])
+        elif actor.id in held.also_asked_by:
+            held.also_asked_by.remove(actor.id)
+            held.save(update_fields=["also_asked_by"])
+        else:
+            raise PermissionDenied("Somebody else asked for this.")
+        audit.record(Action.LINK_REQUEST_WITHDRAWN, actor=actor, subject=held)
+
+
+@work.job(EXPIRE)
+def expire(claim: work.Claim, *, request_id: str) -> None:
+    """What nobody answered in thirty days is over, and who asked is told."""
+    with tenancy.transaction():
+        claim.hold()
+        for held in LinkRequest.objects.select_for_update().filter(
+            id=request_id, state=State.OPEN, expires_at__lte=timezone.now()
+        ):
+            held.state = State.EXPIRED
+            _answer(held, SYSTEM)
+            audit.record(Action.LINK_REQUEST_EXPIRED, actor=SYSTEM, subject=held)
+            _tell_askers(held, "not answered in 30 days")
+        claim.done()
+
+
+def spend(pending: PendingLink) -> None:
+    """A link that was allowed once was made; in the transaction in which it was."""
+    LinkRequest.objects.filter(
+        kind=RequestKind.LINK,
+        asked_by_id=pending.user_id,
+        connector=pending.connector,
+        connection=pending.relink,
+        state=State.APPROVED,
+        used_at=None,
+    ).update(used_at=timezone.now())
+
+
+def _asked(
+    actor: Actor, kind: RequestKind, same_as: str, *, what: str, **values: Any
+) -> LinkRequest:
+    same_as = f"{kind}:{hashlib.sha256(same_as.encode()).hexdigest()}"
+    with tenancy.transaction():
+        pace.keep("link_request", actor)
+        before = _same(same_as)
+        if before is not None:
+            return _joined(before, actor)
+        try:
+            with transaction.atomic(using=roles.current()):
+                made: LinkRequest = LinkRequest.objects.create(
+                    kind=kind,
+                    same_as=same_as,
+                    what=what,
+                    asked_by_id=actor.id,
+                    asked_by_name=actor.name[:200],
+                    **values,
+                )
+        except IntegrityError:
+            return _joined(LinkRequest.objects.get(same_as=same_as, state=State.OPEN), actor)
+        audit.record(Action.LINK_REQUESTED, actor=actor, subject=made, **_facts(made))
+        work.later(EXPIRE, run_at=made.expires_at, request_id=made.id)
+        _tell_admins(made)
+    return made
+
+
+def _same(same_as: str) -> LinkRequest | None:
+    found = LinkRequest.objects.select_for_update().filter(same_as=same_as, state=State.OPEN)
+    known: LinkRequest | None = found.first()
+    if known is not None and known.expires_at <= timezone.now():
+        known.state = State.EXPIRED
+        _answer(known, SYSTEM)
+        return None
+    return known
+
+
+def _joined(before: LinkRequest, actor: Actor) -> LinkRequest:
+    """The same wish of one more person."""
+    if actor.id not in (before.asked_by_id, *before.also_asked_by):
+        before.also_asked_by = [*before.also_asked_by, actor.id]
+        before.save(update_fields=["also_asked_by"])
+        audit.record(Action.LINK_REQUESTED, actor=actor, subject=before, joined=True)
+    return before
+
+
+def _held_open(actor: Actor, request: LinkRequest) -> LinkRequest:
+    held = _open(request)
+    if actor.id in (held.asked_by_id, *held.also_asked_by):
+        raise PermissionDenied("You asked for this yourself. Somebody else answers.")
+    return held
+
+
+def _open(request: LinkRequest) -> LinkRequest:
+    found: LinkRequest | None = (
+        LinkRequest.objects.select_for_update().filter(id=request.id, state=State.OPEN).first()
+    )
+    if found is None or found.expires_at <= timezone.now():
+        raise FlowProblem("over", "", OVER)
+    return found
+
+
+def _extend(actor: Actor, held: LinkRequest) -> None:
+    connection = Connection.objects.select_for_update(no_key=True).get(id=held.connection_id)
+    if connection.state == Connection.State.REVOKED:
+        raise FlowProblem("revoked", "", "The connection was revoked. Decline the request.")
+    order = [each.key for each in registry.get(connection.connector).manifest.capabilities]
+    wanted = {*connection.capabilities, *held.capabilities}
+    connection.capabilities = [key for key in order if key in wanted]
+    connection.reason = connection.reason or held.why[:300]
+    connection.save(update_fields=["capabilities", "reason"])
+    audit.record(Action.CONNECTION_EDITED, actor=actor, subject=connection, more=held.capabilities)
+
+
+def _answer(held: LinkRequest, actor: Actor) -> None:
+    held.decided_by_id, held.decided_by_name = actor.id, actor.name[:200]
+    held.decided_at = timezone.now()
+    held.save()
+    notices.resolve(_cause(held))
+
+
+def _reason(why: str) -> str:
+    why = " ".join(why.split())[:500]
+    if len(why) < SHORTEST_WHY:
+        raise FlowProblem("why", "why", "Say in a sentence why (10 letters or more).")
+    return why
+
+
+def _facts(held: LinkRequest) -> dict[str, Any]:
+    return {"connector": held.connector, "capabilities": held.capabilities, "why": held.why}
+
+
+def _cause(held: LinkRequest) -> str:
+    return f"link_request:{held.id}"
+
+
+def _tell_admins(held: LinkRequest) -> None:
+    notices.tell(
+        told_links.REQUEST_WAITS,
+        subject=held,
+        audience=notices.who_may(Permission.LINK_REQUEST_DECIDE) - {held.asked_by_id},
+        dedupe=_cause(held),
+        url=telling.page_of("link_request", held.id),
+        title=f"{held.asked_by_name} asks for {held.what}",
+        body=held.why,
+    )
+
+
+def _tell_askers(held: LinkRequest, word: str) -> None:
+    because = f" {held.decision_why}" if held.decision_why else ""
+    askers: Collection[UUID] = {held.asked_by_id, *held.also_asked_by}
+    notices.tell(
+        told_links.REQUEST_ANSWERED,
+        subject=held,
+        audience=askers,
+        dedupe=f"{_cause(held)}:answer",
+        url=telling.page_of("link_request", held.id),
+        title=f"{held.what[:1].upper()}{held.what[1:]}: {word}",
+        body=f"You asked for {held.what}. It is {word}.{because}",
+    )

@@ -1,0 +1,128 @@
+"""Connect links as pages show them: to who sends them, and to who opens one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.utils import timezone
+
+from connections import registry
+from connections.contracts import Manifest
+from connections.flows import connect_links
+from connections.models import (
+    Connection,
+    ConnectLink,
+    Credential,
+    LinkStage,
+    PendingLink,
+)
+from connections.queries import linking
+from connections.queries.linking import WayChoice
+
+MOST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SentLine:
+    """One link that was sent: how it stands, in a badge and a sentence."""
+
+    link: ConnectLink
+    product: str
+    state: str
+    word: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SentPage:
+    """One link with its story, and the question it may have raised."""
+
+    line: SentLine
+    capabilities: list[str]
+    asking: PendingLink | None
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Thanks:
+    """What a guest allowed, in words."""
+
+    account: str
+    name: str
+    capabilities: list[str]
+    scopes: list[str]
+    withdraw_url: str
+
+
+def sent(*, campaign_id: UUID | None = None) -> list[SentLine]:
+    """The organization's links, newest first."""
+    found = ConnectLink.objects.select_related("relink", "connection").order_by("-created_at")
+    if campaign_id is not None:
+        found = found.filter(campaign_id=campaign_id)
+    asking = set(
+        PendingLink.objects.filter(stage=LinkStage.CONFIRM_ACCOUNT).values_list(
+            "connect_link_id", flat=True
+        )
+    )
+    return [_line(each, each.id in asking) for each in found[:MOST]]
+
+
+def sent_page(connect_link: ConnectLink) -> SentPage:
+    asking = connect_links.asking(connect_link) if connect_link.is_open else None
+    manifest = registry.get(connect_link.connector).manifest
+    return SentPage(
+        line=_line(connect_link, asking is not None),
+        capabilities=_titles(manifest, connect_link),
+        asking=asking,
+        manifest=manifest,
+    )
+
+
+def ways(manifest: Manifest, connect_link: ConnectLink) -> list[WayChoice]:
+    """The ways that can do all that is asked; the one before first, where it is linked again."""
+    relink = connect_link.relink
+    draft = PendingLink(
+        connector=connect_link.connector,
+        capabilities=connect_link.capabilities,
+        method=relink.method if relink else "",
+    )
+    possible = [each for each in linking.ways(manifest, draft) if each.is_possible]
+    return sorted(possible, key=lambda each: not each.is_chosen)
+
+
+def thanks(connect_link: ConnectLink, connection: Connection) -> Thanks:
+    manifest = registry.get(connection.connector).manifest
+    credential = Credential.objects.filter(connection_id=connection.id, replaced_at=None).first()
+    return Thanks(
+        account=connect_link.linked_account,
+        name=connection.name,
+        capabilities=_titles(manifest, connect_link),
+        scopes=list((credential.scopes if credential else None) or ()),
+        withdraw_url=manifest.account_settings_url,
+    )
+
+
+def _titles(manifest: Manifest, connect_link: ConnectLink) -> list[str]:
+    return [each.title for each in manifest.capabilities if each.key in connect_link.capabilities]
+
+
+def _line(connect_link: ConnectLink, is_asking: bool) -> SentLine:
+    state, word = _state(connect_link, is_asking)
+    product = registry.get(connect_link.connector).manifest.name
+    return SentLine(connect_link, product, state, word, connect_link.is_open)
+
+
+def _state(connect_link: ConnectLink, is_asking: bool) -> tuple[str, str]:
+    if connect_link.linked_at is not None:
+        return "working", "Linked"
+    if connect_link.revoked_at is not None:
+        return "paused", "Revoked"
+    if connect_link.expires_at <= timezone.now():
+        return "paused", "Expired"
+    if is_asking:
+        return "attention", "Another account"
+    if connect_link.begun_at is not None:
+        return "unverified", "Begun"
+    return "unverified", "Opened" if connect_link.opened_at else "Not opened"
