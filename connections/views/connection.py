@@ -14,7 +14,7 @@ from connections.flows import replacement
 from connections.flows.lifecycle import preview_revoke
 from connections.forms import SettingsForm
 from connections.models import ConnectionState
-from connections.queries import credential as credentials, replacements
+from connections.queries import credential as credentials, policies, replacements
 from connections.queries.attempts import renewals
 from connections.queries.connection import ConnectionPage
 from connections.queries.key_uses import blast_of, used_by
