@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from connections.flows.problems import FlowProblem
 from connections.key_forms import EditKeyForm, NewKeyForm
 from connections.models import ServiceKey
 from connections.queries.service_keys import key_list, key_page
-from connections.views.doors import attempt, requires, status_of, to
+from connections.views.doors import View, attempt, requires, status_of, to
 from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
 from portal.step_up import recently_proven
@@ -102,44 +103,33 @@ def edit(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
     return _page(request, found, form)
 
 
-@require_POST
-@requires(EDIT)
-def freeze(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
-    found = _key(key_id)
-    attempt(
-        request,
-        lambda: service_keys.freeze(actor=request.actor, key=found),
-        f"{found.name} is frozen. Its next request is refused.",
-    )
-    return to(request, "service_key", key_id)
+def _deed(done: str, deed: Callable[[OrganizationRequest, ServiceKey], object]) -> View[[UUID]]:
+    """A button on the key's page: it does this, says so with the key's name, and shows the page."""
+
+    def view(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
+        found = _key(key_id)
+        attempt(request, lambda: deed(request, found), done.format(found.name))
+        return to(request, "service_key", key_id)
+
+    return view
 
 
-@require_POST
-@requires(EDIT)
-@recently_proven("service_keys")
-def thaw(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
-    found = _key(key_id)
-    attempt(
-        request,
-        lambda: service_keys.thaw(actor=request.actor, key=found),
-        f"{found.name} may go on.",
-    )
-    return to(request, "service_key", key_id)
-
-
-@require_POST
-@requires(EDIT)
-def revoke(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
-    """Revoked when the name was typed."""
-    found = _key(key_id)
-    attempt(
-        request,
-        lambda: service_keys.revoke(
-            actor=request.actor, key=found, typed_name=request.POST.get("confirm_name", "")
-        ),
-        f"{found.name} is revoked. Its next request is refused.",
-    )
-    return to(request, "service_key", key_id)
+_freeze = _deed(
+    "{} is frozen. Its next request is refused.",
+    lambda request, found: service_keys.freeze(actor=request.actor, key=found),
+)
+_thaw = _deed(
+    "{} may go on.", lambda request, found: service_keys.thaw(actor=request.actor, key=found)
+)
+_revoke = _deed(
+    "{} is revoked. Its next request is refused.",
+    lambda request, found: service_keys.revoke(
+        actor=request.actor, key=found, typed_name=request.POST.get("confirm_name", "")
+    ),
+)
+freeze = require_POST(requires(EDIT)(_freeze))
+thaw = require_POST(requires(EDIT)(recently_proven("service_keys")(_thaw)))
+revoke = require_POST(requires(EDIT)(_revoke))
 
 
 def _key(key_id: UUID) -> ServiceKey:
