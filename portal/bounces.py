@@ -4,10 +4,12 @@ once the person has typed the code that reached them there."""
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from hashlib import sha256
+from smtplib import SMTPException
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,8 @@ from portal.memberships import memberships_of
 from portal.models import Bounce, Dispatch, Receipt, User
 from portal.phrases import span
 from portal.refused import Impossible
+
+log = logging.getLogger(__name__)
 
 CODE_LIFETIME = timedelta(minutes=30)
 MOST_TRIES = 5
@@ -86,8 +90,11 @@ def _wait_again(dispatch_id: UUID, user_id: UUID) -> None:
         gathering.again(user_id)
 
 
-def send_code(user: User) -> None:
-    """A code is on its way to the address. Raises Impossible when many were sent just now."""
+def send_code(user: User, *, told: Callable[[bool], None]) -> None:
+    """A code goes to the address after commit, and `told` is called with whether it is on its way.
+
+    Raises Impossible when many were sent just now.
+    """
     bounce = open_for(user.id)
     if bounce is None:
         return
@@ -100,7 +107,16 @@ def send_code(user: User) -> None:
     bounce.save(update_fields=["code_hash", "code_tries", "code_until"])
     text = render_to_string("emails/address_code.txt", {"code": code})
     letter = EmailMessage("Confirm that this address works", text, None, [bounce.address])
-    transaction.on_commit(letter.send, using=roles.current(), robust=True)
+    transaction.on_commit(lambda: told(_is_sent(letter)), using=roles.current(), robust=True)
+
+
+def _is_sent(letter: EmailMessage) -> bool:
+    try:
+        letter.send()
+    except (OSError, SMTPException) as error:
+        log.warning("mail.not_sent", extra={"error": type(error).__name__})
+        return False
+    return True
 
 
 def confirm(user: User, code: str) -> None:

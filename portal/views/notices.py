@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import bounces, cursor, inbox, notice_choices, tenancy
+from portal.accounts import NOT_MAILED
 from portal.fields import CleanText
 from portal.inbox import Filter
 from portal.notice_choices import NoticeForm
@@ -99,13 +100,18 @@ def settings(request: OrganizationRequest) -> HttpResponse:
 
 @require_POST
 def send_code(request: OrganizationRequest) -> HttpResponse:
-    """A code goes to the address that refused our mail."""
+    """A code goes to the address that refused our mail; what is said of it is true."""
+
+    def told(is_sent: bool) -> None:
+        if is_sent:
+            messages.success(request, f"A code is on its way to {request.user.email}.")
+        else:
+            messages.error(request, NOT_MAILED)
+
     try:
-        bounces.send_code(request.user)
+        bounces.send_code(request.user, told=told)
     except Impossible as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, f"A code is on its way to {request.user.email}.")
     return redirect(address(request, "notice_settings"))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django.core import mail
 
 from portal import bounces, roles
+from portal.accounts import NOT_MAILED
 from portal.dsn import Report
 from portal.models import Dispatch, User
 from portal.policy import Role
@@ -51,6 +53,22 @@ def test_a_mail_that_came_back_is_sent_again_once_the_address_is_confirmed(bells
     bells.wait()
 
     assert subjects() == ["Code is broken · Acme"] * 2
+
+
+def test_a_code_is_called_on_its_way_only_when_it_is(bells: Bells, settings: Any) -> None:
+    bells.trouble(audience={bells.cast["ada"].id})
+    bells.wait()
+    returned(bells)
+    client = bells.cast.client("ada")
+
+    page = client.post(CONFIRM, follow=True).content.decode()
+    assert "A code is on its way to ada@acme.example." in page
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "127.0.0.1", 1, False
+    page = client.post(CONFIRM, follow=True).content.decode()
+
+    assert NOT_MAILED in page
+    assert "on its way" not in page
 
 
 def test_it_is_sent_again_in_every_organization_of_the_person(bells: Bells) -> None:
