@@ -81,6 +81,7 @@ def workspace_line(
     look: Look, api: VendorApi, workspace: WorkspaceRecord
 ) -> RepositoryRecord | None:
     """Reachable, and its repositories listable; the first one serves as a sample for probes."""
+    word = look.way.manifest.workspace_word.capitalize()
     stream = next((s for s in look.way.connector.streams if s.record is RepositoryRecord), None)
     if stream is None:
         return None
@@ -93,7 +94,7 @@ def workspace_line(
             look.keep(
                 "workspace",
                 workspace=workspace.slug,
-                title=f"Workspace {workspace.name}"[:200],
+                title=f"{word} {workspace.name}"[:200],
                 **failure(error),
             )
         return None
@@ -102,7 +103,7 @@ def workspace_line(
         look.keep(
             "workspace",
             workspace=workspace.slug,
-            title=f"Workspace {workspace.name}"[:200],
+            title=f"{word} {workspace.name}"[:200],
             outcome=Result.PROVEN,
             detail=f"{page.total} repositories" if page.total is not None else "Reachable",
             proves="Reachable, and its repositories can be listed.",

@@ -55,7 +55,14 @@ def create(
     )
     consumer = _inserted(connector, name, _key(client_id), known_at)
     _hand_in(consumer, secret)
-    audit.record(audit.Action.CONSUMER_CREATED, actor=actor, subject=consumer, connector=connector)
+    where = {"base_url": known_at} if known_at else {}
+    audit.record(
+        audit.Action.CONSUMER_CREATED,
+        actor=actor,
+        subject=consumer,
+        connector=connector,
+        **where,
+    )
     return consumer
 
 

@@ -33,7 +33,7 @@ def workspaces(look: Look, api: VendorApi) -> list[WorkspaceRecord]:
     if not look.had("workspaces"):
         look.keep(
             "workspaces",
-            title="Workspaces within reach",
+            title=f"{look.way.manifest.workspace_word.capitalize()}s within reach",
             outcome=Check.Outcome.PROVEN if found else Check.Outcome.NOTED,
             detail=f"{len(found)} found" + (f", {rejected} unreadable" if rejected else ""),
             proves="Listed by the vendor for this account.",

@@ -284,6 +284,7 @@ def _record(pending: PendingLink, connection: Connection, actor: Actor, identity
             if pending.account_confirmed
             else audit.Action.CONNECTION_RELINKED
         )
+    where = connection.fields.get(BASE_URL)
     audit.record(
         action,
         actor=actor,
@@ -292,5 +293,5 @@ def _record(pending: PendingLink, connection: Connection, actor: Actor, identity
         method=connection.method,
         account=identity.account.name,
         scopes=None if identity.scopes is None else sorted(identity.scopes),
-        **{BASE_URL: address for address in [connection.fields.get(BASE_URL)] if address},
+        **({BASE_URL: where} if where else {}),
     )

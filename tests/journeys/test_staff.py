@@ -101,9 +101,10 @@ def end_looks(portal: LivePortal) -> None:
 def register(person: Person, address: str, name: str, key: str, secret: str) -> None:
     """A consumer of this name, key and secret, registered by the form of the page."""
     person.open(address)
-    form = person.page.locator("main form").filter(
+    forms = person.page.locator("main form").filter(
         has=person.page.get_by_role("button", name="Register")
     )
+    form = forms.first  # each product has one
     form.locator("input[name=name]").fill(name)
     form.locator("input[name=client_id]").fill(key)
     form.locator("input[name=secret]").fill(secret)
