@@ -12,6 +12,10 @@ from tests.journeys.windows import DESKTOP, PHONE, Person
 EVERYTHING = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = {"type": "rule", "values": ["color-contrast"]}
 WIDER_THAN_THE_WINDOW = "document.documentElement.scrollWidth - window.innerWidth"
+HIDDEN_TABS = """[...document.querySelectorAll('.tabs [aria-current]')].filter((tab) => {
+  const [here, bar] = [tab, tab.closest('.tabs')].map((each) => each.getBoundingClientRect());
+  return here.left < bar.left - 1 || here.right > bar.right + 1;
+}).length"""
 # The next two frames are drawn: what was asked for is what is seen.
 DRAWN = "new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))"
 # A scheme changes colours and nothing else, so the dark page is asked about those alone.
@@ -34,6 +38,8 @@ def faults(person: Person, address: str) -> list[str]:
         wider = page.evaluate(WIDER_THAN_THE_WINDOW)
         if wider > 0:
             found.append(f"{address} ({size[0]} px): {wider} px wider than the window")
+        if page.evaluate(HIDDEN_TABS):
+            found.append(f"{address} ({size[0]} px): the tab that one is on is out of sight")
         if first := violations(page, rules):
             page.wait_for_timeout(500)  # a busy machine paints the other scheme late
             first = violations(page, rules)
