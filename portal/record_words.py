@@ -27,6 +27,8 @@ _WITHOUT_SUBJECT = frozenset(
         Action.TWO_STEP_CHANGED,
         Action.SESSIONS_ENDED,
         Action.LEDGERS_CHAINED,
+        Action.CALENDAR_FEED_MADE,
+        Action.CALENDAR_FEED_REVOKED,
     }
 )
 _ENDINGS = {

@@ -7,7 +7,7 @@ time. `rotate_by` on a credential, set by an import for instance, is a due date 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -96,9 +96,7 @@ def of_connection(connection_id: UUID) -> RotationPolicy | None:
 
 def holding(own: RotationPolicy | None, general: Rule, now: datetime) -> Rule:
     """What both ask for together; an exception leaves the connection's own part only."""
-    if is_excepted(own, now):
-        return replace(Rule.of(own), told_roles=general.told_roles, told_people=general.told_people)
-    return Rule.of(own).also(general)
+    return Rule.of(own) if is_excepted(own, now) else Rule.of(own).also(general)
 
 
 def is_excepted(own: RotationPolicy | None, now: datetime) -> bool:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from connections.contracts import VendorChange
-from connections.models import Connection
 from connections.queries import changes, products
 from connections.queries.due import readable
 from portal import clock, roles
@@ -27,7 +26,7 @@ class BoardLine:
     is_past: bool
     count: int
     connections: list[Any]
-    organizations: int = 0
+    organizations: int | None = None  # across all of them; None on an organization's own page
 
     @property
     def anchor(self) -> str:
@@ -42,6 +41,10 @@ class BoardLine:
     @property
     def more(self) -> int:
         return self.count - len(self.connections)
+
+    @property
+    def is_by_version(self) -> bool:
+        return bool(self.change.before_version)
 
     @property
     def state(self) -> str:
@@ -79,8 +82,7 @@ def board(*, actor: Actor) -> Board:
     """The changes of the products that are linked here, and what each hits of what this person
     may read the details of."""
     actor = present(actor)
-    linked = Connection.objects.exclude(state=Connection.State.REVOKED)
-    slugs = set(linked.order_by().values_list("connector", flat=True).distinct())
+    slugs = changes.linked()
     return _sorted([_own(s, change, actor) for s, change in changes.every() if s in slugs])
 
 

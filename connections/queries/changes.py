@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from connections import registry
 from connections.contracts import VendorChange
-from connections.models import Connection, Credential, UsedEndpoint
+from connections.models import Check, Connection, Credential, UsedEndpoint, Verification
 from portal import clock
 
 USED_WITHIN: Final = timedelta(days=90)
+VERSION: Final = "version"  # the line of a verification that tells it
 
 
 def every() -> list[tuple[str, VendorChange]]:
@@ -37,12 +39,41 @@ def name_of(slug: str, change: VendorChange) -> str:
 def hit(slug: str, change: VendorChange) -> QuerySet[Any]:
     """The connections that it hits; those of teams that are not shown here are not among them."""
     live: QuerySet[Any] = Connection.objects.exclude(state=Connection.State.REVOKED)
-    return live.filter(_fits(change), connector=slug)
+    live = live.filter(connector=slug)
+    return live.filter(_fits(change) | _older(live, change.before_version))
 
 
-def used_since() -> Any:
+def linked() -> set[str]:
+    """The products of the connections that live here."""
+    found = Connection.objects.exclude(state=Connection.State.REVOKED).order_by()
+    return set(found.values_list("connector", flat=True).distinct())
+
+
+def used_since() -> datetime:
     """From when on a use counts."""
     return clock.now() - USED_WITHIN
+
+
+def _older(live: QuerySet[Any], before: str) -> Q:
+    """Those whose latest verification was told an older version; unknown ones are not among them.
+
+    Few products have versions, and few connections lead to one.
+    """
+    if not before:
+        return Q(pk__in=[])
+    latest = Verification.objects.filter(connection_id=OuterRef("pk"), finished_at__isnull=False)
+    seen = Subquery(latest.order_by("-started_at").values("id")[:1])
+    said = dict(live.annotate(seen=seen).exclude(seen=None).values_list("seen", "pk"))
+    told = Check.objects.filter(verification_id__in=said, key=VERSION)
+    pairs = told.values_list("verification_id", "detail")
+    limit = _numbers(before)
+    return Q(pk__in=[said[seen] for seen, text in pairs if () < _numbers(text) < limit])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """As versions are compared; empty for a text that is none."""
+    found = re.match(r"\d{1,4}(?:\.\d{1,4})*", version, re.ASCII)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def _fits(change: VendorChange) -> Q:

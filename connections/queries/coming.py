@@ -32,8 +32,9 @@ def coming(actor: Actor) -> Coming | None:
     """For those who read the details of every connection; None for others."""
     if not (allows(actor, Permission.CONNECTION_MANAGE) or allows(actor, Permission.AUDIT_VIEW)):
         return None
-    today = clock.now().date()
-    slug, change = next((pair for pair in changes.every() if pair[1].on > today), ("", None))
+    today, linked = clock.now().date(), changes.linked()
+    coming = (pair for pair in changes.every() if pair[1].on > today and pair[0] in linked)
+    slug, change = next(coming, ("", None))
     return Coming(
         counts=policies.counts(),
         campaigns=open_campaigns()[:CAMPAIGNS],

@@ -125,7 +125,7 @@ def _of_credential(span: Span, row: Any, kind: str, at: datetime, title: str) ->
         name=connection.name,
         url=span.page("connection_credential", connection.id),
         detail=products.name_of(connection.connector)
-        + (f" · ends in {row.last_four}" if row.last_four else ""),
+        + (f" · •••• {row.last_four}" if row.last_four else ""),
         owner=connection.granted_by_name,
         owner_id=connection.granted_by_id,
         team_id=connection.team_id,
@@ -206,8 +206,7 @@ def _exceptions(span: Span) -> Iterator[Entry]:
 
 def _changes(span: Span) -> Iterator[Entry]:
     """Of the products that are linked here."""
-    linked = Connection.objects.exclude(state=Connection.State.REVOKED)
-    slugs = set(linked.order_by().values_list("connector", flat=True).distinct())
+    slugs = changes.linked()
     for slug, change in changes.every():
         at = datetime.combine(change.on, time(), UTC)
         if slug in slugs and span.since <= at < span.until:

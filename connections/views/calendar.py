@@ -73,7 +73,8 @@ def feed_settings(request: OrganizationRequest) -> HttpResponse:
     with tenancy.transaction():
         feed = calendar_feeds.of(request.actor)
     context = {"feed": feed, "address": calendar_feeds.address(feed) if feed else ""}
-    return render(request, "connections/calendar/feed.html", context)
+    with tenancy.transaction():
+        return render(request, "connections/calendar/feed.html", context)
 
 
 @require_POST

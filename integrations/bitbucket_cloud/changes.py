@@ -105,8 +105,8 @@ CHANGES = (
         on=date(2026, 4, 30),
         since=date(2025, 9, 1),
         title="Members no longer tell when they came and were last seen",
-        breaks="Workspaces moved to admin.atlassian.com: a membership has no `added_on` and no"
-        " `last_accessed`, and people are invited there.",
+        breaks="Workspaces moved to admin.atlassian.com: a membership has no “added_on” and no"
+        " “last_accessed”, and people are invited there.",
         remedy="Nothing to do here: neither date is kept.",
         url=REST_DOCS,
         endpoints=("GET workspaces/{workspace}/members", "GET workspaces/{workspace}/permissions"),
@@ -126,7 +126,7 @@ CHANGES = (
         on=date(2026, 8, 20),
         title="Native issues and wikis are removed",
         breaks="Bitbucket’s own issue tracker and wiki are gone, with their endpoints and scopes.",
-        remedy="Leave the scopes `issue` and `wiki` out at the next link. Issues live in Jira.",
+        remedy="Leave the scopes “issue” and “wiki” out at the next link. Issues live in Jira.",
         url=COMMUNITY + "Announcing-sunset-of-Bitbucket-Issues-and-Wikis/ba-p/3193882",
         scopes=frozenset({"issue", "issue:write", "wiki"}),
         goal="relink",

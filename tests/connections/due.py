@@ -30,7 +30,7 @@ def make(
         values["expires_at"] = now + timedelta(days=ends_in)
     with roles.using_role("worker"), works.inside():
         made: Connection = Connection.objects.create(
-            connector="bitbucket-cloud",
+            connector=facts.pop("connector", "bitbucket-cloud"),
             method=method,
             name=name,
             account_id=name,

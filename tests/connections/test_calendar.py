@@ -17,7 +17,7 @@ from connections.changes import endpoint_of
 from connections.contracts import VendorChange
 from connections.flows import calendar_feeds, campaigns, endpoints, policy_settings
 from connections.flows.policies import Rule
-from connections.models import CalendarFeed, Connection, UsedEndpoint
+from connections.models import CalendarFeed, Check, Connection, UsedEndpoint, Verification
 from connections.queries import board, changes
 from portal import clock, logs, roles
 from portal.models import AuditEvent, Membership, Team, TeamMembership, User
@@ -205,6 +205,23 @@ class TestBoard:
         assert hit["issues-and-wikis-removed"] == [wiki.name]
         assert hit["cross-workspace-removed"] == [asked.name]
         assert hit["oauth-2026"] == []
+
+    def test_a_server_is_hit_by_the_version_it_told_last(self, works: Works) -> None:
+        made = {}
+        for name, versions in {"Old": ["9.5.1", "9.4.2"], "New": ["10.3"], "Mute": []}.items():
+            team = a_team(works, name)
+            made[name] = make(works, name, team_id=team, connector="bitbucket-data-center")
+            with works.inside():
+                for each in versions:
+                    seen = Verification.objects.create(
+                        connection=made[name], outcome="passed", finished_at=clock.now()
+                    )
+                    Check.objects.create(
+                        verification=seen, position=1, key="version", title="V", detail=each
+                    )
+        lines = self.lines(works)
+        hit = [one.name for one in lines["data-center-9-4-ends"].connections]
+        assert (hit, lines["data-center-8-19-ends"].count) == (["Old"], 0)
 
     def test_it_leads_to_a_campaign_of_those_it_hits(self, works: Works, alice: Client) -> None:
         make(works, "Token", method="api-token")
