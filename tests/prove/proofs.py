@@ -8,4 +8,5 @@ PROOFS: dict[str, str] = {
     "work": "tests.prove.work",
     "restore": "tests.prove.restore",
     "revocation": "tests.prove.revocation",
+    "keys": "tests.prove.keys",
 }
