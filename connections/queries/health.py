@@ -36,7 +36,6 @@ State = Connection.State
 _PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
 _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
 _REFUSED = "reauthorization_required"
-ENDS = frozenset({METHOD_ENDS, METHOD_ENDED})
 # Trouble that an incident at the vendor explains better than anything at the connection. What the
 # organization's own consumer causes is not among it.
 _CONSUMER = "misconfigured"
@@ -174,14 +173,16 @@ def named(connection: Any, trouble: Explanation) -> Explanation:
     """What is said of an ended kind of credential, with its name, its day and what followed."""
     manifest = products.manifest_of(connection.connector)
     method = products.method_of(connection.connector, connection.method)
-    if trouble.code not in ENDS or manifest is None or method is None or method.end is None:
+    is_about_it = trouble.code in {METHOD_ENDS, METHOD_ENDED, _REFUSED}
+    if manifest is None or method is None or method.end is None or not is_about_it:
         return trouble
-    day = f"{method.end.on.day} {method.end.on:%B %Y}"
-    followed = manifest.method(method.end.instead).title
+    if trouble.code == _REFUSED:  # so an import says of one that it found refused
+        trouble = explain(METHOD_ENDED, product=manifest.name)
+    followed = manifest.method(method.end.instead)
     return replace(
         trouble,
-        title=f"{method.title}s were removed by {method.end.by} on {day}",
-        remedy=f"Move it to another kind: {followed}. Name, webhook address and history stay.",
+        title=f"{method.title}s were removed by {method.end.by} on {method.end.on:%-d %B %Y}",
+        remedy=f"Move it to this kind: {followed.title}. Name, webhook address and history stay.",
     )
 
 

@@ -12,6 +12,7 @@ from connections import places
 from connections.flows import lifecycle, replacement, told_kinds, withdrawal
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, Replacement, SyncRun, Verification
+from connections.queries import health
 from portal import audit, clock, roles, vault
 from portal.models import AuditEvent, Notice
 from portal.policy import Role
@@ -272,6 +273,13 @@ class TestAppPasswords:
         works.verify(connection)
         before = again(works, connection)
         assert (before.state, before.last_error) == ("needs_reauthorization", "method_ended")
+
+        for code in ("method_ended", "reauthorization_required"):  # found by us, by an import
+            before.last_error = code
+            trouble = health.trouble_of(before, None, product="Bitbucket Cloud")
+            assert trouble is not None
+            assert trouble.title == "App passwords were removed by Atlassian on 28 July 2026"
+            assert (trouble.button, trouble.state) == ("replace", "broken")
 
         one = hand_in(works, connection, another(vendor))
         assert (one.stage, one.found["account"]) == (Stage.CHECKED, "Dana Levi")
