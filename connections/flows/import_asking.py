@@ -26,6 +26,7 @@ from portal.secret import Secret
 from portal.steps import step
 
 TOKEN, REFRESH = "token", "refresh_token"
+MOST_CREDIT_SECONDS: Final = 3.0
 
 
 class SecretGone(VendorError):
@@ -48,7 +49,10 @@ class Asked:
 
 
 class Pace:
-    """So many calls a second begin, whatever threads there are."""
+    """So many calls a second begin, whatever threads there are.
+
+    What was not asked while answers were written may be asked faster, for three seconds at most.
+    """
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second
@@ -58,7 +62,7 @@ class Pace:
     def wait(self) -> None:
         """Return when it is this caller's turn."""
         with self._lock:
-            at = max(self._next, time.monotonic())
+            at = max(self._next, time.monotonic() - MOST_CREDIT_SECONDS)
             self._next = at + self._gap
         time.sleep(max(0.0, at - time.monotonic()))
 

@@ -23,7 +23,8 @@ from connections.flows.problems import FlowProblem
 from connections.imports import reading
 from connections.imports.columns import Raw
 from connections.imports.findings import FileRefused, Finding, Level
-from connections.imports.judging import Judged, Known, KnownConsumer, judge
+from connections.imports.judging import judge
+from connections.imports.known import Judged, Known, KnownConsumer
 from connections.models import Connection, ImportBatch, ImportRow
 from portal import audit, clock, intake_many, roles, work
 from portal.fields import is_known_token, looks_secret, made_once

@@ -1,41 +1,41 @@
-"""An example file to begin with; what it names is made up. No Django here."""
+"""An example file to begin with, made from the manifests: a row for each way. No Django here."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from typing import Final
 
-COLUMNS: Final = (
-    *("connector", "method", "name", "team", "base_url", "email", "username"),
-    *("workspace", "project", "repository", "labels", "expires_at", "token"),
-)
-ROWS: Final = (
-    {
-        "connector": "bitbucket-cloud",
-        "name": "Shop code",
-        "team": "Payments",
-        "email": "you@example.com",
-        "labels": "shop; production",
-        "expires_at": "2027-01-31",
-        "token": "paste the API token here",
-    },
-    {
-        "connector": "bitbucket-cloud",
-        "method": "repository-token",
-        "name": "Payments API",
-        "team": "Payments",
-        "workspace": "acme-engineering",
-        "repository": "payments-api",
-        "token": "paste the repository access token here",
-    },
-)
+from connections.contracts import BASE_URL, Manifest, Method, MethodKind
+
+ABOUT: Final = ("connector", "method", "name", "team", BASE_URL)
+REST: Final = ("labels", "expires_at", "token")
+PASTE: Final = "paste the token here"
 
 
-def csv_text() -> str:
+def csv_text(manifests: Iterable[Manifest]) -> str:
     """The example as CSV, with the mark by which spreadsheets know UTF-8."""
+    rows = [
+        _row(manifest, method)
+        for manifest in manifests
+        for method in manifest.choices
+        if method.kind is MethodKind.SECRET
+    ]
+    asked = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="")
+    columns = [*ABOUT, *(name for name in asked if name not in {*ABOUT, *REST}), *REST]
+    writer = csv.DictWriter(text, columns, restval="")
     writer.writeheader()
-    writer.writerows(ROWS)
+    writer.writerows(rows)
     return "\ufeff" + text.getvalue()
+
+
+def _row(manifest: Manifest, method: Method) -> dict[str, str]:
+    about = {"connector": manifest.slug, "method": method.key, "token": PASTE}
+    about["name"] = f"{manifest.name} by {method.title.lower()}"
+    about["team"] = "The team’s name here"
+    if manifest.self_hosted is not None:
+        about[BASE_URL] = manifest.self_hosted.placeholder
+    asked = {field.name: field.placeholder for field in method.fields if not field.secret}
+    return asked | about

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from connections import registry
-from connections.explain import explain
+from connections.explain import explain, explain_link
 from connections.flows import imports
 from connections.models import ImportBatch, ImportRow
 from portal import cursor as cursors, phrases
@@ -52,6 +52,19 @@ OUTCOMES: Final = {
     Outcome.REFUSED: ("circle-x", "danger"),
     Outcome.CANCELLED: ("circle-minus", "plain"),
     Outcome.UNDONE: ("history", "plain"),
+}
+AGAIN: Final = "Upload this row again later."
+# Where the words of the link wizard would not fit.
+WHY: Final = {
+    "name_taken": "Another connection has this name by now. Rename the row and upload it again.",
+    "default_taken": "The organization has its default connection by now. Name a team in the row.",
+    "expired": f"What the file brought for it does not open any more. {AGAIN}",
+    "not_allowed": "Whoever began this import may not import any more.",
+    "attempts_used_up": f"It did not work after several tries. {AGAIN}",
+    "unavailable": f"The vendor did not answer, after several tries. {AGAIN}",
+    "answer_lost": f"The vendor's answers were lost, after several tries. {AGAIN}",
+    "rate_limited": f"The vendor asked us to slow down for too long. {AGAIN}",
+    "unexpected_response": f"The vendor's answers could not be read. {AGAIN}",
 }
 BEGINS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -182,7 +195,8 @@ def _speed(batch: ImportBatch, done: int, waiting: int) -> tuple[str, str]:
         return "", ""
     seconds = max(1.0, (timezone.now() - batch.started_at).total_seconds())
     per_second = done / seconds
-    return f"{per_second:.1f} a second", phrases.span(waiting / per_second)
+    rate = f"{per_second:.1f} a second" if per_second >= 1 else f"{per_second * 60:.0f} a minute"
+    return rate, phrases.span(waiting / per_second)
 
 
 def _waits(batch: ImportBatch) -> str:
@@ -211,8 +225,10 @@ def why_of(row: ImportRow) -> str:
     """Why it ended so, in a sentence; nothing for what went well."""
     if row.code == "account_taken":
         return f"This account is linked already, as {row.other_name}."
+    if row.code in WHY:
+        return WHY[row.code]
     if row.code:
-        found = explain(row.code, product=names_of(row)[0] or "the vendor")
+        found = explain_link(row.code, product=names_of(row)[0] or "the vendor")
         said = f" It said: {row.detail}" if row.detail else ""
         return f"{found.title}.{said} {found.remedy}"
     if row.outcome == Outcome.REPLACED:

@@ -56,7 +56,9 @@ def _confirm(request: OrganizationRequest, form: ExportForm, fingerprint: str) -
 
 
 def _page(request: OrganizationRequest, form: ExportForm) -> HttpResponse:
-    context = {"form": form, "lines": queries.lines(request.actor)}
+    lines = queries.lines(request.actor)
+    is_live = any(line.export.is_live for line in lines)
+    context = {"form": form, "lines": lines, "is_live": is_live}
     return render(request, "connections/exports/list.html", context, status=status_of(form))
 
 

@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from connections import registry
 from connections.flows import import_checks, imports as flow
 from connections.flows.problems import FlowProblem
 from connections.imports import example
@@ -64,8 +65,9 @@ def _checked(request: OrganizationRequest, form: ImportForm) -> ImportBatch | No
 @require_GET
 @requires(IMPORT)
 def example_file(request: OrganizationRequest) -> HttpResponse:
-    """A CSV with every column that the connectors here know, and made-up rows."""
-    response = HttpResponse(example.csv_text(), content_type="text/csv; charset=utf-8")
+    """A CSV with a row for each way of linking that a token can be brought along for."""
+    manifests = [each.manifest for each in registry.connectors().values()]
+    response = HttpResponse(example.csv_text(manifests), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="connections-example.csv"'
     return response
 

@@ -1,0 +1,83 @@
+"""What a row is judged against, and what comes out of it. No Django here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from connections.contracts import Manifest
+from connections.imports.findings import Finding, Level
+from portal.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConsumer:
+    """An OAuth consumer that rows may name, by its name or its key."""
+
+    id: UUID
+    connector: str
+    names: frozenset[str]
+
+
+@dataclass(slots=True)
+class Known:
+    """What rows are judged against, and what the rows before have taken.
+
+    `base_url` gives the canonical form or raises ValueError with the remedy. `teams` and `taken`
+    are in lower case; `defaults` are the products whose connection for everybody is taken.
+    """
+
+    manifests: Mapping[str, Manifest]
+    teams: Mapping[str, UUID]
+    consumers: Sequence[KnownConsumer]
+    default_team: UUID | None
+    replaces: bool
+    good_name: re.Pattern[str]
+    looks_secret: Callable[[str], bool]
+    base_url: Callable[[Manifest, str], str]
+    now: datetime
+    taken: set[str] = field(default_factory=set)
+    defaults: set[str] = field(default_factory=set)
+    names_before: dict[str, int] = field(default_factory=dict)
+    secrets_before: dict[bytes, int] = field(default_factory=dict)
+    _key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+    def fingerprint(self, text: str) -> bytes:
+        """Tells the secrets of one file apart; the key is forgotten with it."""
+        return hashlib.blake2b(text.encode(), key=self._key, digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Judged:
+    """One row as it would be imported. `secrets` are there only when it can be."""
+
+    number: int
+    connector: str = ""
+    method: str = ""
+    name: str = ""
+    team_id: UUID | None = None
+    consumer_id: UUID | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+    capabilities: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    description: str = ""
+    expires_at: datetime | None = None
+    refreshable: bool = False
+    last_four: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    secrets: dict[str, Secret] = field(default_factory=dict, repr=False)
+
+    @property
+    def level(self) -> str:
+        levels = {finding.level for finding in self.findings}
+        worst = next((level for level in (Level.ERROR, Level.WARNING) if level in levels), None)
+        return worst.value if worst else "ok"
+
+    @property
+    def can_be_imported(self) -> bool:
+        return self.level != Level.ERROR
