@@ -1,0 +1,80 @@
+"""The wizard and the consumers' page for a product that runs at an address people type."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from connections.flows import hosts
+from tests.connections.pages import refused, signed_in, text
+from tests.connections.test_self_hosted import SLUG, place, token
+from tests.vendor import Vendor
+from tests.works import Works
+
+CHOSEN = {"capabilities": ["repositories-read", "projects-read"], "reason": ""}
+WORDS = "The portal could not connect to this address"
+
+
+@pytest.fixture
+def ada(works: Works) -> Client:
+    return signed_in(works.admin)
+
+
+def begun(client: Client) -> str:
+    steps = client.post(f"/o/acme/catalogue/{SLUG}/link")["Location"].removesuffix("what")
+    client.post(steps + "what", CHOSEN)
+    return steps
+
+
+def test_the_form_asks_for_the_address_and_keeps_it_but_not_the_token(
+    ada: Client, works: Works, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "FLOOR_SECONDS", 0.0)
+    steps = begun(ada)
+    page = text(ada.get(steps + "consent?method=user-token"))
+    assert "Base URL of your Bitbucket" in page and "REPO_READ" in page
+
+    secret = token(vendor, "dana-read")
+    form = {"base_url": "https://10.1.2.3", "token": secret, "name": "Ours", "team": ""}
+    page = refused(ada.post(steps + "consent?method=user-token", form))
+    assert WORDS in page and "Reference: " in page
+    assert "https://10.1.2.3" in page and secret not in page
+
+    vendor.order("/outage", kind="refused")
+    answer = ada.post(steps + "consent?method=user-token", form | {"base_url": place(vendor)})
+    assert answer["Location"] == steps + "check"
+    works.drain()
+    vendor.order("/outage", kind="")
+    page = text(ada.get(steps + "check"))
+    assert WORDS in page and "Reference: " in page and "Enter it again" in page
+
+    again = text(ada.get(steps + "consent?method=password"))
+    assert place(vendor) in again, "the address is known when another way is tried"
+    ada.post(steps + "consent?method=user-token", form | {"base_url": place(vendor)})
+    works.drain()
+    arrived = ada.get(steps + "check")["Location"]
+    assert "Payments" in text(ada.get(arrived))
+
+
+def test_a_consumer_names_its_server_where_people_choose_it(
+    ada: Client, works: Works, vendor: Vendor
+) -> None:
+    known = vendor.state()["data_center"]["clients"][0]
+    own = "/o/acme/settings/consumers/"
+    form = {
+        "connector": SLUG,
+        "name": "Ours",
+        "client_id": known["client_id"],
+        "secret": known["secret"],
+    }
+    page = refused(ada.post(own, form))
+    assert 'id="id_base_url_error"' in page
+    page = refused(ada.post(own, form | {"base_url": "https://metadata.google.internal"}))
+    assert WORDS in page and known["secret"] not in page
+
+    assert ada.post(own, form | {"base_url": place(vendor)})["Location"] == own
+    works.drain()
+
+    steps = begun(ada)
+    page = text(ada.get(steps + "consent?method=oauth"))
+    assert f"Ours ({place(vendor)})" in page and "Base URL of your" not in page
