@@ -98,7 +98,8 @@ def _not_identified(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked
     elif _name_is_taken(row):
         _end(row, Outcome.FAILED, code="name_taken")
     else:
-        _end(row, Outcome.DEAD, **_dead(batch, actor, row, one))
+        connection, credential = _dead(batch, actor, row, one)
+        _end(row, Outcome.DEAD, connection=connection, credential=credential)
 
 
 def _said(error: VendorError) -> str:
@@ -107,7 +108,7 @@ def _said(error: VendorError) -> str:
 
 def _dead(
     batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked
-) -> dict[str, Connection | Credential]:
+) -> tuple[Connection, Credential]:
     """Name, place and history begin here; whose account it is, only its next credential says."""
     assert one.way is not None and one.secret is not None
     method = one.way.method
@@ -127,7 +128,7 @@ def _dead(
     connection.next_verification_at = connection.next_sync_at = None
     connection.save(update_fields=["next_verification_at", "next_sync_at"])
     _record(audit.Action.CONNECTION_LINKED, actor, connection, batch)
-    return {"connection": connection, "credential": credential}
+    return connection, credential
 
 
 def _other(row: ImportRow, account: Account) -> Connection | None:

@@ -82,7 +82,7 @@ def _next(claim: work.Claim, batch_id: str) -> Turn | None:
 
 def _actor(batch: ImportBatch) -> Actor | None:
     """Who asked, as they are now: None when they may not import any more."""
-    user = User.objects.filter(id=batch.user_id).first()
+    user = User.objects.filter(id=batch.user_id).first() if batch.user_id else None
     actor = present(Actor("person", user.id, str(user))) if user else None
     return actor if actor and allows(actor, Permission.CONNECTION_IMPORT) else None
 
