@@ -22,6 +22,10 @@ INSIDE = {
     "list": "tests.bench.listing",
     "lease": "tests.bench.leasing",
     "refresh": "tests.bench.refreshing",
+    "import": "tests.bench.importing",
+    "keys": "tests.bench.rewrapping",
+    "secret": "tests.bench.sealing",
+    "tenancy": "tests.bench.fencing",
 }
 # Through bin/run, as a person starts it.
 OUTSIDE = {"memory": "tests.bench.memory", "start": "tests.bench.start"}
@@ -31,6 +35,10 @@ HELP = """usage: bin/bench [name …]
   list    the page of connections at 100,000 rows, against the bare SQL in the same base template
   lease   a token for another service, against a Django view that reads one row
   refresh a sweep of 20,000 due grants, against a bare loop and one by one; --grants=100000 for more
+  keys    100,000 data keys under another key, and the start-up checks at that size
+  secret  the way of a token with encryption, against the same with a plain one
+  tenancy the page of connections with row-level security, against without
+  import  10,000 connections from a file, against the vendor's budget; memory on the way
   memory  everything that bin/run starts, idle
   start   bin/run from nothing and again, and a person's way to the first repositories
 

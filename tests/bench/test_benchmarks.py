@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import listing, memory, reading, refreshing, rounds
+from tests.bench import (
+    fencing,
+    importing,
+    listing,
+    memory,
+    reading,
+    refreshing,
+    rewrapping,
+    rounds,
+    sealing,
+)
 from tests.bench.rounds import Line
+from tests.bench.stage import database_name
 from tests.servers import Servers
 
 
@@ -61,7 +72,35 @@ def test_both_sweeps_refresh_every_grant(
         assert refreshing.bare(at, 2, 4) > 0
 
 
+def test_an_import_is_measured(servers: Servers, db: None, tmp_path: Path) -> None:
+    with importing.scene(tmp_path, 30, 1000) as at:
+        assert importing.ours(at, importing.check(at)) > 0
+        assert importing.growth(at) > 0
+
+
 def test_memory_is_told_by_program() -> None:
     assert memory.pss(os.getpid()) > 1000
     assert memory.name_of(os.getpid())
     assert os.getpid() in memory.family(os.getppid())
+
+
+def test_data_keys_are_wrapped_anew(servers: Servers, db: None) -> None:
+    with rewrapping.scene(servers, 20) as at:
+        assert at.rewrap() > 0
+        assert at.start() > 0
+
+
+def test_a_lease_is_measured_with_and_without_its_cipher(db: None) -> None:
+    with sealing.scene() as at:
+        assert sealing.cost("api", at.lease, times=2) > 0
+        assert sealing.plainly("worker", at.open, times=2) >= 0
+
+
+def test_a_page_is_measured_with_and_without_its_fence(servers: Servers, db: None) -> None:
+    with (
+        listing.scene(servers, 60, page=2) as at,
+        servers.postgres.connect(database_name()) as admin,
+    ):
+        fencing.neighbour(admin)
+        assert fencing.measured(admin, at, fenced=False, requests=1) > 0
+        assert fencing.measured(admin, at, fenced=True, requests=1) > 0
