@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any, Final
@@ -17,6 +18,7 @@ from connections.flows.policy_settings import AGES, DAYS_OVERDUE
 from connections.forms import ProblemForm
 from connections.models import Campaign
 from portal.fields import CleanText
+from portal.phrases import plural
 from portal.policy import Role
 
 REGIONS: Final = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe")
@@ -86,6 +88,13 @@ class CampaignForm(ProblemForm):
         """The deadline as a moment."""
         given = self.cleaned_data
         return in_zone(given["due_on"], given["due_time"], given["zone"])
+
+    def look_again(self, count: int) -> None:
+        """It is not as many connections any more as the person saw; they see the number now."""
+        self.add_error(None, f"By now it is {plural(count, 'connection')}. Look again.")
+        kept: Any = copy(self.data)
+        kept["expected"] = str(count)
+        self.data = kept
 
     def refuse(self, problem: Any) -> None:
         """A wrong moment is shown beside its day."""

@@ -129,11 +129,12 @@ def with_due(credentials: QuerySet[Any], *, general: Rule | None = None) -> Quer
     general = Rule.of(of_organization()) if general is None else general
     now = clock.now()
     own = RotationPolicy.objects.filter(connection_id=OuterRef("connection_id"))
-    return credentials.annotate(
+    found: QuerySet[Any] = credentials.annotate(
         own_age=Subquery(own.values("max_age_days")[:1]),
         own_forbids=Exists(own.filter(forbids_personal=True)),
         is_excepted=Exists(own.filter(excepted_until__gt=now)),
     ).annotate(due_at=_due_at(general), is_forbidden=_is_forbidden(general))
+    return found
 
 
 def _due_at(general: Rule) -> Any:

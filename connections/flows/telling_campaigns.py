@@ -92,17 +92,19 @@ def _asked(campaign: Campaign) -> str:
 
 def _menders_of(items: QuerySet[CampaignItem]) -> set[UUID]:
     """Who may mend one of these connections; two questions for each team."""
-    granters: dict[UUID | None, set[UUID]] = {}
+    granters: dict[UUID | None, set[UUID | None]] = {}
     pairs = items.values_list("connection__team_id", "connection__granted_by_id").distinct()
     for team_id, granted_by in pairs.order_by():
         granters.setdefault(team_id, set()).add(granted_by)
     found: set[UUID] = set()
     for team_id, people in granters.items():
         found |= notices.who_may(Permission.CONNECTION_MEND, team_id=team_id)
-        found |= people & notices.who_may(Permission.CONNECTION_LINK, team_id=team_id)
+        linkers = notices.who_may(Permission.CONNECTION_LINK, team_id=team_id)
+        found |= {person for person in linkers if person in people}
     return found
 
 
 def _starter(campaign: Campaign) -> set[UUID]:
     """Whoever started it, for as long as they may see it."""
-    return {campaign.started_by_id} & notices.who_may(Permission.CONNECTION_VIEW)
+    viewers = notices.who_may(Permission.CONNECTION_VIEW)
+    return {person for person in viewers if person == campaign.started_by_id}

@@ -17,7 +17,6 @@ from connections.queries import campaign_choice, changes
 from connections.queries.campaign_choice import Choice, Preview
 from connections.queries.campaigns import campaign_list, campaign_page
 from connections.views.doors import attempt, requires, status_of, to
-from portal.phrases import plural
 from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
 
@@ -44,9 +43,7 @@ def new(request: OrganizationRequest) -> HttpResponse:
         return _new(request, preview, form)
     form = CampaignForm(request.POST, actor=request.actor)
     if form.is_valid() and form.cleaned_data["expected"] != preview.count:
-        form.add_error(None, f"By now it is {plural(preview.count, 'connection')}. Look again.")
-        form.data = form.data.copy()
-        form.data["expected"] = str(preview.count)
+        form.look_again(preview.count)
     if form.is_valid():
         try:
             made = _start(request, choice, form)

@@ -26,6 +26,9 @@ CROSS_WORKSPACE = (
     "GET user/permissions/repositories",
 )
 
+# No source shows Bitbucket's word for it; the first is the one used here.
+APP_PASSWORDS = frozenset({"apppassword", "app_password"})
+
 CHANGES = (
     VendorChange(
         key="api-tokens-expire",
@@ -46,7 +49,7 @@ CHANGES = (
         breaks="App passwords can no longer be made.",
         remedy="Make an API token with scopes instead.",
         url=COMMUNITY + "ba-p/3106901",
-        credential_kinds=frozenset({"app_password"}),
+        credential_kinds=APP_PASSWORDS,
         goal="rotate",
     ),
     VendorChange(
@@ -58,7 +61,7 @@ CHANGES = (
         " quarter of an hour or longer at a time, at 00, 06, 12 and 18 o’clock UTC.",
         remedy="Move each to an API token. Name, webhook address and history stay.",
         url=COMMUNITY + "bc-p/3248508",
-        credential_kinds=frozenset({"app_password"}),
+        credential_kinds=APP_PASSWORDS,
         goal="rotate",
     ),
     VendorChange(
