@@ -70,6 +70,7 @@ ORGANIZATION_ITEMS = (
     ("Connections", "connections", "plug-connected"),
     ("Catalogue", "catalogue", "layout-grid"),
     ("Calendar", "calendar", "calendar"),
+    ("Requests", "link_requests", "send"),
     ("Service keys", "service_keys", "key"),
     ("Members", "members", "users"),
     ("Audit", "audit", "history"),

@@ -127,7 +127,7 @@ class Town:
             )
             asked = LinkRequest.objects.create(
                 kind="link", connector="bitbucket-cloud", same_as=word, what=f"{word} link",
-                why=f"{word} why", asked_by=who, asked_by_name=word,
+                why=f"{word} why", asked_by=in_team.user, asked_by_name=word,
             )  # fmt: skip
             guest = ConnectLink.objects.create(
                 connector="bitbucket-cloud", name=f"{word} link", token_hash=uuid4().bytes * 2,

@@ -30,6 +30,7 @@ class Rights:
     manage: bool
     mend: bool
     details: bool
+    send: bool = False  # a connect link for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,12 @@ def rights_now(actor: Actor, connection: Connection) -> Rights:
     manage = allows(actor, Permission.CONNECTION_MANAGE, team_id=connection.team_id)
     reads_record = allows(actor, Permission.AUDIT_VIEW)
     mend = may_mend(actor, connection)
-    return Rights(manage=manage, mend=mend, details=manage or mend or reads_record)
+    return Rights(
+        manage=manage,
+        mend=mend,
+        details=manage or mend or reads_record,
+        send=allows(actor, Permission.CONNECT_LINK_SEND),
+    )
 
 
 def mends_some(actor: Actor) -> bool:

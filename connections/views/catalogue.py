@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from connections import registry
+from connections.flows import rights
 from connections.queries import catalogue as queries, overview as overviews
 from connections.queries.coming import coming
 from connections.views.doors import requires
@@ -35,6 +36,7 @@ def overview(request: OrganizationRequest) -> HttpResponse:
 def catalogue(request: OrganizationRequest) -> HttpResponse:
     context = {
         "products": queries.catalogue(),
+        "may_send": allows(request.actor, Permission.CONNECT_LINK_SEND),
         "may_link": allows(request.actor, Permission.CONNECTION_LINK),
     }
     return render(request, "connections/catalogue.html", context)
@@ -48,7 +50,9 @@ def product(request: OrganizationRequest, connector: str) -> HttpResponse:
         raise Http404
     context = {
         "shown": queries.product_page(connector),
-        "may_link": allows(request.actor, Permission.CONNECTION_LINK),
+        "may_link": allows(request.actor, Permission.CONNECTION_LINK)
+        or rights.allowed_once(request.actor, None, connector) is not None,
+        "may_send": allows(request.actor, Permission.CONNECT_LINK_SEND),
         "may_edit_consumers": allows(request.actor, Permission.CONSUMER_EDIT),
     }
     return render(request, "connections/product.html", context)

@@ -49,6 +49,8 @@ def new(request: OrganizationRequest) -> HttpResponse:
 
     The mail is sent when the transaction is over, and the page says whether that went well.
     """
+    if not request.GET:
+        return to(request, "connect_sent")
     with tenancy.transaction():
         wanted = _wanted(request)
         form = _form(request, wanted)

@@ -42,6 +42,8 @@ def new(request: OrganizationRequest) -> HttpResponse:
     """What is asked for stands in the address; the form wants the reason."""
     connection = _connection(request.GET.get("connection", ""))
     slug = connection.connector if connection else request.GET.get("connector", "")
+    if not slug:
+        return to(request, "catalogue")
     if slug not in registry.connectors():
         raise Http404
     more = connection is not None and "more" in request.GET

@@ -22,7 +22,6 @@ from connections.views.doors import (
     attempt,
     connection_of,
     pending_of,
-    requires,
     status_of,
     to,
 )
@@ -34,9 +33,8 @@ WITH_WORKER = frozenset({LinkStage.ANSWERED, LinkStage.CONFIRM_ACCOUNT, LinkStag
 
 
 @require_POST
-@requires(Permission.CONNECTION_LINK)
 def begin(request: OrganizationRequest, connector: str) -> HttpResponse:
-    """A new link to this product, at its first step."""
+    """A new link to this product, at its first step; the flow asks whether this person may."""
     if connector not in registry.connectors():
         raise Http404
     pending = link.begin(
