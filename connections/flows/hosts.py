@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 NOT_REACHED: Final = "not_reached"
 FLOOR_SECONDS: Final = 2.0
+WHO_RUN_IT: Final = frozenset({"system", "operator"})
+GUEST: Final = "guest"
 
 
 class NotReached(VendorError):
@@ -36,7 +38,8 @@ class NotReached(VendorError):
 def entered(*, actor: Actor, manifest: Manifest, text: str) -> str:
     """The base URL in canonical form; raises FlowProblem, for every refused one in the same words.
 
-    One that no connection or consumer of the organization has yet takes the right to name it.
+    One that no connection or consumer of the organization has yet takes the right to name it; a
+    guest has it from whoever sent the connect link.
     """
     place = place_of(manifest, text)
     try:
@@ -45,8 +48,9 @@ def entered(*, actor: Actor, manifest: Manifest, text: str) -> str:
         pace.keep("host", actor)
         log.warning("link.address_refused", extra={"reason": blocked.reason})
         raise refusal(manifest) from None
-    if actor.kind == "person" and not _is_known(manifest, found):
-        authorize(actor, Permission.HOST_ENTER)
+    if actor.kind not in WHO_RUN_IT and not _is_known(manifest, found):
+        if actor.kind != GUEST:
+            authorize(actor, Permission.HOST_ENTER)
         pace.keep("host", actor)
     return found
 
