@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from connections import access, places
 from connections.flows import link
-from connections.models import Connection, Credential, PendingLink, credential_of
+from connections.models import Connection, Credential, PendingLink, Replacement, credential_of
 from portal import roles, vault
 from portal.models import Intake, Job, Membership, Team, User
 from portal.policy import Role
@@ -187,6 +187,31 @@ class Journey:
         with self.works.inside():
             assert Connection.objects.filter(name="By token").exists()
 
+    def replace_token(self) -> None:
+        """One is refused, for it is somebody else's; another one takes the place of the first."""
+        with self.works.inside():
+            connection = Connection.objects.get(name="By token")
+        where = reverse("connection_replace", args=["acme", connection.id])
+        scopes = ["read:user:bitbucket", "read:repository:bitbucket"]
+        for user in ("dana", "tomas"):
+            wish = {"kind": "api_token", "user": user, "scopes": scopes}
+            token = str(self.vendor.order("/tokens", **wish)["token"])
+            self.secrets[f"{user}'s next token"] = token
+            form = {"email": f"{user}@acme.example", "token": token}
+            assert self.sinks.post(where, form).status_code == 303
+            with self.without_table("connections_credential"):
+                self.works.drain()
+            self.due()
+            self.works.drain()
+            assert self.sinks.get(where).status_code == 200
+        for deed in ("switch", "withdrawn"):
+            url = reverse("connection_replace_act", args=["acme", connection.id, deed])
+            assert self.sinks.post(url).status_code == 303
+            self.works.drain()
+            self.sinks.get(where)
+        with self.works.inside():
+            assert Replacement.objects.get().stage == Replacement.Stage.DONE
+
     def paste_in_the_wrong_place(self, connection: Connection) -> None:
         token = self.vendor.token("dana-full")
         self.secrets["pasted elsewhere"] = token
@@ -293,6 +318,7 @@ def test_no_secret_of_a_whole_journey_is_found_anywhere(
         journey.register()
         connection = journey.link_by_consent()
         journey.link_by_token()
+        journey.replace_token()
         journey.paste_in_the_wrong_place(connection)
         journey.renew(connection)
         journey.refuse(connection)
