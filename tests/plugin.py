@@ -22,6 +22,8 @@ from tests import guard  # noqa: E402  (bin/ had to be named first)
 from tests.servers import Servers  # noqa: E402
 
 JOURNEYS = "tests/journeys/"
+# What mostly waits: for leases to end, for sweeps, for clocks that run faster.
+PATIENT = ("tests/prove/", "tests/connections/test_work_processes.py")
 
 _running = pytest.StashKey[Servers]()
 
@@ -53,11 +55,36 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """On two cores a file's tests stay together, and so do all journeys: they share a portal."""
+    """On two cores a file's tests stay together, and so do all journeys: they share a portal.
+
+    Of three workers the last one takes what mostly waits and nothing else, so that no core does.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return JOURNEYS if file.startswith(JOURNEYS) else file
+
+    def _is_patient(self, node: Any) -> bool:
+        return len(self.nodes) > 2 and node is self.nodes[-1]
+
+    def _next_for(self, node: Any) -> str | None:
+        """The file that this worker takes next; the others take the patient ones last."""
+        patient = [scope for scope in self.workqueue if scope.startswith(PATIENT)]
+        if self._is_patient(node):
+            return patient[0] if patient else None
+        return next((scope for scope in self.workqueue if scope not in patient), None)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if scope := self._next_for(node):
+            self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
+
+    def _reschedule(self, node: Any) -> None:
+        if self._is_patient(node) and self.workqueue and self._next_for(node) is None:
+            if not node.shutting_down:
+                node.shutdown()
+            return
+        super()._reschedule(node)
 
 
 @pytest.fixture(scope="session")
