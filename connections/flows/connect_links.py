@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 Stage = PendingLink.Stage
 SHORTEST_REASON = 10
+MOST = 200
 UNUSABLE = "This link no longer works. Ask for a new one."
 
 
@@ -80,44 +81,26 @@ def send(*, actor: Actor, wish: Wish, to: Recipient, key: UUID) -> Sent:
     Raises FlowProblem for what cannot be linked.
     """
     actor = authorize(actor, Permission.CONNECT_LINK_SEND)
-    rights.linker(actor, wish.relink, wish.connector)
+    pace.keep("connect_link", actor)
     with tenancy.transaction():
-        known = ConnectLink.objects.filter(id=made_once(actor.id, key)).first()
-        if known is not None:
-            return Sent(known, "")
-        pace.keep("connect_link", actor)
-        token = secrets.token_urlsafe(32)
-        made = _made(actor, wish, to, made_once(actor.id, key), token)
-        audit.record(
-            Action.CONNECT_LINK_SENT,
-            actor=actor,
-            subject=made,
-            to=made.to_name,
-            email=made.to_email,
-            connector=made.connector,
-            capabilities=made.capabilities,
-            again=made.relink_id is not None,
-            expires_at=made.expires_at,
-        )
-        sent = Sent(made, settings.PORTAL_URL + reverse("connect_link", args=[token]))
-        if made.to_email:
+        sent = _sent(actor, wish, to, made_once(actor.id, key))
+        if to.email and sent.address:
             _mail_later([sent], actor)
     return sent
 
 
 def send_many(*, actor: Actor, wishes: Sequence[Wish], to: Recipient, key: UUID) -> list[Sent]:
     """One link for each wish, all for one person, and one mail that lists them."""
-    alone = Recipient(to.name, "", to.message)
-    sent = [
-        send(actor=actor, wish=wish, to=alone, key=made_once(key, wish_key(wish)))
-        for wish in wishes
-    ]
-    fresh = [each for each in sent if each.address]
-    if to.email and fresh:
-        for each in fresh:
-            each.link.to_email, each.link.mailed_at = to.email, timezone.now()
-            each.link.save(update_fields=["to_email", "mailed_at"])
-        _mail_later(fresh, actor)
+    actor = authorize(actor, Permission.CONNECT_LINK_SEND)
+    pace.keep("connect_link", actor)
+    if len(wishes) > MOST:
+        raise FlowProblem("many", "", f"Send at most {MOST} links at once. Choose fewer.")
+    with tenancy.transaction():
+        once = made_once(actor.id, key)
+        sent = [_sent(actor, wish, to, made_once(once, wish_key(wish))) for wish in wishes]
+        fresh = [each for each in sent if each.address]
+        if to.email and fresh:
+            _mail_later(fresh, actor)
     return sent
 
 
@@ -199,6 +182,27 @@ def _left(user_id: UUID) -> None:
     """What somebody sent who is no member any more is dead."""
     for each in ConnectLink.objects.filter(sent_by_id=user_id, linked_at=None, revoked_at=None):
         _end(each, "Portal")
+
+
+def _sent(actor: Actor, wish: Wish, to: Recipient, link_id: UUID) -> Sent:
+    rights.linker(actor, wish.relink, wish.connector)
+    known = ConnectLink.objects.filter(id=link_id).first()
+    if known is not None:
+        return Sent(known, "")
+    token = secrets.token_urlsafe(32)
+    made = _made(actor, wish, to, link_id, token)
+    audit.record(
+        Action.CONNECT_LINK_SENT,
+        actor=actor,
+        subject=made,
+        to=made.to_name,
+        email=made.to_email,
+        connector=made.connector,
+        capabilities=made.capabilities,
+        again=made.relink_id is not None,
+        expires_at=made.expires_at,
+    )
+    return Sent(made, settings.PORTAL_URL + reverse("connect_link", args=[token]))
 
 
 def _made(actor: Actor, wish: Wish, to: Recipient, link_id: UUID, token: str) -> ConnectLink:

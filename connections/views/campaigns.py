@@ -94,6 +94,7 @@ def campaign(request: OrganizationRequest, campaign_id: UUID) -> HttpResponse:
     context = {
         "shown": campaign_page(request, _campaign(campaign_id), request.actor),
         "may_edit": allows(request.actor, EDIT),
+        "may_send": allows(request.actor, Permission.CONNECT_LINK_SEND),
         "exclude_form": ExcludeForm(),
     }
     return render(request, "connections/campaigns/one.html", context)

@@ -54,12 +54,14 @@ def new(request: OrganizationRequest) -> HttpResponse:
     with tenancy.transaction():
         wanted = _wanted(request)
         form = _form(request, wanted)
-        made: list[Sent] | None = None
-        if request.method == "POST" and form.is_valid():
-            try:
+        is_whole = request.method == "POST" and form.is_valid()
+    made: list[Sent] | None = None
+    if is_whole:
+        try:
+            with tenancy.transaction():
                 made = _send(request, wanted, form)
-            except FlowProblem as problem:
-                form.refuse(problem)
+        except FlowProblem as problem:
+            form.refuse(problem)
     with tenancy.transaction():
         if made is not None:
             return _made(request, wanted, made)

@@ -10,12 +10,13 @@ import pytest
 from django.core import mail
 from django.core.exceptions import PermissionDenied
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from connections.flows import connect_links, lifecycle
+from connections.flows import campaigns, connect_links, lifecycle
 from connections.flows.connect_links import Recipient, Sent, Wish
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, ConnectLink, PendingLink
+from connections.models import Campaign, Connection, ConnectLink, PendingLink
 from portal import people
 from portal.logs import redact
 from portal.models import AuditEvent, Membership, Notice, Team
@@ -330,3 +331,32 @@ class TestSending:
 
     def test_the_address_is_cut_out_of_logs(self) -> None:
         assert "t" * 43 not in redact(f"GET /connect/{'t' * 43} 303")
+
+    def test_a_campaigns_open_connections_get_one_link_each(
+        self, works: Works, vendor: Vendor, ada: Actor
+    ) -> None:
+        before = linked(works, vendor)
+        with works.inside():
+            campaign = campaigns.start(
+                actor=ada,
+                goal="relink",
+                title="Everything by Friday",
+                connection_ids=[before.id],
+                due_at=timezone.now() + timedelta(days=5),
+            )
+        admin = signed_in(ada)
+        door = f"{NEW}?campaign={campaign.id}"
+        assert door in text(admin.get(reverse("campaign", args=["acme", campaign.id])))
+        assert "Acme code" in text(admin.get(door))
+
+        form = {"to_name": "Dana", "to_email": "dana@vendor.example", "once": str(uuid4())}
+        address = text(admin.post(door, form)).partition("/connect/")[2][:43]
+        browser = Client()
+        browser.get(f"/connect/{address}")
+        paste(browser, vendor.token("dana-full"))
+        works.drain()
+
+        with works.inside():
+            assert ConnectLink.objects.get().campaign_id == campaign.id
+            assert Campaign.objects.get(id=campaign.id).ended_at
+        assert len(mail.outbox) == 1
