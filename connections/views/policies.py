@@ -17,7 +17,7 @@ from connections.flows.problems import FlowProblem
 from connections.queries import policies as shown
 from connections.queries.connection import ConnectionPage
 from connections.views.doors import attempt, connection_of, requires, status_of, tab_of, to
-from portal.policy import Permission, allows
+from portal.policy import Permission, allows, refusal
 from portal.requests import OrganizationRequest
 
 VIEW, EDIT = Permission.CONNECTION_VIEW, Permission.ROTATION_EDIT
@@ -93,10 +93,12 @@ def own_set(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@requires(EDIT)
+@requires(VIEW)
 def exception(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     """The organization's policy does not hold for it until that day."""
     page = tab_of(request, connection_id, "connection_settings")
+    if not allows(request.actor, EDIT):
+        raise refusal(EDIT)
     form = ExceptionForm(request.POST, actor=request.actor)
     if form.is_valid():
         try:
@@ -117,7 +119,7 @@ def exception(request: OrganizationRequest, connection_id: UUID) -> HttpResponse
 
 
 @require_POST
-@requires(EDIT)
+@requires(VIEW)
 def exception_end(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     found = connection_of(connection_id)
     attempt(
