@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind, Step
-from connections.explain import Explanation, explain_link
+from connections.explain import Explanation, explain, explain_link
 from connections.flows import rotation
 from connections.models import AT_WORK, Connection, Credential, Replacement
 from connections.queries.credential import CredentialFacts, facts
@@ -128,7 +128,7 @@ def usual_method(connection: Connection, ways: Sequence[Method], manifest: Manif
     return keys.get(connection.method) or keys.get(follows) or ways[0]
 
 
-def history(connection: Connection) -> list[Rotation]:
+def history(connection: Connection, product: str) -> list[Rotation]:
     """The replacements that ended, newest first."""
     found = Replacement.objects.filter(connection_id=connection.id).exclude(ended_at=None)
     rows = list(found.order_by("-created_at")[:KEPT])
@@ -137,12 +137,19 @@ def history(connection: Connection) -> list[Rotation]:
     return [
         Rotation(
             row=row,
-            outcome=row.get_withdrawn_how_display() if row.stage == Stage.DONE else "",
+            outcome=_outcome(row, product),
             old=known.get(row.old_id) if row.old_id else None,
             new=known.get(row.new_id),
         )
         for row in rows
     ]
+
+
+def _outcome(row: Replacement, product: str) -> str:
+    """What is worth knowing beside the last stage: how the old one went, or why it failed."""
+    if row.stage == Stage.DONE:
+        return row.get_withdrawn_how_display()
+    return explain(row.error, product=product).title if row.error else ""
 
 
 def can_rotate(connection: Connection, credential: Credential | None) -> str | None:

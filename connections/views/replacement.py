@@ -20,7 +20,7 @@ from connections.forms import LinkForm
 from connections.models import AT_WORK, ReplacementStage
 from connections.queries import linking, replacements
 from connections.queries.connection import ConnectionPage
-from connections.views.doors import attempt, requires, status_of, tab_of, to
+from connections.views.doors import SeeOther, attempt, requires, status_of, tab_of, to
 from portal.policy import Permission, refusal
 from portal.requests import OrganizationRequest
 
@@ -147,7 +147,8 @@ def act(request: OrganizationRequest, connection_id: UUID, deed: str) -> HttpRes
         raise BadRequest("This is about another replacement.")
     flow, done = DEEDS[deed]
     attempt(request, lambda: flow(actor=request.actor, replacement=one), done)
-    return to(request, "connection_replace", connection_id)
+    where = reverse("connection_replace", args=[request.organization.slug, connection_id])
+    return SeeOther(f"{where}?of={one.id}")  # by then it may be over
 
 
 @require_POST
