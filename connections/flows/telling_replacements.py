@@ -13,7 +13,7 @@ from portal.models import Notice, Organization
 def rotation_failed(row: Replacement) -> None:
     """A rotation did not come about; the credential in use is as it was."""
     if row.automatic:
-        _tell(kinds.ROTATION_FAILED, row.connection)
+        _tell(kinds.ROTATION_FAILED, row.connection, page="connection_credential")
 
 
 def to_withdraw(row: Replacement) -> None:
@@ -47,14 +47,16 @@ def withdrawn(connection: Connection) -> None:
     notices.resolve(_cause(kinds.WITHDRAW, connection))
 
 
-def _tell(kind: str, connection: Connection, **words: str) -> None:
+def _tell(
+    kind: str, connection: Connection, *, page: str = "connection_replace", **words: str
+) -> None:
     slug = Organization.objects.get(id=tenancy.organization_id()).slug
     notices.tell(
         kind,
         subject=connection,
         audience=telling.menders(connection),
         dedupe=_cause(kind, connection),
-        url=reverse("connection_replace", args=[slug, connection.id]),
+        url=reverse(page, args=[slug, connection.id]),
         team_id=connection.team_id,
         **words,
     )

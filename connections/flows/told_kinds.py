@@ -154,8 +154,8 @@ register(
         ROTATION_FAILED,
         label="An automatic rotation failed",
         title="{subject} could not be rotated",
-        sentence="The token in use stays in use. Replace it by hand, or see what the vendor said.",
-        button="Replace it",
+        sentence="The token in use stays in use. See why, and replace it by hand if it has to be.",
+        button="Look at it",
         email=True,
     ),
     Kind(

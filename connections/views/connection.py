@@ -85,7 +85,7 @@ def credential(request: OrganizationRequest, connection_id: UUID) -> HttpRespons
         "under_way": replacement.under_way(page.connection),
         "replaceable": bool(page.manifest and replacement.ways(page.manifest)),
         "rotates": replacements.can_rotate(page.connection, page.credential),
-        "rotations": replacements.history(page.connection),
+        "rotations": replacements.history(page.connection, page.product),
     }
     return render(request, "connections/connection/credential.html", context)
 

@@ -17,7 +17,7 @@ from portal import audit, clock, roles, vault
 from portal.models import AuditEvent, Notice
 from portal.policy import Role
 from portal.secret import Secret
-from tests.connections.ways import again, hurry, sealed_for
+from tests.connections.ways import again, hurry, link_by_consent, sealed_for
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -144,6 +144,23 @@ class TestTwoPhases:
         assert sealed_for(works, one.new_id) == []
         with works.inside():
             assert Credential.objects.count() == 1
+
+    def test_a_grant_gives_way_to_a_token_and_comes_back(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        connection = works.connection(link_by_consent(works, vendor))
+        old = in_use(works, connection)
+
+        one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
+        after = again(works, connection)
+        assert (after.method, after.consumer_id) == ("api-token", None)
+        assert sealed_for(works, old.id) == ["access", "refresh"]
+
+        do(works, replacement.go_back, one)
+        after = again(works, connection)
+        assert (after.method, after.consumer_id) == ("oauth", connection.consumer_id)
+        assert in_use(works, connection).refresh_due_at is not None
+        assert works.verify(connection).outcome == Verification.Outcome.PASSED
 
 
 class TestWhatIsRefused:
