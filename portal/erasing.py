@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db import IntegrityError
 from django.utils import timezone
@@ -174,7 +175,7 @@ def _delete(table: str, most: int) -> int:
             f' (SELECT id FROM "{table}" WHERE organization_id = %s LIMIT %s)',
             [here, here, most],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _erase_rows(table: str, most: int) -> int:
@@ -189,7 +190,7 @@ def _name() -> str:
     return found.name if found else ""
 
 
-def _put_on_record(erased: object, name: str, rows: int) -> None:
+def _put_on_record(erased: UUID, name: str, rows: int) -> None:
     with tenancy.transaction():
         known = AuditEvent.objects.filter(action=Action.ORGANIZATION_ERASED, subject_id=str(erased))
         if not known.exists():

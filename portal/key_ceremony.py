@@ -29,7 +29,7 @@ from portal import (
     tenancy,
 )
 from portal.audit import Action
-from portal.keyfile import Keyring
+from portal.keyfile import Keyring, Versions
 from portal.models import KeyCheck
 from portal.phrases import plural
 from portal.policy import SYSTEM
@@ -160,7 +160,7 @@ def _texts(directory: Path) -> dict[str, str]:
 
 def _parsed(texts: dict[str, str]) -> Keyring:
     """All keys of all files in one hand; raises KeyringRefused for a file that is wrong."""
-    domains = {}
+    domains: dict[str, Versions] = {}
     for process, text in texts.items():
         domains |= keyfile.parse(text, process).domains
     return Keyring(domains)

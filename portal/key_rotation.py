@@ -155,7 +155,7 @@ def _anew(domain: str, rows: list[Any]) -> int:
         blobs.append(vault.seal_under(active, secret, place))
     with roles.connection().cursor() as cursor:
         cursor.execute(_ANEW, [ids, blobs, here])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _remembering() -> Callable[[Place, int], Cipher]:

@@ -127,9 +127,7 @@ CACHES = {
 # ── Backups: PostgreSQL's tools, and what is remembered outside the database ──────────────────
 POSTGRES_TOOLS = env.text("POSTGRES_TOOLS", "")  # the folder of pg_dump and its kin, else PATH
 HIGH_WATER_FILE = env.text("HIGH_WATER_FILE", str(BASE_DIR / "var" / "high_water.sqlite3"))
-TOMBSTONE_FILE = env.text(
-    "TOMBSTONE_FILE", str(Path(HIGH_WATER_FILE).with_name("tombstones.sqlite3"))
-)
+TOMBSTONE_FILE = env.text("TOMBSTONE_FILE", f"{HIGH_WATER_FILE}.tombstones")
 BACKUP_DAYS = env.integer("BACKUP_DAYS", 35)  # how long a backup of the database is kept
 DATA_KEY_DAYS = env.integer("DATA_KEY_DAYS", 90)
 ERASE_GRACE_DAYS = env.integer("ERASE_GRACE_DAYS", 7)
@@ -213,14 +211,12 @@ SOCIALACCOUNT_PROVIDERS = {
 # ── Sessions, cookies, transport ──────────────────────────────────────────────────────────────
 SESSION_ENGINE = "portal.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 12
-SESSION_COOKIE_SAMESITE = "Lax"  # the way back from a vendor needs the cookie
-CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # the way back from a vendor needs them
 CSRF_FAILURE_VIEW = "portal.views.problems.csrf_failure"
 SECURE_COOKIES = env.boolean("SECURE_COOKIES", PRODUCTION)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_NAME = "__Host-session" if SECURE_COOKIES else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE_COOKIES else "csrf"
-SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 TLS_ONLY = env.boolean("SECURE_SSL_REDIRECT", PRODUCTION)
@@ -241,8 +237,6 @@ FILE_UPLOAD_HANDLERS = ["portal.uploads.RefuseUploads"]
 # ── Words and time ────────────────────────────────────────────────────────────────────────────
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_TZ = True
-USE_I18N = True
 
 # ── Static files ──────────────────────────────────────────────────────────────────────────────
 STATIC_URL = "/static/"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connections
@@ -13,10 +14,12 @@ from portal.problem import Problem
 
 DEMANDED = (doctor.database, doctor.row_security, doctor.production)
 
+Step = TypeVar("Step", bound=Callable[[], object])
+
 _before_work: list[Callable[[], object]] = []
 
 
-def before_work(step: Callable[[], object]) -> Callable[[], object]:
+def before_work(step: Step) -> Step:
     """Register what a worker does once, before it takes any job."""
     _before_work.append(step)
     return step
