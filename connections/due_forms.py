@@ -17,7 +17,7 @@ from connections.flows.policies import Rule
 from connections.flows.policy_settings import AGES, DAYS_OVERDUE
 from connections.forms import ProblemForm
 from connections.models import Campaign
-from portal.fields import CleanText
+from portal.fields import CleanText, OnceKey
 from portal.phrases import plural
 from portal.policy import Role
 
@@ -66,6 +66,7 @@ class CampaignForm(ProblemForm):
         max_length=300, required=False, label="Why", help_text="It stands in each reminder."
     )
     expected = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    once = OnceKey()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -15,6 +15,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.db.models import Q
 from django.urls import reverse
 
@@ -48,13 +49,21 @@ def make(*, actor: Actor) -> CalendarFeed:
         actor = authorize(actor, Permission.CONNECTION_VIEW)
     feed_id, token = uuid4(), secrets.token_urlsafe(BYTES)
     sealed = _sealed(feed_id, token)
-    with tenancy.transaction():
-        actor = authorize(actor, Permission.CONNECTION_VIEW)
-        _end(actor)
-        feed: CalendarFeed = CalendarFeed.objects.create(
-            id=feed_id, user_id=actor.id, hash=_hash(token), sealed=sealed, created_at=clock.now()
-        )
-        audit.record(audit.Action.CALENDAR_FEED_MADE, actor=actor, subject=feed)
+    try:
+        with tenancy.transaction():
+            actor = authorize(actor, Permission.CONNECTION_VIEW)
+            _end(actor)
+            feed: CalendarFeed = CalendarFeed.objects.create(
+                id=feed_id,
+                user_id=actor.id,
+                hash=_hash(token),
+                sealed=sealed,
+                created_at=clock.now(),
+            )
+            audit.record(audit.Action.CALENDAR_FEED_MADE, actor=actor, subject=feed)
+    except IntegrityError:  # pressed twice in the same moment: the other one's is as good
+        with tenancy.transaction():
+            return CalendarFeed.objects.get(user_id=actor.id, revoked_at=None)  # type: ignore[no-any-return]
     return feed
 
 

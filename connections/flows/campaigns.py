@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import available_timezones
 
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from connections.flows import telling_campaigns
 from connections.flows.problems import FlowProblem
 from connections.models import Campaign, CampaignItem, Connection
-from portal import audit, clock, tenancy
+from portal import audit, clock, roles, tenancy
+from portal.fields import made_once
 from portal.policy import SYSTEM, Actor, Permission, authorize
 
 Goal = Campaign.Goal
@@ -36,13 +38,16 @@ def start(
     due_at: datetime,
     because: str = "",
     zone: str = "UTC",
+    key: UUID | None = None,
 ) -> Campaign:
     """A campaign over those of these connections that are not revoked; who may mend them is told.
 
-    Raises FlowProblem when none is left, or when a wish cannot be.
+    With a form's `key`, the same form sent again finds the first. Raises FlowProblem when no
+    connection is left, or when a wish cannot be.
     """
     actor = authorize(actor, Permission.CAMPAIGN_EDIT)
     campaign = Campaign(
+        id=made_once(actor.id, key) if key else uuid4(),
         organization_id=tenancy.organization_id(),
         goal=_goal(goal),
         title=_title(title),
@@ -58,7 +63,8 @@ def start(
     chosen = _live(connection_ids)
     if not chosen:
         raise FlowProblem("empty", "", "No connection is left for this campaign.")
-    campaign.save(force_insert=True)
+    if not _inserted(campaign):
+        return Campaign.objects.get(id=campaign.id)  # type: ignore[no-any-return]
     CampaignItem.objects.bulk_create(
         (
             CampaignItem(
@@ -80,6 +86,16 @@ def start(
     )
     telling_campaigns.remind(campaign)
     return campaign
+
+
+def _inserted(campaign: Campaign) -> bool:
+    """Whether this call made it; the same form in the same moment is the other answer."""
+    try:
+        with transaction.atomic(using=roles.current()):
+            campaign.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
 
 
 def settled(connection: Connection, goal: str) -> None:

@@ -65,6 +65,7 @@ def _start(request: OrganizationRequest, choice: Choice, form: CampaignForm) -> 
         due_at=form.due_at(),
         because=given["because"],
         zone=given["zone"],
+        key=given["once"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -16,6 +17,7 @@ from portal import audit, clock
 from portal.models import AuditEvent, Team, TeamMembership
 from portal.policy import SYSTEM, Role
 from tests.connections.due import heard, make, told, warn
+from tests.connections.pages import signed_in, text
 from tests.works import Works
 
 KINDS = (told_kinds.CAMPAIGN, told_kinds.CAMPAIGN_OVERDUE)
@@ -166,6 +168,51 @@ def test_a_wish_that_cannot_be_names_its_field(
     with pytest.raises(FlowProblem) as problem:
         start(works, make(works), **wish)
     assert problem.value.field == field
+
+
+def test_F03_the_same_form_sent_twice_starts_one(works: Works) -> None:
+    connection, key = make(works), uuid4()
+    first, second = start(works, connection, key=key), start(works, connection, key=key)
+    assert first.id == second.id
+    with works.inside():
+        assert CampaignItem.objects.count() == 1
+
+
+def test_it_is_started_from_the_preview_that_was_seen(works: Works) -> None:
+    make(works, "One")
+    alice, address = (
+        signed_in(works.alice),
+        "/o/acme/calendar/campaigns/new?older=&kind=workspace_token",
+    )
+    page = text(alice.get(address))
+    assert "1 connection would be in it" in page
+    form = {
+        "title": "Tokens",
+        "goal": "rotate",
+        "due_on": f"{clock.now() + timedelta(days=9):%Y-%m-%d}",
+        "due_time": "18:00",
+        "zone": "Europe/Berlin",
+        "because": "A key leaked",
+        "expected": "1",
+        "once": str(uuid4()),
+    }
+    make(works, "Two", team_id=a_team(works))
+    changed = alice.post(address, form)
+    assert changed.status_code == 400 and b"By now it is 2 connections" in changed.content
+
+    answer = alice.post(address, form | {"expected": "2"})
+    page = text(alice.get(answer["Location"]))
+    assert "0 of 2 connections" in page and "18:00 (Europe/Berlin)" in page
+    with works.inside():
+        one = CampaignItem.objects.select_related("campaign").order_by("id")[0]
+    base = f"/o/acme/calendar/campaigns/{one.campaign_id}/"
+    alice.post(f"{base}items/{one.id}/exclude", {"because": "Not now"})
+    assert "Not now" in text(alice.get(base + "?items=excluded"))
+    alice.post(f"{base}items/{one.id}/include")
+    alice.post(f"{base}cancel")
+    assert "Cancelled" in text(alice.get(base))
+    assert "Tokens" in text(alice.get("/o/acme/calendar/campaigns/?state=over"))
+    assert "Tokens" not in text(alice.get("/o/acme/calendar/campaigns/"))
 
 
 def test_managers_and_the_portal_itself_start_campaigns(works: Works) -> None:
