@@ -19,7 +19,8 @@ STRANGERS = (
 )
 OWNERS = (
     *("", "catalogue/", "catalogue/bitbucket-cloud/", "connections/", "connections/?q=nothing"),
-    *("members/", "teams/", "audit/", "audit/?q=nothing"),
+    *("members/", "teams/", "audit/", "audit/?q=nothing", "settings/rotation/"),
+    *("calendar/", "calendar/changes/", "calendar/campaigns/new?connector=bitbucket-cloud"),
     *("settings/", "settings/consumers/"),
     *("/organizations/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"),
     *("/accounts/sessions/", "/platform/"),
