@@ -97,9 +97,9 @@ def _menders_of(items: QuerySet[CampaignItem]) -> set[UUID]:
     for team_id, granted_by in pairs.order_by():
         granters.setdefault(team_id, set()).add(granted_by)
     found: set[UUID] = set()
-    for team_id, people in granters.items():
-        found |= notices.who_may(Permission.CONNECTION_MEND, team_id=team_id)
-        linkers = notices.who_may(Permission.CONNECTION_LINK, team_id=team_id)
+    for team, people in granters.items():
+        found |= notices.who_may(Permission.CONNECTION_MEND, team_id=team)
+        linkers = notices.who_may(Permission.CONNECTION_LINK, team_id=team)
         found |= {person for person in linkers if person in people}
     return found
 
