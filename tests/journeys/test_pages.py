@@ -18,10 +18,11 @@ STRANGERS = (
     *("/accounts/confirm-email/", "/no/such/page/"),
 )
 OWNERS = (
-    *("", "catalogue/", "catalogue/bitbucket-cloud/", "connections/", "connections/?q=nothing"),
+    *("", "catalogue/", "catalogue/bitbucket-cloud/", "catalogue/bitbucket-data-center/"),
+    *("connections/", "connections/?q=nothing"),
     *("members/", "teams/", "audit/", "audit/?q=nothing", "settings/rotation/"),
     *("calendar/", "calendar/changes/", "calendar/campaigns/new?connector=bitbucket-cloud"),
-    *("settings/", "settings/consumers/"),
+    *("settings/", "settings/consumers/", "settings/import/", "settings/export/"),
     *("/organizations/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"),
     *("/accounts/sessions/", "/platform/"),
 )
