@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError
 from django.db.models import Count
 from django.utils import timezone
@@ -31,8 +33,7 @@ from portal.policy import SYSTEM, Actor
 from portal.secret import Secret
 
 Outcome = ImportRow.Outcome
-BECAUSE = "import"
-REASON = "Imported from a file"
+BECAUSE, REASON = "import", "Imported from a file"
 
 
 def settle(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None:
@@ -44,10 +45,8 @@ def settle(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None
     elif _name_is_taken(row):
         _end(row, Outcome.FAILED, code="name_taken")
     else:
-        connection = _new(actor, row, one.identity.account)
+        connection = _new(actor, row, one.identity.account, **_proven())
         credential = _sealed(batch, connection, one, one.identity)
-        health.accepted(connection)
-        _look_soon(connection)
         _record(audit.Action.CONNECTION_LINKED, actor, connection, batch)
         _end(row, Outcome.CREATED, connection=connection, credential=credential)
     asking.forget([row])
@@ -182,7 +181,18 @@ def _put_aside(connection: Connection) -> None:
 # ── The connection appears ────────────────────────────────────────────────────────────────────
 
 
-def _new(actor: Actor, row: ImportRow, account: Account) -> Connection:
+def _proven() -> dict[str, object]:
+    """How a connection begins that the vendor has just answered for; the schedule verifies it."""
+    now, minutes = clock.now(), settings.PROBE_IDLE_MINUTES
+    return {
+        "state": Connection.State.ACTIVE,
+        "last_success_at": now,
+        "next_verification_at": now,
+        "next_probe_at": now + timedelta(minutes=minutes) if minutes else None,
+    }
+
+
+def _new(actor: Actor, row: ImportRow, account: Account, **state: object) -> Connection:
     created: Connection = Connection.objects.create(
         connector=row.connector,
         method=row.method,
@@ -200,6 +210,7 @@ def _new(actor: Actor, row: ImportRow, account: Account) -> Connection:
         account_url=account.url[:500],
         granted_by_id=actor.id,
         granted_by_name=actor.name,
+        **state,
     )
     return created
 
@@ -224,7 +235,8 @@ def _sealed(
         rotate_because=BECAUSE if batch.rotate_by and refresh is None else "",
     )
     _keep(created, secret, refresh)
-    due.plan(connection)
+    if refresh is not None:
+        due.plan(connection)
     marks.raised(connection, created)
     return created
 
@@ -283,6 +295,6 @@ def unmake(rows: Sequence[ImportRow]) -> None:
     ImportRow.objects.filter(id__in=[row.id for row in rows]).update(
         outcome=Outcome.UNDONE, connection=None, done_at=timezone.now()
     )
-    if ids:  # the composite keys take what hangs on it; the ORM would ask tables we may not write
+    if ids:  # the composite keys cascade; the ORM would ask tables that we may not write
         with roles.connection().cursor() as cursor:
             cursor.execute("DELETE FROM connections_connection WHERE id = ANY(%s)", [ids])

@@ -1,7 +1,7 @@
 """Workers do an import: ask the vendor about each row, and make its connection.
 
-Each row is settled in a transaction of its own, so that a crash loses none and makes none twice;
-what the vendor keeps waiting comes last, and is tried again at its hour.
+A row is settled whole or not at all, so that a crash loses none and makes none twice; what the
+vendor keeps waiting comes last, and is tried again at its hour.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from portal.steps import step
 State = ImportBatch.State
 Outcome = ImportRow.Outcome
 AT_ONCE: Final = 64
+TOGETHER: Final = 16  # settled in one transaction
 UNDONE_AT_ONCE: Final = 50
 PATIENCE: Final = 6  # tries of a row that the vendor does not answer for
 LONG_PATIENCE: Final = 40  # while it only asks for a pause
@@ -55,7 +56,11 @@ def perform(claim: work.Claim, *, batch_id: str) -> None:
     while (turn := _next(claim, batch_id)) is not None:
         asking.identify(turn.many, pace, claim.stay)
         step("import.identified")
-        waits = [error for one in turn.many if (error := _settle(claim, turn, one)) is not None]
+        waits = [
+            error
+            for start in range(0, len(turn.many), TOGETHER)
+            for error in _settle(claim, turn, turn.many[start : start + TOGETHER])
+        ]
         if waits and len(waits) == len(turn.many):
             _pause(claim, turn.batch, waits)
 
@@ -87,34 +92,50 @@ def _actor(batch: ImportBatch) -> Actor | None:
     return actor if actor and allows(actor, Permission.CONNECTION_IMPORT) else None
 
 
-def _settle(claim: work.Claim, turn: Turn, one: Asked) -> VendorError | None:
-    """The row has its outcome; the error that makes it wait comes back instead."""
-    error = one.error
-    if error is not None and error.retry and _may_wait(one.row, error):
-        _postpone(claim, one.row)
-        return error
+def _settle(claim: work.Claim, turn: Turn, many: Sequence[Asked]) -> list[VendorError]:
+    """The rows have their outcomes; what came instead for those that wait is given back.
+
+    They share a transaction, which spares the disk; where one of them meets what somebody else
+    took in the same moment, each gets its own.
+    """
+    waits = [one for one in many if _may_wait(one)]
+    ready = [one for one in many if not _may_wait(one)]
     try:
         with tenancy.transaction():
             claim.hold()
-            row = ImportRow.objects.select_for_update().get(id=one.row.id)
-            if row.outcome == Outcome.WAITING:
-                settling.settle(turn.batch, turn.actor, row, one)
+            for one in waits:
+                ImportRow.objects.filter(id=one.row.id).update(attempts=one.row.attempts + 1)
+            for one in ready:
+                _settle_one(turn, one)
+    except IntegrityError:
+        for one in ready:
+            _settle_alone(claim, turn, one)
+    step("import.settled")
+    return [one.error for one in waits if one.error is not None]
+
+
+def _settle_alone(claim: work.Claim, turn: Turn, one: Asked) -> None:
+    try:
+        with tenancy.transaction():
+            claim.hold()
+            _settle_one(turn, one)
     except IntegrityError as conflict:
         with tenancy.transaction():
             claim.hold()
             settling.conflicted(one.row, one, conflict)
-    step("import.settled")
-    return None
 
 
-def _may_wait(row: ImportRow, error: VendorError) -> bool:
-    return row.attempts < (LONG_PATIENCE if isinstance(error, RateLimited) else PATIENCE)
+def _settle_one(turn: Turn, one: Asked) -> None:
+    row = ImportRow.objects.select_for_update().get(id=one.row.id)
+    if row.outcome == Outcome.WAITING:
+        settling.settle(turn.batch, turn.actor, row, one)
 
 
-def _postpone(claim: work.Claim, row: ImportRow) -> None:
-    with tenancy.transaction():
-        claim.hold()
-        ImportRow.objects.filter(id=row.id).update(attempts=row.attempts + 1)
+def _may_wait(one: Asked) -> bool:
+    if one.error is None or not one.error.retry:
+        return False
+    most = LONG_PATIENCE if isinstance(one.error, RateLimited) else PATIENCE
+    return one.row.attempts < most
 
 
 def _pause(claim: work.Claim, batch: ImportBatch, waits: Sequence[VendorError]) -> None:

@@ -311,6 +311,21 @@ class TestTheImport:
         assert dead and dead.method == "app-password" and dead.account_name == "tomas"
         assert dead.state == Connection.State.NEEDS_REAUTHORIZATION
 
+    def test_what_somebody_else_took_meanwhile_fails_alone(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        a_team(works)
+        rows = files.api_tokens(vendor, 2)
+        batch = checked(works, csv_of([rows[0], rows[1] | {"team": "Payments"}]))
+        started(works, batch)
+        with works.inside():
+            Connection.objects.create(connector=CLOUD, method="api-token", name="Default")
+        works.drain()
+
+        first, second = rows_of(works, batch)
+        assert (first.outcome, first.code) == (Outcome.FAILED, "default_taken")
+        assert second.outcome == Outcome.CREATED and sealed(works) == (0, 1)
+
     def test_a_cancelled_import_keeps_what_is_there_and_begins_nothing(
         self, works: Works, vendor: Vendor
     ) -> None:
