@@ -226,10 +226,11 @@ def _extend(actor: Actor, held: LinkRequest) -> None:
     connection = Connection.objects.select_for_update(no_key=True).get(id=held.connection_id)
     if connection.state == Connection.State.REVOKED:
         raise FlowProblem("revoked", "", "The connection was revoked. Decline the request.")
-    order = [each.key for each in registry.get(connection.connector).manifest.capabilities]
+    known = registry.get(connection.connector).manifest.capabilities
     wanted = {*connection.capabilities, *held.capabilities}
-    connection.capabilities = [key for key in order if key in wanted]
-    connection.reason = connection.reason or held.why[:300]
+    connection.capabilities = [each.key for each in known if each.key in wanted]
+    if any(each.writes and each.key in held.capabilities for each in known):
+        connection.reason = connection.reason or held.why[:300]
     connection.save(update_fields=["capabilities", "reason"])
     audit.record(Action.CONNECTION_EDITED, actor=actor, subject=connection, more=held.capabilities)
 

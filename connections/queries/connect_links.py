@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from connections import registry
-from connections.contracts import Manifest
+from connections.contracts import Manifest, Method, MethodKind
 from connections.flows import connect_links
 from connections.models import (
     Connection,
@@ -81,15 +81,26 @@ def sent_page(connect_link: ConnectLink) -> SentPage:
 
 
 def ways(manifest: Manifest, connect_link: ConnectLink) -> list[WayChoice]:
-    """The ways that can do all that is asked; the one before first, where it is linked again."""
+    """The ways that can do all that is asked; the one before first, where it is linked again.
+
+    Client credentials are the organization's own: nobody from outside allows anything by them.
+    """
     relink = connect_link.relink
     draft = PendingLink(
         connector=connect_link.connector,
         capabilities=connect_link.capabilities,
         method=relink.method if relink else "",
     )
-    possible = [each for each in linking.ways(manifest, draft) if each.is_possible]
+    possible = [
+        each
+        for each in linking.ways(manifest, draft)
+        if each.is_possible and is_open_to_guests(each.method)
+    ]
     return sorted(possible, key=lambda each: not each.is_chosen)
+
+
+def is_open_to_guests(method: Method) -> bool:
+    return method.kind is not MethodKind.CLIENT_CREDENTIALS
 
 
 def thanks(connect_link: ConnectLink, connection: Connection) -> Thanks:

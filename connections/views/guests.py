@@ -249,7 +249,8 @@ def _is_over(guest: Guest) -> bool:
 
 
 def _method(manifest: Manifest, key: str) -> Method | None:
-    return next((method for method in manifest.choices if method.key == key), None)
+    found = next((method for method in manifest.choices if method.key == key), None)
+    return found if found and queries.is_open_to_guests(found) else None
 
 
 def _form(request: HttpRequest, guest: Guest, pending: PendingLink, method: Method) -> LinkForm:

@@ -265,6 +265,20 @@ class TestOneUse:
         with works.inside():
             assert not Connection.objects.exists()
 
+    def test_a_guest_cannot_use_the_organizations_own_consumer(
+        self, works: Works, vendor: Vendor, ada: Actor
+    ) -> None:
+        works.register(vendor.consumer("acme-portal"))
+        browser = opened(sent(works, ada))
+        assert "client-credentials" not in text(browser.get("/connect/"))
+        answer = browser.post("/connect/begin", {"method": "client-credentials"})
+        assert answer["Location"] == "/connect/"
+        browser.post("/connect/begin", {"method": "api-token"})
+        answer = browser.post("/connect/consent?method=client-credentials", {"go": "1"})
+        assert answer["Location"] == "/connect/"
+        with works.inside():
+            assert PendingLink.objects.get().stage == "choosing"
+
     def test_the_sender_does_not_drive_the_guests_link(self, works: Works, ada: Actor) -> None:
         made = sent(works, ada)
         opened(made).post("/connect/begin", {"method": "api-token"})
