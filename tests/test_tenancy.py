@@ -245,6 +245,10 @@ WITHOUT_KEY = {
     ("connections_importbatch", "campaign_id"): "a finished campaign may be gone before it",
     ("connections_importrow", "consumer_id"): "may be the platform's; matters for a week",
     ("connections_importrow", "credential_id"): "remembers what it gave, also when that is gone",
+    ("connections_credential", "token_id"): "the vendor's",
+    ("connections_replacement", "old_token_id"): "the vendor's",
+    ("connections_replacement", "old_id"): "remembers what it replaced, also when that is gone",
+    ("connections_replacement", "new_id"): "known before there is a row of it",
     ("connections_export", "approval_id"): "on record; the file expires before the approval",
     **{
         (f"connections_{table}", "remote_id"): "the vendor's"

@@ -23,6 +23,9 @@ SWEEPER_READS = {
     "django_migrations": {"id", "app", "name", "applied"},
 }
 
+# What the vendor calls a token and its number there, which open nothing.
+NAMES_OF_TOKENS = {"token_id", "token_name", "old_token_id"}
+
 
 class TestRoles:
     def test_no_role_can_widen_its_view(self, floor: Floor) -> None:
@@ -98,7 +101,8 @@ class TestRoles:
             kinds = catalogue.columns(floor.admin, table)
             for column in seen:
                 assert kinds[column] != "bytea", (table, column)
-                assert not {"hash", "secret", "password", "token"} & set(column.split("_"))
+                words = {"hash", "secret", "password", "token"} & set(column.split("_"))
+                assert not words or column in NAMES_OF_TOKENS, (table, column)
 
     def test_support_sees_one_organization_at_a_time(self, floor: Floor) -> None:
         for table in readable(floor, "portal_support").keys() & floor.tables.tenant.keys():
