@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -20,13 +21,23 @@ from portal import (
     keyfile,
     keyring,
     keystore,
+    mfa_keys,
     tenancy,
     vault,
     work,
 )
 from portal.keyfile import HOLDS, KeyringRefused
 from portal.keys import SealBroken
-from portal.models import AuditEvent, DataKey, Heartbeat, KeyCheck, Organization, SealedValue
+from portal.mfa import MFAAdapter
+from portal.models import (
+    AuditEvent,
+    DataKey,
+    Heartbeat,
+    KeyCheck,
+    Organization,
+    SealedValue,
+    User,
+)
 from portal.roles import using_role
 from portal.secret import Secret
 from portal.vault import Place
@@ -332,3 +343,43 @@ class TestADataKey:
 
 def test_every_process_kind_that_holds_keys_is_asked():
     assert {kind for kind, held in HOLDS.items() if held} == {"web", "api", "worker"}
+
+
+class TestSecondFactors:
+    """The web process wraps and replaces its one key itself."""
+
+    def seeds(self):
+        user = User.objects.create_user("olga@portal.example", name="Olga")
+        totp = Authenticator.objects.create(
+            user=user, type="totp", data={"secret": MFAAdapter().encrypt("a seed")}
+        )
+        codes = Authenticator.objects.create(
+            user=user,
+            type="recovery_codes",
+            data={"seed": MFAAdapter().encrypt("of codes"), "used_mask": 1},
+        )
+        return totp, codes
+
+    def opened(self, *rows):
+        found = []
+        for row in rows:
+            row.refresh_from_db()
+            found.append(MFAAdapter().decrypt(row.data.get("secret") or row.data["seed"]))
+        return found
+
+    def test_are_wrapped_anew_and_their_key_is_replaced(self, directory):
+        rows = self.seeds()
+        keys(directory, "stage", "mfa")
+        keys(directory, "activate", "mfa")
+        assert mfa_keys.rewrap() == 1
+        assert key_stand.uses("mfa", 1) == 0
+        assert self.opened(*rows) == ["a seed", "of codes"]
+
+        before = rows[0].data["secret"]
+        assert mfa_keys.replace(clock.now()) > timedelta()
+        with clock.shifted(key_rotation.SETTLED + timedelta(minutes=1)):
+            assert mfa_keys.replace(clock.now() - timedelta(days=90)) == timedelta()
+        assert self.opened(*rows) == ["a seed", "of codes"]
+        assert rows[1].data["used_mask"] == 1
+        with pytest.raises(SealBroken):
+            MFAAdapter().decrypt(before)
