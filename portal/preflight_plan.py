@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from portal import preflight_statements
 from portal.preflight_effects import Effect, Lock, Seen, Verdict, Work
-from portal.preflight_rates import Range, Rates
+from portal.preflight_rates import Range, Rates, around
 from portal.preflight_schema import Schema, Size
 
 
@@ -42,12 +43,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A migration and the statements that it will execute."""
+    """A migration and the statements that it will execute.
+
+    `thinking` is how many seconds Django needs between them, and locks are held meanwhile.
+    """
 
     name: str
     statements: tuple[str, ...]
     is_atomic: bool
     argued: Mapping[str, str]
+    thinking: float = 0.0
 
 
 def waiting(connection: BaseDatabaseWrapper) -> list[Planned]:
@@ -60,16 +65,17 @@ def waiting(connection: BaseDatabaseWrapper) -> list[Planned]:
     )
     found = []
     for migration, _ in plan:
+        begun = time.monotonic()
         with connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
             state = migration.apply(state, editor, collect_sql=True)
-        found.append(_planned(migration, editor.collected_sql))
+        found.append(_planned(migration, editor.collected_sql, time.monotonic() - begun))
     return found
 
 
-def _planned(migration: Migration, statements: list[str]) -> Planned:
+def _planned(migration: Migration, statements: list[str], thinking: float) -> Planned:
     argued: Mapping[str, str] = getattr(migration, "argued", {})
     name = f"{migration.app_label}.{migration.name}"
-    return Planned(name, tuple(statements), migration.atomic, argued)
+    return Planned(name, tuple(statements), migration.atomic, argued, thinking)
 
 
 def steps(planned: list[Planned], schema: Schema, rates: Rates) -> Iterator[Step]:
@@ -83,7 +89,9 @@ def steps(planned: list[Planned], schema: Schema, rates: Rates) -> Iterator[Step
 
 def _step(planned: Planned, effects: tuple[Effect, ...], schema: Schema, rates: Rates) -> Step:
     sizes = [schema.size(effect.table) for effect in effects]
-    times = [rates.needs(effect.work, size) for effect, size in zip(effects, sizes, strict=True)]
+    between = around(planned.thinking / max(1, len(effects)))
+    works = zip(effects, sizes, strict=True)
+    times = [rates.needs(effect.work, size) + between for effect, size in works]
     return Step(
         name=planned.name,
         effects=effects,
