@@ -35,6 +35,7 @@ TOGETHER: Final = 16  # settled in one transaction
 UNDONE_AT_ONCE: Final = 50
 PATIENCE: Final = 6  # tries of a row that the vendor does not answer for
 LONG_PATIENCE: Final = 40  # while it only asks for a pause
+LONGEST_WAIT: Final = 900.0
 NOT_ALLOWED: Final = "not_allowed"
 
 
@@ -147,6 +148,8 @@ def _pause(claim: work.Claim, batch: ImportBatch, waits: Sequence[VendorError]) 
         fewest = tried.order_by("attempts").values_list("attempts", flat=True).first() or 0
         if fewest < (tried.aggregate(most=Max("attempts"))["most"] or 0):
             return  # others have not had their turn yet
+        if not any(isinstance(error, RateLimited) for error in waits):
+            seconds = max(seconds, min(LONGEST_WAIT, 15.0 * 2**fewest))  # an outage takes its time
         ImportBatch.objects.filter(id=batch.id).update(
             waits_for=waits[0].code, waits_until=timezone.now() + timedelta(seconds=seconds)
         )
