@@ -33,6 +33,7 @@ from portal.refused import Impossible
 SHORTEST_WHY = 10
 NO_WHY = "Say in a sentence why (10 letters or more)."
 NOT_YOURS = "You asked for this yourself. Somebody else decides."
+NO_OPERATOR = "This is for operators of the platform."
 ALONE = "Nobody else could decide this. Give a second person that role first."
 OVER = "This was decided, withdrawn or has expired meanwhile. Look at it again."
 
@@ -160,7 +161,7 @@ def spend(*, actor: Actor, kind: str, subject_id: UUID) -> Approval:
 def latest(kind: str, subject_id: UUID) -> Approval | None:
     """The last question about this subject, whatever became of it."""
     found = Approval.objects.filter(kind=kind, subject_id=subject_id).order_by("-asked_at")
-    return found.first()  # type: ignore[no-any-return]
+    return found.first()
 
 
 def waiting(kind: str) -> list[Approval]:
@@ -192,9 +193,10 @@ def _allowed(actor: Actor, of: ApprovalKind) -> Actor:
 def operator(actor: Actor) -> Actor:
     """The actor as an operator of the platform, asked again now; raises PermissionDenied."""
     is_platform = tenancy.organization_id() == tenancy.PLATFORM
-    known = User.objects.filter(id=actor.id, is_operator=True, is_active=True)
-    if actor.kind != "operator" or not is_platform or not known.exists():
-        raise PermissionDenied("This is for operators of the platform.")
+    if actor.kind != "operator" or actor.id is None or not is_platform:
+        raise PermissionDenied(NO_OPERATOR)
+    if not User.objects.filter(id=actor.id, is_operator=True, is_active=True).exists():
+        raise PermissionDenied(NO_OPERATOR)
     return actor
 
 

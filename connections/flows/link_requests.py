@@ -199,7 +199,7 @@ def _same(same_as: str) -> LinkRequest | None:
 
 def _joined(before: LinkRequest, actor: Actor) -> LinkRequest:
     """The same wish of one more person."""
-    if actor.id not in (before.asked_by_id, *before.also_asked_by):
+    if actor.id and actor.id not in (before.asked_by_id, *before.also_asked_by):
         before.also_asked_by = [*before.also_asked_by, actor.id]
         before.save(update_fields=["also_asked_by"])
         audit.record(Action.LINK_REQUESTED, actor=actor, subject=before, joined=True)

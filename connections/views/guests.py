@@ -64,9 +64,7 @@ def by_connect_link(view: View) -> Callable[..., HttpResponse]:
             return gone(request)
         with tenancy.acting_for(found.organization_id), tenancy.transaction():
             guest = _guest(request, found)
-            response = view(request, guest) if guest else gone(request)
-            response["Referrer-Policy"] = "no-referrer"
-            return response
+            return view(request, guest) if guest else gone(request)
 
     return login_not_required(inner)
 
@@ -167,7 +165,9 @@ def leave(request: HttpRequest, guest: Guest) -> HttpResponse:
         messages.error(request, problem.message)
         return SeeOther(reverse("connect"))
     context = _frame(guest) | {"address": address}
-    return render(request, "connections/connect/leave.html", context)
+    response = render(request, "connections/connect/leave.html", context)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 @require_GET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -58,8 +59,11 @@ def told(works: Works, kind: str) -> tuple[Notice, set[Any]]:
 def begins(works: Works, who: Actor) -> Any:
     with works.inside():
         return link.begin(
-            actor=who, connector="bitbucket-cloud", user_id=who.id, session_key=SESSION
-        )  # type: ignore[arg-type]
+            actor=who,
+            connector="bitbucket-cloud",
+            user_id=who.id,  # type: ignore[arg-type]
+            session_key=SESSION,
+        )
 
 
 class TestALink:
@@ -169,10 +173,11 @@ class TestAnswers:
         asked = asks_for_link(works, nina)
         with works.inside():
             Membership.objects.filter(user_id=nina.id).update(role=Role.OWNER)
-        for deed in (
+        deeds: list[Callable[[], object]] = [
             lambda: link_requests.approve(actor=nina, request=asked),
             lambda: link_requests.decline(actor=nina, request=asked, why=WHY),
-        ):
+        ]
+        for deed in deeds:
             with works.inside(), pytest.raises(PermissionDenied, match="yourself"):
                 deed()
 

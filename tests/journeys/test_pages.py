@@ -25,8 +25,12 @@ OWNERS = (
     *("settings/", "settings/consumers/", "settings/import/", "settings/export/"),
     *("/organizations/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"),
     *("/accounts/sessions/", "/platform/"),
+    *("connect-links/", "connect-links/new?connector=bitbucket-cloud", "requests/"),
 )
-OPERATORS = ("organizations/", "connectors/", "keys/", "queues/", "workers/", "record/")
+OPERATORS = (
+    *("organizations/", "connectors/", "keys/", "queues/", "workers/", "record/", "network/"),
+    "network/new",
+)
 
 
 @pytest.fixture(scope="module")
