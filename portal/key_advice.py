@@ -1,4 +1,4 @@
-"""What an operator should do next about the keys, one sentence each, with the command."""
+"""What an operator should do next about the keys, and how far a rewrap has come."""
 
 from __future__ import annotations
 
@@ -13,34 +13,48 @@ from portal.phrases import plural
 from portal.platform import KeyLine
 
 
-def next_steps(lines: list[KeyLine]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One sentence, and the command to run if there is one."""
+
+    text: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.command}".rstrip()
+
+
+def next_steps(lines: list[KeyLine]) -> list[Advice]:
     """In the order in which they are due; empty when nothing is."""
     return [step for line in lines for step in _of(line)]
 
 
-def _of(line: KeyLine) -> Iterator[str]:
+def _of(line: KeyLine) -> Iterator[Advice]:
     named = f"{line.domain}/v{line.version}"
     if line.stage == "staged":
-        lacking = key_stand.without(line.domain, line.version, line.fingerprint)
-        if lacking:
-            yield f"{named} is not held yet by {', '.join(lacking)}. Give them their file."
-        else:
-            yield f"{named} is held by all. Run `manage.py keys activate {line.domain}`."
+        yield _activation(line, named)
     elif line.stage == "old" and line.data_keys:
         waiting = plural(line.data_keys, "data key is,data keys are")
-        yield f"{waiting} still under {named}. Run `manage.py keys rewrap {line.domain}`."
+        yield Advice(f"{waiting} still under {named}:", f"manage.py keys rewrap {line.domain}")
     elif line.stage == "old":
         yield _retirement(line, named)
 
 
-def _retirement(line: KeyLine, named: str) -> str:
-    command = f"`manage.py keys retire {line.domain} {line.version}`"
+def _activation(line: KeyLine, named: str) -> Advice:
+    lacking = key_stand.without(line.domain, line.version, line.fingerprint)
+    if lacking:
+        return Advice(f"{named} is not held yet by {', '.join(lacking)}. Give them their file.")
+    return Advice(f"Every living process holds {named}:", f"manage.py keys activate {line.domain}")
+
+
+def _retirement(line: KeyLine, named: str) -> Advice:
+    command = f"manage.py keys retire {line.domain} {line.version}"
     if line.emptied_at is None:
-        return f"Nothing seems to be under {named}. Run {command}: it proves that."
+        return Advice(f"Nothing seems to be under {named}. Have that proved:", command)
     until = line.emptied_at + timedelta(days=settings.BACKUP_DAYS)
     if clock.now() < until:
-        return f"Nothing is under {named}. Backups need it until {until:%Y-%m-%d}."
-    return f"Nothing needs {named} any more. Run {command}."
+        return Advice(f"Nothing is under {named}. Backups need it until {until:%Y-%m-%d}.")
+    return Advice(f"Nothing needs {named} any more:", command)
 
 
 @dataclass(frozen=True, slots=True)

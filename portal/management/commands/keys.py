@@ -97,7 +97,7 @@ class Command(BaseCommand):
                 f" {line.data_keys:,} data keys under it"
             )
         for advice in key_advice.next_steps(lines):
-            self._say(advice)
+            self._say(str(advice))
 
     def stage(self, options: dict[str, Any]) -> None:
         made = key_ceremony.stage(options["directory"], options["domain"])
@@ -136,7 +136,7 @@ class Command(BaseCommand):
         done = key_rewrap.rewrap(domain, progress=progress)
         left, every = key_stand.left(domain)
         seconds = time.monotonic() - began
-        self._say(f"{done:,} data keys wrapped anew in {seconds:.1f} s.")
+        self._say(f"{plural(done, 'data key')} wrapped anew in {seconds:.1f} s.")
         self._say(f"{left:,} of {every:,} are under another key.")
 
     def retire(self, options: dict[str, Any]) -> None:
