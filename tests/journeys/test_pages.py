@@ -29,6 +29,7 @@ OWNERS = (
 )
 OPERATORS = (
     *("organizations/", "connectors/", "keys/", "queues/", "workers/", "record/", "network/"),
+    "erasures/",
     "network/new",
 )
 

@@ -27,6 +27,7 @@ PLATFORM_PAGES = (
     "platform",
     "platform_organizations",
     "platform_keys",
+    "platform_erasures",
     "platform_queues",
     "platform_workers",
     "platform_record",
