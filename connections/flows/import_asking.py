@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.conf import settings
-
 from connections import access, places
 from connections.access import Way, endpoint_of
 from connections.contracts import Identity
@@ -27,6 +25,7 @@ from portal.steps import step
 
 TOKEN, REFRESH = "token", "refresh_token"
 MOST_CREDIT_SECONDS: Final = 3.0
+AT_ONCE: Final = 16  # the pace, not this, spares the vendor
 
 
 class SecretGone(VendorError):
@@ -96,7 +95,7 @@ def _opened(row: ImportRow, waiting: dict[vault.Place, Secret]) -> Asked:
 
 def identify(many: Sequence[Asked], pace: Pace, still_here: Callable[[], None]) -> None:
     """Every row has the vendor's answer, or the error that took its place."""
-    with ThreadPoolExecutor(settings.SYNC_CONCURRENCY, thread_name_prefix="import") as pool:
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="import") as pool:
         for _ in pool.map(lambda one: _identify(one, pace), many):
             still_here()
     for one in many:
