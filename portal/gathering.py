@@ -158,7 +158,8 @@ def _gather(user: UUID | None, held: set[UUID], urgent: str) -> float:
     for receipt in found:
         if receipt.notice_id in locked:
             by_kind[receipt.notice.kind].append(receipt)
-    waits: list[float] = [BUSY_SECONDS] if len(locked) < len({one.notice_id for one in found}) else []
+    is_busy = len(locked) < len({one.notice_id for one in found})
+    waits: list[float] = [BUSY_SECONDS] if is_busy else []
     if user is not None and not urgent and _is_daily(user):
         _dispatch(user, MIXED, [one for receipts in by_kind.values() for one in receipts])
         return min(waits, default=0)
