@@ -32,6 +32,7 @@ from connections.models import (
 )
 from portal import roles, tenancy
 from portal.models import (
+    Erasure,
     Invitation,
     Job,
     Membership,
@@ -112,8 +113,10 @@ class Town:
             invited = Invitation.objects.create(
                 email=f"{word.lower()}@invited.example", role=Role.MEMBER, token_hash=uuid4().bytes
             )
+            erasure = Erasure.objects.create(asked_by_id=who.id, asked_by=word)
         with roles.using_role("worker"), self.works.inside(organization):
             made = self._linked(who, word)
+            made["erasure_id"] = erasure.id
             notice = Notice.objects.create(
                 title=f"{word} is broken", dedupe=word, subject_name=word, url="/organizations/",
                 opened_at=timezone.now(), ready_at=timezone.now(),
