@@ -113,7 +113,7 @@ class Town:
             invited = Invitation.objects.create(
                 email=f"{word.lower()}@invited.example", role=Role.MEMBER, token_hash=uuid4().bytes
             )
-            erasure = Erasure.objects.create(asked_by_id=who.id, asked_by=word)
+            erasure = Erasure.objects.create(asked_by_id=who.id, asked_by="Olive")
         with roles.using_role("worker"), self.works.inside(organization):
             made = self._linked(who, word)
             made["erasure_id"] = erasure.id
