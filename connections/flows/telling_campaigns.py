@@ -1,5 +1,6 @@
 """What people are told of a campaign: at its start, halfway, a day before its end, when overdue.
 
+While it is overdue they are told again each week, from the second week on owners and admins too.
 One notice is open at a time; that of the time before is over when the next begins.
 """
 
@@ -15,10 +16,14 @@ from connections.flows import told_kinds as kinds
 from connections.flows.telling import page_of
 from connections.models import Campaign, CampaignItem
 from portal import clock, notices
+from portal.audience import with_roles
+from portal.models import Notice
 from portal.phrases import plural
-from portal.policy import Permission
+from portal.policy import Permission, Role
 
-TIMES = ("start", "half", "day", "overdue")
+OVERDUE = "overdue"
+WEEK = timedelta(days=7)
+HEADS = (Role.OWNER.value, Role.ADMIN.value)
 
 
 def moment(at: datetime, zone: str) -> str:
@@ -38,15 +43,20 @@ def remind(campaign: Campaign) -> str:
         return ""
     mark = time_of(campaign, clock.now())
     cause = _campaign_cause(campaign, mark)
-    for other in set(TIMES) - {mark}:
-        notices.resolve(_campaign_cause(campaign, other))
+    still_open = _open(campaign)
+    if cause in still_open:
+        return cause
+    for other in still_open:
+        notices.resolve(other)
+    is_late = mark.startswith(OVERDUE)
+    heads = with_roles(HEADS) if is_late and mark != OVERDUE else set()
     notices.tell(
-        kinds.CAMPAIGN_OVERDUE if mark == "overdue" else kinds.CAMPAIGN,
+        kinds.CAMPAIGN_OVERDUE if is_late else kinds.CAMPAIGN,
         subject=campaign,
-        audience=_menders_of(to_do) | _starter(campaign),
+        audience=_menders_of(to_do) | _starter(campaign) | heads,
         dedupe=cause,
         url=page_of("campaign", campaign.id),
-        title=f"{campaign}: {_left(campaign, left, mark)}",
+        title=f"{campaign}: {_left(campaign, left, is_late)}",
         body=_asked(campaign),
     )
     return cause
@@ -54,18 +64,19 @@ def remind(campaign: Campaign) -> str:
 
 def over(campaign: Campaign) -> None:
     """Done or cancelled: what people were reminded of is over, and they hear that."""
-    for mark in TIMES:
+    for cause in _open(campaign):
         notices.recovered(
-            _campaign_cause(campaign, mark),
+            cause,
             kind=kinds.CAMPAIGN_OVER,
             title=f"{campaign} is {'cancelled' if campaign.cancelled_at else 'done'}",
         )
 
 
 def time_of(campaign: Campaign, now: datetime) -> str:
-    """Which of its reminders it is time for."""
+    """Which of its reminders it is time for: "overdue" in the first week, then "overdue-2"."""
     if now >= campaign.due_at:
-        return "overdue"
+        week = (now - campaign.due_at) // WEEK + 1
+        return OVERDUE if week == 1 else f"{OVERDUE}-{week}"
     if campaign.due_at - now <= timedelta(days=1):
         return "day"
     half = campaign.started_at + (campaign.due_at - campaign.started_at) / 2
@@ -76,8 +87,15 @@ def _campaign_cause(campaign: Campaign, mark: str) -> str:
     return f"{kinds.CAMPAIGN}:{campaign.id}:{mark}"
 
 
-def _left(campaign: Campaign, left: int, mark: str) -> str:
-    if mark == "overdue":
+def _open(campaign: Campaign) -> list[str]:
+    """The causes that people were told of and that are not over."""
+    told = (kinds.CAMPAIGN, kinds.CAMPAIGN_OVERDUE)
+    found = Notice.objects.filter(kind__in=told, subject_id=campaign.id, resolved_at=None)
+    return list(found.values_list("dedupe", flat=True))
+
+
+def _left(campaign: Campaign, left: int, is_late: bool) -> str:
+    if is_late:
         return f"{plural(left, 'connection')} overdue"
     return f"{plural(left, 'connection')} to do by {moment(campaign.due_at, campaign.zone)}"
 

@@ -100,6 +100,23 @@ def test_reminders_come_at_the_start_halfway_a_day_before_and_when_overdue(works
     assert found[-1].title == "Tokens by Friday: 1 connection overdue"
 
 
+def test_an_overdue_one_is_told_again_each_week_then_also_to_owners_and_admins(
+    works: Works,
+) -> None:
+    works.person("olive@acme.example", "Olive", Role.OWNER)
+    campaign = start(works, make(works))
+    for days in (8, 1, 7, 7):
+        clock.shift(timedelta(days=days))
+        warn()
+
+    found = told(works, told_kinds.CAMPAIGN_OVERDUE)
+    assert [one.resolved_at is None for one in found] == [False, False, True]
+    assert all({"Ada", "Olive"} <= heard(works, one) for one in found[1:])
+    with works.inside():
+        campaigns.cancel(actor=works.alice, campaign=campaign)
+    assert all(one.resolved_at for one in told(works, *KINDS))
+
+
 def test_who_may_mend_something_of_it_is_told_and_nobody_else(works: Works) -> None:
     bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
     works.person("carl@acme.example", "Carl", Role.MEMBER)
