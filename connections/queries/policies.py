@@ -63,11 +63,13 @@ class Simulation:
     now: Counts
     then: Counts
     of_all: int
+    of_hits: int
     hits: list[Hit]
 
     @property
     def more(self) -> int:
-        return max(0, self.then.overdue + self.then.soon - len(self.hits))
+        """How many more it would hit than are shown."""
+        return self.of_hits - len(self.hits)
 
 
 def counts(general: Rule | None = None) -> Counts:
@@ -93,6 +95,7 @@ def simulate(rule: Rule, *, slug: str) -> Simulation:
         now=counts(),
         then=counts(rule),
         of_all=policies.current().count(),
+        of_hits=hit.count(),
         hits=[_hit(row, slug, now) for row in rows.order_by("due_at", "id")[:SHOWN]],
     )
 

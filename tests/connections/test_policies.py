@@ -100,6 +100,16 @@ class TestWhatIsDue:
             names = list(Connection.objects.filter(id__in=ids).values_list("name", flat=True))
         assert names == ["Danas"]
 
+    def test_what_is_forbidden_counts_among_what_would_be_hit(
+        self, works: Works, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("connections.queries.policies.SHOWN", 1)
+        make(works, "Old", method="api-token", age=100)
+        make(works, "New", method="api-token", team_id=a_team(works))
+        with works.inside():
+            found = shown.simulate(Rule(max_age_days=90, forbids_personal=True), slug="acme")
+        assert [one.name for one in found.hits] == ["Old"] and found.more == 1
+
 
 class TestSetting:
     def test_admins_set_it_and_managers_make_their_own_stricter(self, works: Works) -> None:
