@@ -90,7 +90,8 @@ class ImportRow(TenantModel):
     """One line of the file without its secret, what the dry run found, and what became of it.
 
     `findings` are level, field and text each. `credential_id` is what the import gave the
-    connection; as long as that is still its credential, nobody has moved on from it.
+    connection; as long as that is still its credential, nobody has moved on from it. Since
+    `renewed_at` the refresh token of the file is spent, and what it gave is sealed for this row.
     """
 
     Level = RowLevel
@@ -128,6 +129,7 @@ class ImportRow(TenantModel):
     )
     credential_id = models.UUIDField(null=True)
     attempts = models.SmallIntegerField(default=0)
+    renewed_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
 
     class Meta:

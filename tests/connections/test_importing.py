@@ -20,7 +20,7 @@ from connections.flows import imports, lifecycle
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, ImportBatch, ImportRow, PendingLink
 from connections.queries.imports import report
-from portal import clock, roles, vault
+from portal import clock, roles, teams, vault
 from portal.models import AuditEvent, Intake, Membership, SealedValue
 from portal.policy import Role
 from portal.secret import Secret
@@ -207,6 +207,14 @@ class TestTheDryRun:
             checked(works, csv_of([row(1)]), actor=works.alice)
         with pytest.raises(FlowProblem, match="teams"):
             checked(works, csv_of([row(1)]), team_id=uuid4())
+
+    def test_a_team_that_an_old_import_names_can_be_removed(self, works: Works) -> None:
+        team = a_team(works)
+        batch = checked(works, csv_of([row(1)]), team_id=team)
+        with works.inside():
+            teams.remove_team(actor=works.admin, team_id=team)
+
+        assert only(works, batch).team_id is None
 
     def test_F03_the_same_upload_twice_is_one(self, works: Works) -> None:
         key = uuid4()
