@@ -18,6 +18,7 @@ from portal.secret import Secret
 from portal.steps import step
 
 Stage = Replacement.Stage
+BECAUSE_EXPIRY = "expiry"
 SAID = 30  # scopes and capabilities that are named
 
 
@@ -100,6 +101,7 @@ def _keep(
             return
         made = row.found
         expires_at = identity.expires_at or _said(made)
+        again_at = _again_at(row, expires_at)
         Credential.objects.create(
             id=row.new_id,
             connection_id=row.connection_id,
@@ -109,8 +111,8 @@ def _keep(
             last_four=secret.last_four,
             fingerprint=vault.fingerprint(secret),
             expires_at=expires_at,
-            rotate_by=_again_at(row, expires_at),
-            rotate_because="expiry" if _again_at(row, expires_at) else "",
+            rotate_by=again_at,
+            rotate_because=BECAUSE_EXPIRY if again_at else "",
             token_id=made.get("token_id", ""),
             identified_version=1,
             replaced_at=clock.now(),
@@ -128,7 +130,11 @@ def _said(made: dict[str, Any]) -> datetime | None:
 
 def _again_at(row: Replacement, expires_at: datetime | None) -> datetime | None:
     """What is rotated without being asked goes on so, with a tenth of its life left."""
-    if not row.automatic or row.because == Replacement.Because.PERSON or expires_at is None:
+    if not row.automatic or expires_at is None:
+        return None
+    old = stages.current(row.connection)
+    goes_on = old is not None and old.rotate_because == BECAUSE_EXPIRY
+    if row.because == Replacement.Because.PERSON and not goes_on:
         return None
     return expires_at - (expires_at - clock.now()) / 10
 

@@ -36,6 +36,7 @@ from connections.models import Connection, Credential, RotationPolicy
 from portal import clock
 
 DAY: Final = timedelta(days=1)
+NOT_PERSONAL: Final = "The rotation policy here allows no credential that acts as a person."
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +167,31 @@ def _is_forbidden(general: Rule) -> Any:
 
 def personal(prefix: str = "") -> Q:
     """The connections whose credential acts as a person, by what their connectors say."""
+    return _by_method(_personal_methods(), prefix)
+
+
+def rotated_by_vendor(prefix: str = "") -> Q:
+    """The connections whose vendor makes the next token, by what their connectors say."""
+    return _by_method(_rotated_methods(), prefix)
+
+
+def _by_method(known: dict[str, list[str]], prefix: str) -> Q:
     found = Q(pk__in=[])
-    for slug, methods in _personal_methods().items():
+    for slug, methods in known.items():
         found |= Q(**{f"{prefix}connector": slug, f"{prefix}method__in": methods})
     return found
 
 
-def is_personal(connection: Connection) -> bool:
-    return connection.method in _personal_methods().get(connection.connector, ())
+def forbids_personal(connection: Connection | None) -> bool:
+    """Whether this connection, or a new one, must not act as a person."""
+    rule = Rule.of(of_organization()) if connection is None else rule_of(connection)
+    return rule.forbids_personal
+
+
+def personal_obstacle(connection: Connection | None) -> str:
+    """Why a method that acts as a person is not for it, and what to do instead."""
+    way_out = "ask an admin to except this connection" if connection else "have the policy changed"
+    return f"{NOT_PERSONAL} Choose a way that belongs to nobody, or {way_out}."
 
 
 @cache
@@ -182,4 +200,13 @@ def _personal_methods() -> dict[str, list[str]]:
         slug: keys
         for slug, connector in registry.connectors().items()
         if (keys := [each.key for each in connector.manifest.methods if each.personal])
+    }
+
+
+@cache
+def _rotated_methods() -> dict[str, list[str]]:
+    return {
+        slug: keys
+        for slug, connector in registry.connectors().items()
+        if (keys := [each.key for each in connector.manifest.methods if each.rotation])
     }

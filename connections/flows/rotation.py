@@ -7,9 +7,18 @@ another one is made.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Q
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Q,
+    QuerySet,
+    Value,
+)
+from django.db.models.functions import Least
 
 from connections import access, registry
 from connections.contracts import IssuesTokens, Method, TokenRotation
@@ -106,25 +115,40 @@ def _start_due() -> None:
 def due() -> list[tuple[Connection, str]]:
     """The acting organization's connections whose token is to be rotated now, and why.
 
-    They are locked. One whose rotation failed is tried again after a day.
+    They are locked. One whose rotation failed is tried again after a day. What the vendor cannot
+    rotate, or not now, does not take a place among the first.
     """
     now = clock.now()
     since = Replacement.objects.filter(
         Q(ended_at=None) | Q(automatic=True, created_at__gt=now - DAY)
     )
-    over = policies.with_due(policies.current()).filter(due_at__lte=now)
-    over = over.exclude(connection_id__in=since.values("connection_id")).order_by("due_at")
-    marks = {each.connection_id: each.rotate_by for each in over[:MOST]}
+    over = policies.with_due(_able()).annotate(late_at=_late_at())
+    over = over.filter(Q(due_at__lte=now) | Q(late_at__lte=now, expires_at__gt=now))
+    over = over.exclude(connection_id__in=since.values("connection_id"))
+    over = over.order_by(Least("due_at", "late_at"))
+    reasons = {each.connection_id: _why(each, now) for each in over[:MOST]}
     held = Connection.objects.select_for_update(no_key=True, skip_locked=True)
-    return [
-        (each, _why(marks[each.id], now))
-        for each in held.filter(id__in=marks)
-        if rotation_of(each) is not None
-    ]
+    return [(each, reasons[each.id]) for each in held.filter(id__in=reasons)]
 
 
-def _why(rotate_by: datetime | None, now: datetime) -> str:
-    return Because.MARKED if rotate_by is not None and rotate_by <= now else Because.POLICY
+def _able() -> QuerySet[Any]:
+    """The credentials in use whose vendor makes the next one, if it is asked now."""
+    live = Q(connection__state=Connection.State.ACTIVE, connection__paused_at=None)
+    found = policies.current().filter(policies.rotated_by_vendor("connection__"), live)
+    return found.filter(quarantined_at=None, refreshable=False)
+
+
+def _late_at() -> ExpressionWrapper:
+    """When a tenth is left of the life of one that ends by itself; null of one that does not."""
+    life = ExpressionWrapper(F("expires_at") - F("created_at"), DurationField())
+    tenth = ExpressionWrapper(life * Value(0.1), DurationField())
+    return ExpressionWrapper(F("expires_at") - tenth, DateTimeField())
+
+
+def _why(credential: Any, now: datetime) -> str:
+    by_policy = credential.due_at is not None and credential.due_at <= now
+    is_marked = credential.rotate_by is not None and credential.rotate_by <= now
+    return Because.POLICY if by_policy and not is_marked else Because.MARKED
 
 
 # ── The vendor makes it ───────────────────────────────────────────────────────────────────────

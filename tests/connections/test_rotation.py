@@ -155,6 +155,38 @@ class TestWhatIsDue:
 
         assert (last(works).stage, last(works).because) == (Stage.DONE, "policy")
 
+    def test_what_cannot_rotate_takes_no_place(
+        self, works: Works, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However many of them are overdue, and for however long."""
+        connection = linked(works, vendor)
+        cloud = works.connection(works.link_by_token(vendor.token("dana-full")))
+        with works.inside():
+            late = clock.now() - timedelta(days=9)
+            Credential.objects.filter(connection_id=cloud.id).update(rotate_by=late)
+            Credential.objects.filter(connection_id=connection.id).update(rotate_by=clock.now())
+        monkeypatch.setattr(rotation, "MOST", 1)
+        start_due(works)
+
+        assert (last(works).connection_id, last(works).stage) == (connection.id, Stage.DONE)
+
+    def test_what_ends_soon_is_rotated_and_goes_on_so(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        ends = clock.now() + timedelta(days=10)
+        with works.inside():
+            known = Credential.objects.filter(connection_id=connection.id)
+            known.update(created_at=clock.now() - timedelta(days=70), expires_at=ends)
+        start_due(works)
+        with works.inside():
+            assert not Replacement.objects.exists()
+            known.update(created_at=clock.now() - timedelta(days=100))
+        start_due(works)
+        assert (last(works).stage, last(works).because) == (Stage.DONE, "marked")
+
+        asked(works, again(works, connection))  # by button: what rotates by itself goes on so
+        works.drain()
+        assert in_use(works, connection).rotate_because == "expiry"
+
     def test_a_failure_is_tried_again_after_a_day(self, works: Works, vendor: Vendor) -> None:
         connection = linked(works, vendor)
         vendor.order("/data-center/switches", tokens_make_tokens=False)
