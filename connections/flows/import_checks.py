@@ -18,14 +18,15 @@ from django.utils import timezone
 
 from connections import places, registry
 from connections.contracts import Manifest
-from connections.flows import consumers, hosts, link_inputs as inputs, pace
+from connections.flows import consumers, hosts, link_inputs as inputs, pace, policies
+from connections.flows.policies import Rule
 from connections.flows.problems import FlowProblem
 from connections.imports import reading
 from connections.imports.columns import Raw
 from connections.imports.findings import FileRefused, Finding, Level
 from connections.imports.judging import judge
 from connections.imports.known import Judged, Known, KnownConsumer
-from connections.models import Connection, ImportBatch, ImportRow
+from connections.models import Connection, ImportBatch, ImportRow, RotationPolicy
 from portal import audit, clock, intake_many, roles, work
 from portal.fields import is_known_token, looks_secret, made_once
 from portal.models import Team
@@ -131,8 +132,20 @@ def _known(actor: Actor, team_id: UUID | None, replaces: bool) -> Known:
         looks_secret=_looks_secret,
         base_url=_base_urls(actor),
         now=clock.now(),
+        forbids_personal=_forbids_personal(replaces),
         defaults=set(standing.filter(team=None).values_list("connector", flat=True)),
     )
+
+
+def _forbids_personal(replaces: bool) -> Callable[[str], bool]:
+    """Whether the connection of this name, or a new one, must not act as a person."""
+    general = policies.forbids_personal(None)
+    own: dict[str, RotationPolicy] = {}
+    if replaces:
+        found = RotationPolicy.objects.exclude(connection=None).select_related("connection")
+        own = {one.connection.name.lower(): one for one in found if one.connection}
+    rule, now = Rule(forbids_personal=general), clock.now()
+    return lambda name: policies.holding(own.get(name), rule, now).forbids_personal
 
 
 def _looks_secret(text: str) -> bool:

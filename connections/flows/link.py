@@ -115,6 +115,7 @@ def prepare(
     pending.method = method
     pending.fields = inputs.clean_fields(chosen, fields)
     inputs.refuse_impossible(manifest, chosen, pending.capabilities)
+    inputs.refuse_personal(chosen, pending.relink)
     if pending.relink is None:
         pending.name = inputs.free_name(name)
         pending.team_id = inputs.team_of(team_id, pending.connector)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connections import places
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind
-from connections.flows import hosts, rights
+from connections.flows import hosts, policies, rights
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer, PendingLink
 from portal import tenancy, vault
@@ -61,6 +61,12 @@ def refuse_impossible(manifest: Manifest, method: Method, capabilities: Sequence
         if obstacle:
             title = manifest.capability(key).title
             raise FlowProblem("method", "method", f"{title} is not possible this way. {obstacle}")
+
+
+def refuse_personal(method: Method, connection: Connection | None) -> None:
+    """The policy decides it, for this connection or for a new one; an exception counts."""
+    if method.personal and policies.forbids_personal(connection):
+        raise FlowProblem("personal", "method", policies.personal_obstacle(connection))
 
 
 def free_name(name: str) -> str:

@@ -56,6 +56,7 @@ def hand_in(
     if chosen.kind is not MethodKind.SECRET:
         raise FlowProblem("method", "method", "Choose one of the ways in the list.")
     inputs.refuse_impossible(manifest, chosen, connection.capabilities)
+    inputs.refuse_personal(chosen, connection)
     one = under_way(connection) or begun(connection, actor=actor)
     if one.stage != Stage.ENTERING:
         raise FlowProblem("under_way", "", "A replacement is under way already. See to it first.")

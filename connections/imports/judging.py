@@ -42,6 +42,7 @@ def judge(raw: Raw, known: Known) -> Judged:
     _name(values.get("name", ""), bool(raw.hint), row, known)
     _about(values, row, known)
     _place(values.get("team", ""), row, known)
+    _policy(row, known)
     if not row.can_be_imported:
         row.secrets = {}
     return row
@@ -252,6 +253,18 @@ def _about(values: Mapping[str, str], row: Judged, known: Known) -> None:
     if len(row.description) > LONGEST_DESCRIPTION:
         row.findings.append(error("description", "Use at most 4,000 characters."))
         row.description = ""
+
+
+def _policy(row: Judged, known: Known) -> None:
+    """What acts as a person is not brought in against the rotation policy."""
+    if not row.method or not known.manifests[row.connector].method(row.method).personal:
+        return
+    if known.forbids_personal(row.name.lower()):
+        text = (
+            "The rotation policy here allows no credential that acts as a person. Bring a token"
+            " that belongs to nobody, or have the policy changed or the connection excepted."
+        )
+        row.findings.append(error("method", text))
 
 
 def _listed(text: str) -> list[str]:

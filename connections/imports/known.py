@@ -41,6 +41,7 @@ class Known:
     looks_secret: Callable[[str], bool]
     base_url: Callable[[Manifest, str], str]
     now: datetime
+    forbids_personal: Callable[[str], bool] = lambda name: False  # by the name, in lower case
     taken: set[str] = field(default_factory=set)
     defaults: set[str] = field(default_factory=set)
     names_before: dict[str, int] = field(default_factory=dict)

@@ -89,6 +89,7 @@ def ways(manifest: Manifest, connect_link: ConnectLink) -> list[WayChoice]:
     draft = PendingLink(
         connector=connect_link.connector,
         capabilities=connect_link.capabilities,
+        relink=relink,
         method=relink.method if relink else "",
     )
     possible = [

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from connections.contracts import Capability, Manifest, Method, MethodKind, Step
 from connections.explain import Explanation, explain_link
-from connections.flows import consumers
+from connections.flows import consumers, policies
 from connections.models import Connection, ConnectionState, Consumer, LinkStage, PendingLink
 from connections.queries.catalogue import obstacle_of
 from connections.queries.matrix import spoken_by, vocabularies
@@ -130,10 +130,12 @@ def ways(manifest: Manifest, pending: PendingLink) -> list[WayChoice]:
     """Every method with what stands in its way for the chosen capabilities; possible ones first."""
     usable = consumers.available(manifest.slug)
     chosen = [manifest.capability(key) for key in pending.capabilities]
+    forbids = policies.forbids_personal(pending.relink)
+    against = [policies.personal_obstacle(pending.relink)] if forbids else []
     found = [
         WayChoice(
             method,
-            _obstacles(manifest, method, chosen, usable),
+            [*(against if method.personal else []), *_obstacles(manifest, method, chosen, usable)],
             is_chosen=method.key == pending.method,
         )
         for method in manifest.choices

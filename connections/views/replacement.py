@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connections.contracts import Manifest, Method
-from connections.flows import replacement, rotation
+from connections.flows import policies, replacement, rotation
 from connections.flows.link import callback_url
 from connections.flows.problems import FlowProblem
 from connections.forms import LinkForm
@@ -72,6 +72,7 @@ def _enter(request: OrganizationRequest, page: ConnectionPage, manifest: Manifes
     if request.method == "POST" and form.is_valid() and _handed_in(request, page, method, form):
         return to(request, "connection_replace", page.connection.id)
     chosen = [c for c in manifest.capabilities if c.key in page.connection.capabilities]
+    is_against = method.personal and policies.forbids_personal(page.connection)
     context = {
         "page": page,
         "manifest": manifest,
@@ -82,6 +83,7 @@ def _enter(request: OrganizationRequest, page: ConnectionPage, manifest: Manifes
         "form": form,
         "sheet": linking.scope_sheet(manifest, chosen, method.vocabulary),
         "guide": linking.filled(method.steps, callback_url(manifest.slug)),
+        "against": policies.personal_obstacle(page.connection) if is_against else "",
         "obstacles": [why for c in chosen if (why := manifest.obstacle(c, method))],
     }
     name = "connections/replacement/enter.html"

@@ -10,16 +10,19 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 
-from connections.flows import policies, policy_settings, told_kinds
+from connections import registry
+from connections.flows import link, policies, policy_settings, replacement, told_kinds
 from connections.flows.policies import Rule
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, RotationPolicy
-from connections.queries import policies as shown
+from connections.queries import linking, policies as shown
 from portal import clock, roles
 from portal.models import Team, TeamMembership
 from portal.policy import Role
+from portal.secret import Secret
 from tests.connections.due import heard, make, told, warn
 from tests.connections.pages import signed_in, text
+from tests.importing import CLOUD, checked, csv_of, rows_of
 from tests.works import Works
 
 
@@ -151,6 +154,71 @@ class TestSetting:
         stranger = works.person("mallory@globex.example", "Mallory", Role.OWNER, globex)
         with pytest.raises(FlowProblem):
             general(works, told_people=(stranger.id,))
+
+
+class TestActingAsAPerson:
+    TOKEN = "ATATT3xFfGF0aNeverGiven0001XyZ"
+
+    def prepare(self, works: Works, **wish: Any) -> None:
+        pending = works.begin(**wish)
+        with works.inside():
+            found = linking.ways(registry.get("bitbucket-cloud").manifest, pending)
+        against = {w.method.key for w in found if policies.NOT_PERSONAL in " ".join(w.obstacles)}
+        assert ("api-token" in against, "workspace-token" in against) == (not wish, False)
+        with works.inside():
+            link.prepare(
+                actor=works.alice,
+                pending=pending,
+                method="api-token",
+                name="Danas",
+                team_id=None,
+                consumer_id=None,
+                fields={"email": "dana@acme.example"},
+                secret=Secret(self.TOKEN),
+            )
+
+    def replace(self, works: Works, connection: Connection) -> None:
+        with works.inside():
+            replacement.hand_in(
+                actor=works.alice,
+                connection=connection,
+                method="api-token",
+                fields={"email": "dana@acme.example"},
+                secret=Secret(self.TOKEN),
+            )
+
+    def test_it_is_refused_wherever_a_credential_comes_in(self, works: Works) -> None:
+        general(works, forbids_personal=True)
+        with pytest.raises(FlowProblem) as problem:
+            self.prepare(works)
+        assert problem.value.code == "personal" and "have the policy changed" in str(problem.value)
+
+        connection = make(works, method="api-token")
+        with pytest.raises(FlowProblem) as problem:
+            self.replace(works, connection)
+        assert problem.value.code == "personal" and "except this connection" in str(problem.value)
+
+        cells = {"name": "Another", "email": "dana@acme.example", "token": self.TOKEN}
+        batch = checked(works, csv_of([{"connector": CLOUD, "team": "", **cells}]))
+        [found] = rows_of(works, batch)
+        assert any("acts as a person" in one["text"] for one in found.findings)
+
+    def test_an_exception_lets_it_be_linked_again_and_replaced(self, works: Works) -> None:
+        connection = make(works, method="api-token", capabilities=["repositories-read"])
+        general(works, forbids_personal=True)
+        with works.inside():
+            policy_settings.except_from(
+                actor=works.admin,
+                connection=connection,
+                until=clock.now() + timedelta(days=20),
+                because="They migrate us",
+            )
+        self.replace(works, connection)
+        self.prepare(works, relink=connection)
+        cells = {"name": "Acme code", "email": "dana@acme.example", "token": self.TOKEN}
+        batch = checked(works, csv_of([{"connector": CLOUD, **cells}]), replaces=True)
+        [found] = rows_of(works, batch)
+        assert not any(one["field"] == "method" for one in found.findings)
 
 
 class TestTelling:
