@@ -70,7 +70,7 @@ class Archive:
 
     def _add(self, name: str, parts: Iterable[bytes], *, counts: bool) -> int:
         digest, size, count = hashlib.sha256(), 0, 0
-        with self.zip.open(_named(name), "w") as file:
+        with self.zip.open(_named(name), "w", force_zip64=True) as file:
             for part in parts:
                 file.write(part)
                 digest.update(part)

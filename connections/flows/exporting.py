@@ -22,12 +22,13 @@ from connections.flows.exports import EXPIRE
 from connections.models import Credential, Export, ExportPiece
 from portal import audit, tenancy, vault_many, work
 from portal.keys import IntakeSealer, lp
-from portal.models import AuditEvent, AuditHead, Organization
-from portal.policy import SYSTEM
+from portal.models import AuditEvent, AuditHead, Organization, User
+from portal.policy import SYSTEM, Actor, Permission, allows, present
 from portal.steps import step
 
 State = Export.State
 KEPT_FOR: Final = timedelta(hours=24)
+NOT_ALLOWED: Final = "not_allowed"
 LABEL: Final = "portal/v1/export"
 SCRIPTS: Final = ("verify.py", "open_credentials.py")
 FOLDER: Final = Path(sections.__file__).parent
@@ -108,11 +109,17 @@ def perform(claim: work.Claim, *, export_id: str) -> None:
 
 
 def _begin(claim: work.Claim, export_id: str) -> Writing | None:
-    """What an earlier try left is deleted; None when nothing is to be written."""
+    """What an earlier try left is deleted; None when nothing is to be written.
+
+    Whoever may not export any more gets nothing: it has failed.
+    """
     with tenancy.transaction():
         claim.hold()
         export = Export.objects.select_for_update().get(id=export_id)
         if export.state not in {State.QUEUED, State.RUNNING}:
+            return None
+        if not _may(export):
+            gave_up(NOT_ALLOWED, export_id=export_id)
             return None
         ExportPiece.objects.filter(export_id=export.id).delete()
         head = AuditHead.objects.first()
@@ -121,6 +128,13 @@ def _begin(claim: work.Claim, export_id: str) -> Writing | None:
         export.save()
         told = {"last_sequence": head.sequence, "last_hash": bytes(head.hash).hex()} if head else {}
         return Writing(claim=claim, export=export, head=told)
+
+
+def _may(export: Export) -> bool:
+    """Whether who asked may still have it; asked again, because time has passed (T19)."""
+    user = User.objects.filter(id=export.user_id).first() if export.user_id else None
+    actor = present(Actor("person", user.id, str(user))) if user else None
+    return actor is not None and allows(actor, Permission.ORGANIZATION_EXPORT)
 
 
 def gave_up(code: str, *, export_id: str) -> None:

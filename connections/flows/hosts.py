@@ -35,23 +35,23 @@ class NotReached(VendorError):
     code = NOT_REACHED
 
 
-def entered(*, actor: Actor, manifest: Manifest, text: str) -> str:
+def entered(*, actor: Actor, manifest: Manifest, text: str, counted_as: str = "host") -> str:
     """The base URL in canonical form; raises FlowProblem, for every refused one in the same words.
 
     One that no connection or consumer of the organization has yet takes the right to name it; a
-    guest has it from whoever sent the connect link.
+    guest has it from whoever sent the connect link. `counted_as` is the pace that a new one keeps.
     """
     place = place_of(manifest, text)
     try:
         found = str(place.base())
     except Blocked as blocked:
-        pace.keep("host", actor)
+        pace.keep(counted_as, actor)
         log.warning("link.address_refused", extra={"reason": blocked.reason})
         raise refusal(manifest) from None
     if actor.kind not in WHO_RUN_IT and not _is_known(manifest, found):
         if actor.kind != GUEST:
             authorize(actor, Permission.HOST_ENTER)
-        pace.keep("host", actor)
+        pace.keep(counted_as, actor)
     return found
 
 

@@ -170,7 +170,9 @@ def _base_urls(actor: Actor) -> Callable[[Manifest, str], str]:
         key = (manifest.slug, text)
         if key not in seen:
             try:
-                seen[key] = hosts.entered(actor=actor, manifest=manifest, text=text)
+                seen[key] = hosts.entered(
+                    actor=actor, manifest=manifest, text=text, counted_as="import_host"
+                )
             except FlowProblem as problem:
                 seen[key] = problem
         found = seen[key]

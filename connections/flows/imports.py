@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connections.flows.import_checks import FORGET
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, Credential, ImportBatch, ImportRow, KeyUse
+from connections.models import Connection, Credential, ImportBatch, ImportRow, KeyUse, Replacement
 from portal import audit, clock, work
 from portal.policy import Actor, Permission, authorize
 
@@ -97,7 +97,7 @@ class Undoing:
 
 
 def untouched(batch_id: UUID) -> QuerySet[ImportRow]:
-    """Rows whose connection is as the import made it: the same credential, never lent or paused."""
+    """Rows whose connection is as the import made it: never lent, paused or replaced."""
     current = Credential.objects.filter(
         id=OuterRef("credential_id"), connection_id=OuterRef("connection_id"), replaced_at=None
     )
@@ -105,8 +105,9 @@ def untouched(batch_id: UUID) -> QuerySet[ImportRow]:
         state=Connection.State.REVOKED
     )
     lent = KeyUse.objects.filter(connection_id=OuterRef("connection_id"))
+    replacing = Replacement.objects.filter(connection_id=OuterRef("connection_id"), ended_at=None)
     made: QuerySet[ImportRow] = ImportRow.objects.filter(batch_id=batch_id, outcome__in=MADE)
-    return made.filter(Exists(current), Exists(standing), ~Exists(lent))
+    return made.filter(Exists(current), Exists(standing), ~Exists(lent), ~Exists(replacing))
 
 
 def preview_undo(batch: ImportBatch) -> Undoing:

@@ -20,6 +20,7 @@ LIMITS = {
     "export": (Limit(5, WINDOW), Limit(10, WINDOW)),
     "verify": (Limit(120, WINDOW), Limit(600, WINDOW)),
     "host": (Limit(10, 60), Limit(100, 86_400)),  # addresses tried for the first time
+    "import_host": (Limit(500, WINDOW), Limit(2_000, 86_400)),  # as many as a file may name
     "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),
 }
 

@@ -17,9 +17,10 @@ from connections.imports.columns import Raw
 from connections.imports.findings import FileRefused, Finding, error
 from connections.imports.tables import NOT_UTF_8
 
-_LIST: Final = re.compile(r'\s*(?:\{[^\[\]{}]*"connections"\s*:\s*)?\[\s*')
-_REST: Final = re.compile(r"\s*\]\s*(?:,[^\[\]{}]*)?\}?\s*")
-_COMMA: Final = re.compile(r"\s*,\s*")
+# What is matched is not given back (`*+`): a file of sixteen megabytes of blanks takes one pass.
+_LIST: Final = re.compile(r'\s*+(?:\{[^\[\]{}]*"connections"\s*+:\s*+)?\[\s*+')
+_REST: Final = re.compile(r"\s*+\]\s*+(?:,[^\[\]{}]*+)?\}?\s*+")
+_COMMA: Final = re.compile(r"\s*+,\s*+")
 _NEVER: Final = ("OAUTH1", "APP", "JWT", "TBA", "TWO_STEP", "SIGNATURE", "BILL", "CUSTOM")
 NOT_JSON: Final = (
     "This file is not JSON from its {place} item on. Check its commas and brackets, and that no"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +17,16 @@ from connections.models import (
     Connection,
     Consumer,
     Credential,
+    Replacement,
     SyncRun,
     Verification,
     Workspace,
 )
 from portal.models import AuditEvent, Team
 from tests.abuse.browsers import Browser
+from tests.connections.test_replacement import another, hand_in
+from tests.connections.test_self_hosted import linked as self_hosted
+from tests.importing import api_tokens, checked, csv_of, outcomes
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -88,6 +93,21 @@ def test_F03_a_consumer_is_registered_once(works: Works, vendor: Vendor) -> None
         assert Consumer.objects.count() == 1
 
 
+def test_F03_an_import_starts_once_and_is_undone_once(works: Works, vendor: Vendor) -> None:
+    ada = Browser(works, works.admin)
+    ada.client.post("/accounts/reauthenticate/", {"password": "a long enough password"})
+    with works.inside():
+        team = Team.objects.create(name="Red")
+    batch = checked(works, csv_of(api_tokens(vendor, 1)), team_id=team.id)
+    for name, form in (("import_start", {}), ("import_undo", {"confirm_name": batch.file_name})):
+        at_once(ada, reverse(name, args=["acme", batch.id]), form)
+        works.drain()
+    with works.inside():
+        told = Counter(AuditEvent.objects.values_list("action", flat=True))
+    assert (told["import.started"], told["import.finished"], told["import.undone"]) == (1, 1, 1)
+    assert outcomes(works, batch) == {"undone": 1}
+
+
 def count_verifications() -> int:
     return int(Verification.objects.filter(outcome="running").count())
 
@@ -132,3 +152,27 @@ def test_a_deed_is_done_once(
     with works.inside():
         connection.refresh_from_db()
     assert connection.last_error == ""
+
+
+def test_F03_a_rotation_begins_once(works: Works, alice: Browser, vendor: Vendor) -> None:
+    connection = self_hosted(works, vendor)
+    at_once(alice, reverse("connection_rotate", args=["acme", connection.id]), {})
+    works.drain()
+    with works.inside():
+        (one,) = Replacement.objects.all()
+    assert one.stage == Replacement.Stage.DONE
+    known = vendor.state()["data_center"]["tokens"]
+    assert len([row for row in known if row["name"].startswith("portal-")]) == 1
+
+
+def test_F03_a_checked_credential_is_switched_to_once(
+    works: Works, alice: Browser, vendor: Vendor
+) -> None:
+    connection = works.connection(works.link_by_token(vendor.token("dana-full")))
+    one = hand_in(works, connection, another(vendor))
+    url = reverse("connection_replace_act", args=["acme", connection.id, "switch"])
+    at_once(alice, url, {"replacement": str(one.id)})
+    works.drain()
+    with works.inside():
+        assert AuditEvent.objects.filter(action="credential.replaced").count() == 1
+        assert Replacement.objects.get().stage == Replacement.Stage.SWITCHED

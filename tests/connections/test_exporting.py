@@ -15,12 +15,12 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from connections.archive import open_credentials
+from connections.archive import open_credentials, packing
 from connections.flows import exports
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Export, ExportPiece
 from portal import clock
-from portal.models import AuditEvent, Job
+from portal.models import AuditEvent, Job, Membership
 from portal.policy import Role
 from tests.canary import spellings
 from tests.connections.pages import proven, text
@@ -197,6 +197,27 @@ def test_a_download_is_on_record_and_the_file_is_deleted_in_time(works: Works) -
     assert browser.post(f"{base}{export.id}/download").status_code == 303
     with works.inside():
         assert not ExportPiece.objects.exists()
+
+
+def test_T19_whoever_lost_the_right_meanwhile_gets_no_file(works: Works) -> None:
+    export = asked(works)
+    with works.inside():
+        Membership.objects.filter(user_id=works.admin.id).update(role=Role.MEMBER)
+    works.drain()
+
+    assert (now(works, export).state, now(works, export).error) == (State.FAILED, "not_allowed")
+    with works.inside():
+        assert not ExportPiece.objects.exists()
+
+
+def test_a_file_in_the_archive_may_be_larger_than_four_gibibytes() -> None:
+    kept = io.BytesIO()
+    archive = packing.begun(packing.Pieces(kept.write))  # type: ignore[arg-type]
+    archive.lines("rows.jsonl", [{}])
+    archive.finish({})
+
+    extra = zipfile.ZipFile(kept).infolist()[0]
+    assert extra.extract_version >= 45  # ZIP64, said before the size is known (APPNOTE 4.4.3.2)
 
 
 def test_F03_the_same_form_sent_twice_asks_once(works: Works) -> None:

@@ -16,8 +16,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from connections import places
-from connections.flows import imports, lifecycle
+from connections.flows import imports, lifecycle, replacement
 from connections.flows.problems import FlowProblem
+from connections.imports import documents
+from connections.imports.findings import FileRefused
 from connections.models import Connection, Credential, ImportBatch, ImportRow, PendingLink
 from connections.queries.imports import report
 from portal import clock, roles, teams, vault
@@ -216,6 +218,23 @@ class TestTheDryRun:
 
         assert only(works, batch).team_id is None
 
+    @pytest.mark.parametrize("begins", [b"[{}]", b"[{}],", b"[{}", b'{"connections"'])
+    def test_a_file_of_blanks_is_refused_in_one_pass(self, begins: bytes) -> None:
+        with pytest.raises(FileRefused, match="not JSON"):
+            list(documents.rows(begins + b" " * 2_000_000 + b"x[", frozenset()))
+
+    def test_a_file_may_name_more_new_servers_than_a_person_tries_by_hand(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        rows = [
+            row(n, connector="bitbucket-data-center", email="", team="Payments")
+            | {"base_url": f"{vendor.url}/bitbucket{n}", "token": f"BBDC-{n:040}"}
+            for n in range(12)
+        ]
+        a_team(works)
+        batch = checked(works, csv_of(rows, (*files.COLUMNS, "base_url")))
+        assert [r.findings for r in rows_of(works, batch) if r.level == "error"] == []
+
     def test_F03_the_same_upload_twice_is_one(self, works: Works) -> None:
         key = uuid4()
         one, again = (checked(works, csv_of([row(1)]), key=key) for _ in range(2))
@@ -386,6 +405,10 @@ class TestUndo:
             lifecycle.pause(actor=works.admin, connection=paused)
             seen = imports.preview_undo(batch)
             assert (seen.forgets, seen.keeps, seen.kept_names) == (3, 1, ("API token 1",))
+            other = Connection.objects.get(name="API token 0")
+            begun = replacement.begun(other, actor=works.admin)
+            assert imports.preview_undo(batch).keeps == 2  # something may be sealed for it
+            begun.delete()
             imports.undo(actor=works.admin, batch=batch)
         patiently(works)
 
