@@ -134,6 +134,7 @@ class Action(StrEnum):
     CAMPAIGN_ITEM_INCLUDED = "campaign.item_included", "took a connection back into the campaign"
     CAMPAIGN_CANCELLED = "campaign.cancelled", "cancelled the campaign"
     CAMPAIGN_ENDED = "campaign.ended", "saw the end of the campaign"
+    CAMPAIGN_REOPENED = "campaign.reopened", "opened again the campaign"
     ROTATION_POLICY_CHANGED = "rotation.policy_changed", "changed the rotation policy of"
     ROTATION_EXCEPTED = "rotation.excepted", "made an exception from the rotation policy for"
     ROTATION_EXCEPTION_ENDED = "rotation.exception_ended", "ended the exception of"

@@ -98,16 +98,34 @@ def _inserted(campaign: Campaign) -> bool:
     return True
 
 
-def settled(connection: Connection, goal: str) -> None:
-    """The connection was linked again, or its credential replaced: its items are done.
+def settled(connection: Connection, goal: str) -> list[UUID]:
+    """The connection was linked again, or its credential replaced: its items, which are returned,
+    are done.
 
     A new link brings a new credential, so it answers both goals. Call it in that transaction.
     """
     answered = [Goal.ROTATE] if goal == Goal.ROTATE else [Goal.ROTATE, Goal.RELINK]
     items = _to_do().filter(connection_id=connection.id, campaign__goal__in=answered)
-    touched = set(items.values_list("campaign_id", flat=True))
-    items.update(done_at=clock.now())
-    _close(touched)
+    ticked = dict(items.values_list("id", "campaign_id"))
+    CampaignItem.objects.filter(id__in=ticked).update(done_at=clock.now())
+    _close(set(ticked.values()))
+    return list(ticked)
+
+
+def reopened(item_ids: Iterable[UUID | str]) -> None:
+    """What ticked these items was taken back: they wait again, and so do their campaigns.
+
+    A campaign that was cancelled stays so. Call it in that transaction.
+    """
+    items = CampaignItem.objects.filter(id__in=list(item_ids)).exclude(done_at=None)
+    touched = sorted(set(items.values_list("campaign_id", flat=True)))
+    items.update(done_at=None)
+    ended = Campaign.objects.select_for_update(no_key=True).filter(id__in=touched)
+    for campaign in ended.filter(cancelled_at=None).exclude(ended_at=None):
+        campaign.ended_at = None
+        campaign.save(update_fields=["ended_at"])
+        audit.record(audit.Action.CAMPAIGN_REOPENED, actor=SYSTEM, subject=campaign)
+        telling_campaigns.remind(campaign)
 
 
 def gone(connection: Connection) -> None:

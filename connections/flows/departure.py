@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.db.models import QuerySet
 from connections.flows import telling
 from connections.models import Connection, Workspace
 from portal import audit, clock, people, tenancy, work
-from portal.models import Membership
+from portal.models import Membership, User
 from portal.policy import SYSTEM
 
 LEFT = "left the organization"
@@ -93,6 +94,17 @@ def settle(connection: Connection) -> None:
     if connection.orphaned_at is not None:
         connection.orphaned_at = None
         telling.owner_found(connection)
+
+
+def given_back(connection: Connection, user_id: UUID | None, orphaned_at: datetime | None) -> None:
+    """It rests on this person again, as before; who left meanwhile is missed. Saves it."""
+    is_known = User.objects.filter(id=user_id).exists()
+    connection.granted_by_id, connection.orphaned_at = user_id if is_known else None, orphaned_at
+    connection.save(update_fields=["granted_by", "orphaned_at"])
+    if orphaned_at is not None:
+        telling.owner_left(connection)
+    elif user_id is not None and not _is_member(user_id):
+        flag(connection, LEFT)
 
 
 def granted_by(user_id: UUID) -> QuerySet[Connection]:

@@ -14,7 +14,12 @@ from django.utils import timezone
 
 from connections import places, registry
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind
-from connections.flows import link_inputs as inputs, pace, rights
+from connections.flows import (
+    link_inputs as inputs,
+    pace,
+    rights,
+    telling_replacements as telling,
+)
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, Replacement
 from portal import audit, clock, vault, work
@@ -161,10 +166,11 @@ def withdraw(*, actor: Actor, replacement: Replacement) -> None:
 
 
 def postpone(*, actor: Actor, replacement: Replacement) -> None:
-    """Nobody is reminded of the old one for a week."""
+    """Nobody is reminded of the old one for a week; what reminds of it now goes quiet."""
     one = _held(actor, replacement, Stage.SWITCHED)
     one.remind_at = clock.now() + LATER
     one.save(update_fields=["remind_at"])
+    telling.withdrawn(one.connection)
 
 
 def hold(connection: Connection) -> None:

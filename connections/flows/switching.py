@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -25,6 +27,7 @@ from portal.steps import step
 
 Stage = Replacement.Stage
 How = Replacement.How
+TICKED = "ticked"  # the items of campaigns that the switch ticked
 
 
 def switch(claim: work.Claim, one: Replacement) -> None:
@@ -66,7 +69,7 @@ def _switch(row: Replacement) -> None:
         automatic=row.automatic,
         because=row.because,
     )
-    campaigns.settled(connection, "rotate")
+    row.found |= {TICKED: [str(each) for each in campaigns.settled(connection, "rotate")]}
     telling.replaced(connection)
     _next(row, old)
 
@@ -110,7 +113,13 @@ def _put_in_use(new: Credential) -> None:
 
 def _arrive(connection: Connection, row: Replacement) -> None:
     found = row.found
-    row.before = row.before | {"state": connection.state}
+    orphaned_at = connection.orphaned_at
+    row.before = row.before | {
+        "state": connection.state,
+        "granted_by": str(connection.granted_by_id or ""),
+        "granted_by_name": connection.granted_by_name,
+        "orphaned_at": orphaned_at.isoformat() if orphaned_at else "",
+    }
     connection.method, connection.fields = row.method, row.fields
     connection.consumer_id = None
     connection.account_id = found["account_id"]
@@ -153,9 +162,15 @@ def _next(row: Replacement, old: Credential | None) -> None:
 
 def go_back(claim: work.Claim, one: Replacement) -> None:
     """The old one is in use as it was; the new one is to be forgotten."""
-    with stages.at(claim, one, Stage.GOING_BACK) as row:
-        if row is not None:
-            _go_back(row)
+    try:
+        with stages.at(claim, one, Stage.GOING_BACK) as row:
+            if row is not None:
+                _go_back(row)
+    except IntegrityError:  # another connection came to act as the account of before
+        with stages.at(claim, one, Stage.GOING_BACK) as row:
+            if row is not None:
+                stages.move(row, Stage.SWITCHED, error="account_taken")
+        return
     step("replacement.went_back")
 
 
@@ -167,19 +182,30 @@ def _go_back(row: Replacement) -> None:
     _put_away(new)
     old.replaced_at = None
     old.save(update_fields=["replaced_at"])
-    before = row.before
+    _leave(connection, row.before)
+    campaigns.reopened(row.found.get(TICKED, []))
+    _follow(connection, row, old)
+    telling.withdrawn(connection)
+    audit.record(audit.Action.CREDENTIAL_WENT_BACK, actor=stages.actor_of(row), subject=connection)
+    stages.drop(row, Stage.WENT_BACK)
+
+
+def _leave(connection: Connection, before: dict[str, Any]) -> None:
+    """The connection is as it was, with whose consent it acted."""
     connection.method, connection.fields = str(before["method"]), before["fields"]
     connection.consumer_id = UUID(before["consumer"]) if before["consumer"] else None
     connection.account_id, connection.account_name = before["account"], before["account_name"]
     connection.account_kind = before["account_kind"]
     connection.account_url = before["account_url"]
     connection.state = before["state"]
+    connection.granted_by_name = before.get("granted_by_name", connection.granted_by_name)
     connection.linked_at = timezone.now()
     connection.save()
-    _follow(connection, row, old)
-    telling.withdrawn(connection)
-    audit.record(audit.Action.CREDENTIAL_WENT_BACK, actor=stages.actor_of(row), subject=connection)
-    stages.drop(row, Stage.WENT_BACK)
+    if "granted_by" in before:
+        granted_by = UUID(before["granted_by"]) if before["granted_by"] else None
+        since = before["orphaned_at"]
+        orphaned_at = datetime.fromisoformat(since) if since else None
+        departure.given_back(connection, granted_by, orphaned_at)
 
 
 def _old(row: Replacement) -> Credential | None:

@@ -14,7 +14,7 @@ from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, Replacement, SyncRun, Verification
 from connections.queries import health
 from portal import audit, clock, roles, vault
-from portal.models import AuditEvent, Notice
+from portal.models import AuditEvent, Membership, Notice
 from portal.policy import Role
 from portal.secret import Secret
 from tests.connections.ways import again, hurry, link_by_consent, sealed_for
@@ -216,6 +216,21 @@ class TestWhatIsRefused:
         with works.inside(), pytest.raises(PermissionDenied):
             replacement.switch(actor=bob, replacement=one)
 
+    def test_t19_who_loses_the_right_meanwhile_switches_nothing(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        connection = linked(works, vendor)
+        one = hand_in(works, connection, another(vendor))
+        with works.inside():
+            replacement.switch(actor=works.alice, replacement=now(works, one))
+            Membership.objects.filter(user_id=works.alice.id).update(role=Role.MEMBER)
+            Connection.objects.update(granted_by=works.admin.id)
+        works.drain()
+
+        one = now(works, one)
+        assert (one.stage, one.error) == (Stage.CHECKED, "not_allowed")
+        assert in_use(works, connection).id == one.old_id
+
     def test_f03_a_switch_sent_twice_switches_once(self, works: Works, vendor: Vendor) -> None:
         connection = linked(works, vendor)
         one = hand_in(works, connection, another(vendor))
@@ -260,6 +275,7 @@ class TestMeanwhile:
     def test_who_forgets_the_old_one_is_reminded(self, works: Works, vendor: Vendor) -> None:
         connection = linked(works, vendor)
         one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
+        assert told(works, timedelta(days=2)) == [told_kinds.WITHDRAW]
         with works.inside():
             replacement.postpone(actor=works.alice, replacement=now(works, one))
 
