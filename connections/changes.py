@@ -14,13 +14,14 @@ UNKNOWN = "another path"
 @dataclass(frozen=True, slots=True)
 class VendorChange:
     """One dated change. It hits a connection by the kind of its credential, by a scope it was
-    granted, by an endpoint it really used, or, of a self-hosted
-    product, by an older version than `before_version`. With none of these it hits nobody: it is
-    news.
+    granted, by an endpoint it really used, or, of a self-hosted product, by its version. With none
+    of these it hits nobody: it is news.
 
     `on` is the day from which it holds for good, `since` when it began (brownouts). `endpoints`
-    are a method and a path template, as `endpoint_of` gives them. `goal` names the campaign that
-    answers it ("rotate" or "relink"); empty when there is nothing for people to do.
+    are a method and a path template, as `endpoint_of` gives them. `made_before` leaves of the
+    kinds only what was made before that day, or has no known end. `before_version` hits older
+    servers; `from_versions` newer ones: the first version of each line that has the change.
+    `goal` names the campaign that answers it ("rotate" or "relink"); empty when none does.
     """
 
     key: str
@@ -33,13 +34,24 @@ class VendorChange:
     credential_kinds: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     endpoints: tuple[str, ...] = ()
+    made_before: date | None = None
     before_version: str = ""
+    from_versions: tuple[str, ...] = ()
     goal: str = ""
 
     @property
     def hits_somebody(self) -> bool:
         """Whether it can hit a connection at all."""
-        return bool(self.credential_kinds or self.scopes or self.endpoints or self.before_version)
+        return bool(self.credential_kinds or self.scopes or self.endpoints or self.is_by_version)
+
+    @property
+    def is_by_version(self) -> bool:
+        return bool(self.before_version or self.from_versions)
+
+    @property
+    def asks_something(self) -> bool:
+        """Whether people have to do something: by a campaign, or upgrade a server of theirs."""
+        return bool(self.goal or self.before_version)
 
 
 def endpoint_of(request: str, templates: tuple[str, ...]) -> str:

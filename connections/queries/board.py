@@ -44,17 +44,27 @@ class BoardLine:
 
     @property
     def is_by_version(self) -> bool:
-        return bool(self.change.before_version)
+        return self.change.is_by_version
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it hits something that people have to see to."""
+        return bool(self.count) and self.change.asks_something
 
     @property
     def state(self) -> str:
-        """As a badge: what hits something now is broken, what will is to be attended to."""
+        """As a badge: what hits something now is broken, what will is to be attended to. What asks
+        nothing of anybody is neither."""
+        if not self.change.asks_something:
+            return "paused"
         if not self.count:
             return "paused" if self.is_past else "working"
         return "broken" if self.is_past else "attention"
 
     @property
     def word(self) -> str:
+        if not self.change.asks_something:
+            return "Nothing to do"
         if not self.count:
             return "Past" if self.is_past else "Hits nothing"
         return "In force" if self.is_past else "Coming"
@@ -62,7 +72,7 @@ class BoardLine:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What is to come, the next first; what holds already and still hits something; the rest."""
+    """What is to come, the next first; what holds already and still has to be seen to; the rest."""
 
     coming: list[BoardLine]
     in_force: list[BoardLine]
@@ -74,8 +84,8 @@ class Board:
 
     @property
     def hits(self) -> int:
-        """How many changes hit something here."""
-        return sum(bool(line.count) for line in [*self.coming, *self.in_force])
+        """How many changes hit something here that has to be seen to."""
+        return sum(line.is_open for line in [*self.coming, *self.in_force])
 
 
 def board(*, actor: Actor) -> Board:
@@ -110,10 +120,10 @@ def _counted(slug: str, change: VendorChange, operator_id: UUID) -> BoardLine:
         with roles.connection().cursor() as cursor:
             cursor.execute(
                 "SELECT connections, organizations FROM connections_change_hits"
-                "(%s, %s, %s::text[], %s::text[], %s::text[], %s)",
+                "(%s, %s, %s::text[], %s::text[], %s::text[], %s, %s)",
                 [
                     *(operator_id, slug, sorted(change.credential_kinds), sorted(change.scopes)),
-                    *(list(change.endpoints), changes.used_since()),
+                    *(list(change.endpoints), changes.used_since(), changes.made_before(change)),
                 ],
             )
             connections, organizations = cursor.fetchone()
@@ -132,8 +142,8 @@ def _sorted(lines: list[BoardLine]) -> Board:
     """They come in order of their day."""
     return Board(
         coming=[line for line in lines if not line.is_past],
-        in_force=[line for line in lines if line.is_past and line.count][::-1],
-        past=[line for line in lines if line.is_past and not line.count][::-1],
+        in_force=[line for line in lines if line.is_past and line.is_open][::-1],
+        past=[line for line in lines if line.is_past and not line.is_open][::-1],
     )
 
 

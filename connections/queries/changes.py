@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -40,7 +40,7 @@ def hit(slug: str, change: VendorChange) -> QuerySet[Any]:
     """The connections that it hits; those of teams that are not shown here are not among them."""
     live: QuerySet[Any] = Connection.objects.exclude(state=Connection.State.REVOKED)
     live = live.filter(connector=slug)
-    return live.filter(_fits(change) | _older(live, change.before_version))
+    return live.filter(_fits(change) | _by_version(live, change))
 
 
 def linked() -> set[str]:
@@ -54,20 +54,38 @@ def used_since() -> datetime:
     return clock.now() - USED_WITHIN
 
 
-def _older(live: QuerySet[Any], before: str) -> Q:
-    """Those whose latest verification was told an older version; unknown ones are not among them.
+def made_before(change: VendorChange) -> datetime | None:
+    """The moment before which a credential was made that the change hits by its kind."""
+    day = change.made_before
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
+
+
+def _by_version(live: QuerySet[Any], change: VendorChange) -> Q:
+    """Those whose latest verification was told such a version; unknown ones are not among them.
 
     Few products have versions, and few connections lead to one.
     """
-    if not before:
+    if not change.is_by_version:
         return Q(pk__in=[])
     latest = Verification.objects.filter(connection_id=OuterRef("pk"), finished_at__isnull=False)
     seen = Subquery(latest.order_by("-started_at").values("id")[:1])
     said = dict(live.annotate(seen=seen).exclude(seen=None).values_list("seen", "pk"))
     told = Check.objects.filter(verification_id__in=said, key=VERSION)
     pairs = told.values_list("verification_id", "detail")
-    limit = _numbers(before)
-    return Q(pk__in=[said[seen] for seen, text in pairs if () < _numbers(text) < limit])
+    return Q(pk__in=[said[seen] for seen, text in pairs if _has(change, _numbers(text))])
+
+
+def _has(change: VendorChange, version: tuple[int, ...]) -> bool:
+    """Whether a server of this version has the change: older than one, or in one of the lines
+    from the version on that brought it there, or newer than them all."""
+    if not version:
+        return False
+    if version < _numbers(change.before_version):
+        return True
+    firsts = sorted(map(_numbers, change.from_versions))
+    return any(version >= first and version[:2] == first[:2] for first in firsts) or (
+        bool(firsts) and version >= firsts[-1]
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -80,7 +98,10 @@ def _fits(change: VendorChange) -> Q:
     found = Q(pk__in=[])
     current = Credential.objects.filter(connection_id=OuterRef("pk"), replaced_at=None)
     if change.credential_kinds:
-        found |= Q(Exists(current.filter(kind__in=sorted(change.credential_kinds))))
+        of_kind = current.filter(kind__in=sorted(change.credential_kinds))
+        if before := made_before(change):
+            of_kind = of_kind.filter(Q(created_at__lt=before) | Q(expires_at=None))
+        found |= Q(Exists(of_kind))
     if change.scopes:
         found |= Q(Exists(current.filter(scopes__overlap=sorted(change.scopes))))
     if change.endpoints:

@@ -19,6 +19,11 @@ API_TOKENS = (
 COMMUNITY = "https://community.atlassian.com/forums/Bitbucket-articles/"
 CONNECT_TO_FORGE = "https://developer.atlassian.com/platform/adopting-forge-from-connect/"
 
+MEMBERSHIPS = (
+    "https://developer.atlassian.com/cloud/bitbucket/"
+    "announcement-breaking-change-workspace-membership/"
+)
+
 CROSS_WORKSPACE = (
     "GET repositories",
     "GET workspaces",
@@ -40,6 +45,7 @@ CHANGES = (
         remedy="Replace each API token before its day. The calendar shows it.",
         url=API_TOKENS,
         credential_kinds=frozenset({"api_token"}),
+        made_before=date(2024, 12, 15),
         goal="rotate",
     ),
     VendorChange(
@@ -79,10 +85,10 @@ CHANGES = (
         title="A consumer that signs in by itself is an app user",
         breaks="It no longer acts as its owner, gets no refresh token, and, in a personal"
         " workspace, reaches that workspace only.",
-        remedy="Verify these connections and look at what they reach.",
+        remedy="Nothing for connections here: each asks for a new token as before. What it reaches"
+        " now, its next verification shows.",
         url=OAUTH_CHANGES,
         credential_kinds=frozenset({"client_credentials"}),
-        goal="relink",
     ),
     VendorChange(
         key="cross-workspace-removed",
@@ -113,6 +119,37 @@ CHANGES = (
         remedy="Nothing to do here: neither date is kept.",
         url=REST_DOCS,
         endpoints=("GET workspaces/{workspace}/members", "GET workspaces/{workspace}/permissions"),
+    ),
+    VendorChange(
+        key="groups-read-only",
+        on=date(2026, 4, 30),
+        since=date(2025, 9, 1),
+        title="Groups are read-only, and people are invited elsewhere",
+        breaks="In workspaces that moved to admin.atlassian.com the 1.0 endpoints “groups” and"
+        " “group-privileges” answer GET alone, and the invitations endpoint is switched off.",
+        remedy="Nothing for connections here: none of them changes groups or invites people.",
+        url=MEMBERSHIPS,
+    ),
+    VendorChange(
+        key="addon-linkers-removed",
+        on=date(2026, 8, 20),
+        since=date(2026, 1, 1),
+        title="Linkers of apps are removed",
+        breaks="The endpoints “addon/linkers” are gone in the course of 2026. The day here is that"
+        " of the first description of the API without them.",
+        remedy="Nothing for connections here: none of them is a Connect app.",
+        url=REST_DOCS,
+    ),
+    VendorChange(
+        key="scaled-rate-limits",
+        on=date(2025, 12, 31),
+        since=date(2024, 1, 1),
+        title="Limits of API requests grow with the workspace",
+        breaks="In paid workspaces of more than 100 seats access tokens and Forge apps may ask up"
+        " to 10,000 times an hour. Credentials that act as a person stay at 1,000.",
+        remedy="Nothing has to be done. A connection that runs out of requests gets more with an"
+        " access token of its workspace.",
+        url="https://bitbucket.org/blog/introducing-scaled-rate-limits-for-bitbucket-cloud-api",
     ),
     VendorChange(
         key="connect-ends",

@@ -8,6 +8,7 @@ from connections.contracts import VendorChange
 
 LIFECYCLE = "https://endoflife.date/bitbucket"
 ISO_DATES = "https://issues.jenkins.io/browse/JENKINS-76457"
+TOKENS = "https://confluence.atlassian.com/bitbucketserver/http-access-tokens-939515499.html"
 UPGRADE = "Upgrade the server to a line that still gets security fixes, 10 for example."
 
 CHANGES = (
@@ -46,5 +47,18 @@ CHANGES = (
         "portal reads both.",
         remedy="Nothing needs doing here. Look at scripts of your own that read them.",
         url=ISO_DATES,
+        from_versions=("10.3",),
+    ),
+    VendorChange(
+        key="data-center-tokens-limited",
+        on=date(2025, 1, 31),
+        title="HTTP access tokens reach REST and Git only",
+        breaks="On servers from 8.9.22, 8.19.12 and 9.3.2 on, an HTTP access token is refused at"
+        " every address but those under /rest and /scm: pages and downloads of plugins, for"
+        " example.",
+        remedy="Nothing needs doing here: this portal asks under /rest alone. Look at scripts of"
+        " your own that use the same token elsewhere.",
+        url=TOKENS,
+        from_versions=("8.9.22", "8.19.12", "9.3.2"),
     ),
 )

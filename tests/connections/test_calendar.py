@@ -199,6 +199,7 @@ class TestBoard:
             UsedEndpoint.objects.create(
                 connection=token, endpoint="GET workspaces", first_at=old, last_at=old
             )
+        make(works, "Ends", method="api-token", ends_in=90, team_id=a_team(works, "Ops"))
         lines = self.lines(works)
         hit = {key: [one.name for one in line.connections] for key, line in lines.items()}
         assert hit["api-tokens-expire"] == [token.name]
@@ -206,9 +207,23 @@ class TestBoard:
         assert hit["cross-workspace-removed"] == [asked.name]
         assert hit["oauth-2026"] == []
 
+    def test_what_asks_nothing_of_anybody_is_no_alarm(self, works: Works) -> None:
+        make(works, method="client-credentials", credential={"kind": "client_credentials"})
+        with works.inside():
+            found = board.board(actor=works.alice)
+        [line] = [one for one in found.past if one.change.key == "client-credentials-2026"]
+        assert (line.count, line.state, line.word) == (1, "paused", "Nothing to do")
+        assert (found.in_force, found.hits) == ([], 0)
+
     def test_a_server_is_hit_by_the_version_it_told_last(self, works: Works) -> None:
         made = {}
-        for name, versions in {"Old": ["9.5.1", "9.4.2"], "New": ["10.3"], "Mute": []}.items():
+        for name, versions in {
+            "Old": ["9.5.1", "9.4.2"],
+            "New": ["10.3"],
+            "Mute": [],
+            "Late": ["8.19.12"],
+            "Early": ["8.19.3"],
+        }.items():
             team = a_team(works, name)
             made[name] = make(works, name, team_id=team, connector="bitbucket-data-center")
             with works.inside():
@@ -221,7 +236,11 @@ class TestBoard:
                     )
         lines = self.lines(works)
         hit = [one.name for one in lines["data-center-9-4-ends"].connections]
-        assert (hit, lines["data-center-8-19-ends"].count) == (["Old"], 0)
+        assert hit == ["Early", "Late", "Old"]
+        named = {key: [one.name for one in line.connections] for key, line in lines.items()}
+        assert named["data-center-8-19-ends"] == ["Early", "Late"]
+        assert named["data-center-tokens-limited"] == ["Late", "New", "Old"]
+        assert named["data-center-iso-dates"] == ["New"]
 
     def test_it_leads_to_a_campaign_of_those_it_hits(self, works: Works, alice: Client) -> None:
         make(works, "Token", method="api-token")
@@ -246,6 +265,7 @@ class TestBoard:
 
     def test_operators_see_counts_and_no_names(self, works: Works) -> None:
         make(works, "Secret name", method="api-token")
+        make(works, "Ends", method="api-token", ends_in=9, team_id=a_team(works))
         olga = User.objects.create_user("olga@portal.example", None, name="Olga", is_operator=True)
         page = text(signed_in(Actor("operator", olga.id, "Olga")).get("/platform/changes/"))
         assert "1 connection of 1 organization" in page and "Secret name" not in page
