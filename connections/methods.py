@@ -110,6 +110,10 @@ class MethodEnd:
     instead: str
     url: str = ""
 
+    def is_over(self, at: datetime) -> bool:
+        """Whether that day has come."""
+        return self.on <= at.date()
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -140,6 +144,10 @@ class Method:
     end: MethodEnd | None = None
     withdraw: tuple[Step, ...] = ()  # where people withdraw it by hand, and what to look for
     personal: bool = False  # the credential acts as the person who made it
+
+    def has_ended(self, at: datetime) -> bool:
+        """Whether nobody's are accepted any more; until the day of its end it may be refused."""
+        return self.end is not None and self.end.is_over(at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ METHOD_ENDED: Final = "method_ended"  # it is refused
 REPLACEMENT = (
     Explanation(
         METHOD_ENDS,
-        "{product} ended credentials of this kind",
+        "{product} removes credentials of this kind",
         "This one was still accepted at the last look; that may end at any moment.",
         "Replace it by one of the kind that followed. Name, webhook address and history stay.",
         Who.MEMBER,

@@ -42,7 +42,8 @@ def view_of(connection: Connection, stance: breaker.Stance) -> GrantView:
 def refused(connection: Connection, code: str, *, at_once: bool = False) -> Decision:
     """The vendor refused it; what that means is decided here and stands on the connection."""
     view = view_of(connection, breaker.stance(connection.connector))
-    if _end_of(connection) is not None:  # nobody's are accepted: no third look is needed
+    end = _end_of(connection)
+    if end and end.is_over(clock.now()):  # nobody's are accepted: no third look is needed
         code, at_once = METHOD_ENDED, True
     if at_once or lineage.is_believed(view, clock.now()):
         decision = Decision.NEEDS_REAUTHORIZATION

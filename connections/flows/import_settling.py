@@ -42,7 +42,7 @@ def settle(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None
         _not_identified(batch, actor, row, one)
     elif (other := _other(row, one.identity.account)) is not None:
         _met(batch, actor, row, one, other)
-    elif _name_is_taken(row):
+    elif name_is_taken(row):
         _end(row, Outcome.FAILED, code="name_taken")
     else:
         connection = _new(actor, row, one.identity.account, **_proven())
@@ -91,10 +91,10 @@ def _end(
 def _not_identified(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None:
     """A credential of a way that the vendor ended is kept as a connection to be moved."""
     error = one.error or asking.SecretGone()
-    ended = one.way is not None and one.way.method.end is not None
+    ended = one.way is not None and one.way.method.has_ended(clock.now())
     if not ended or not isinstance(error, ReauthorizationRequired | RemoteGone):
         _end(row, Outcome.FAILED, code=error.code, detail=_said(error))
-    elif _name_is_taken(row):
+    elif name_is_taken(row):
         _end(row, Outcome.FAILED, code="name_taken")
     else:
         connection, credential = _dead(batch, actor, row, one)
@@ -141,8 +141,15 @@ def _other(row: ImportRow, account: Account) -> Connection | None:
     return found
 
 
-def _name_is_taken(row: ImportRow) -> bool:
+def name_is_taken(row: ImportRow) -> bool:
     return bool(Connection.objects.filter(name__iexact=row.name).exists())
+
+
+def default_is_taken(row: ImportRow) -> bool:
+    """Whether the row would be a second connection of its product for everybody."""
+    standing = Connection.objects.exclude(state=Connection.State.REVOKED)
+    others = standing.filter(connector=row.connector, team=None)
+    return row.team_id is None and bool(others.exists())
 
 
 def _met(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked, other: Connection) -> None:

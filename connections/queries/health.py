@@ -26,7 +26,7 @@ from connections.models import Breaker, Connection, Consumer, Credential, Outcom
 from connections.queries import products
 from connections.queries.lacks import Lack, lack_of, since
 from connections.replacement_explanations import METHOD_ENDED, METHOD_ENDS
-from portal import tenancy
+from portal import clock, tenancy
 from portal.templatetags.portal import when
 
 WORST_FIRST = ("broken", "attention", "unverified", "working", "paused")
@@ -176,12 +176,16 @@ def named(connection: Any, trouble: Explanation) -> Explanation:
     is_about_it = trouble.code in {METHOD_ENDS, METHOD_ENDED, _REFUSED}
     if manifest is None or method is None or method.end is None or not is_about_it:
         return trouble
+    is_over = method.end.is_over(clock.now())
+    if trouble.code == _REFUSED and not is_over:
+        return trouble
     if trouble.code == _REFUSED:  # so an import says of one that it found refused
         trouble = explain(METHOD_ENDED, product=manifest.name)
     followed = manifest.method(method.end.instead)
     return replace(
         trouble,
-        title=f"{method.title}s were removed by {method.end.by} on {method.end.on:%-d %B %Y}",
+        title=f"{method.title}s {'were' if is_over else 'are'} removed by {method.end.by}"
+        f" on {method.end.on:%-d %B %Y}",
         remedy=f"Move it to this kind: {followed.title}. Name, webhook address and history stay.",
     )
 

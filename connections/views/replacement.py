@@ -21,6 +21,7 @@ from connections.models import AT_WORK, ReplacementStage
 from connections.queries import linking, replacements
 from connections.queries.connection import ConnectionPage
 from connections.views.doors import SeeOther, attempt, requires, status_of, tab_of, to
+from portal import clock
 from portal.policy import Permission, refusal
 from portal.requests import OrganizationRequest
 
@@ -76,6 +77,7 @@ def _enter(request: OrganizationRequest, page: ConnectionPage, manifest: Manifes
     context = {
         "page": page,
         "manifest": manifest,
+        "is_over": page.method is not None and page.method.has_ended(clock.now()),
         "shown": replacements.shown(one, manifest) if one else None,
         "steps": replacements.steps(),
         "ways": ways,

@@ -9,8 +9,9 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from connections import places
-from connections.flows import lifecycle, replacement, told_kinds, withdrawal
+from connections.flows import health as refusing, lifecycle, replacement, told_kinds, withdrawal
 from connections.flows.problems import FlowProblem
+from connections.lineage import Decision
 from connections.models import Connection, Credential, Replacement, SyncRun, Verification
 from connections.queries import health
 from portal import audit, clock, roles, vault
@@ -335,6 +336,10 @@ class TestAppPasswords:
 
         after = again(works, connection)
         assert (after.state, after.last_error) == ("active", "method_ends")
+        with clock.shifted(-timedelta(days=366)), works.inside():  # before the day
+            trouble = health.trouble_of(after, None, product="Bitbucket Cloud")
+            assert refusing.refused(after, "x") == Decision.SUSPECT  # a brownout, say
+        assert trouble is not None and "s are removed by Atlassian on" in trouble.title
 
     def test_none_is_linked_anew(self, works: Works, vendor: Vendor) -> None:
         connection = linked(works, vendor)
