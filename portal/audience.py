@@ -11,32 +11,57 @@ from portal.models import Membership, Notice, TeamMembership, User
 from portal.policy import SEES_ALL_TEAMS, Actor, Permission, Role, TeamRole, allows
 
 
+class People:
+    """The acting organization's people and their teams, read once for many questions."""
+
+    def __init__(self) -> None:
+        self._members = _members()
+        self._administered, self._belongs = _places()
+
+    def who_may(
+        self,
+        permission: Permission,
+        *,
+        team_id: UUID | None = None,
+        granted_by: UUID | None = None,
+    ) -> set[UUID]:
+        """Those who may do this and see the team's things at all."""
+        return {
+            user_id
+            for user_id, role in self._members
+            if _sees(role, team_id, self._belongs[user_id])
+            and allows(
+                Actor("person", user_id, "", role, frozenset(self._administered[user_id])),
+                permission,
+                team_id=team_id,
+                granted_by=granted_by,
+            )
+        }
+
+    def with_roles(self, roles: Collection[str], *, team_id: UUID | None = None) -> set[UUID]:
+        """Those of these roles who see the team's things at all."""
+        return {
+            user_id
+            for user_id, role in self._members
+            if role in roles and _sees(role, team_id, self._belongs[user_id])
+        }
+
+    @property
+    def seeing_all_teams(self) -> set[UUID]:
+        """Those whose role shows them every team's things."""
+        return {user_id for user_id, role in self._members if role in SEES_ALL_TEAMS}
+
+
 def who_may(
     permission: Permission, *, team_id: UUID | None = None, granted_by: UUID | None = None
 ) -> set[UUID]:
     """The acting organization's people who may do this and see the team's things at all."""
-    administered, belongs = _places()
-    return {
-        user_id
-        for user_id, role in _members()
-        if _sees(role, team_id, belongs[user_id])
-        and allows(
-            Actor("person", user_id, "", role, frozenset(administered[user_id])),
-            permission,
-            team_id=team_id,
-            granted_by=granted_by,
-        )
-    }
+    return People().who_may(permission, team_id=team_id, granted_by=granted_by)
 
 
 def with_roles(roles: Collection[str], *, team_id: UUID | None = None) -> set[UUID]:
     """The acting organization's people of these roles who see the team's things at all."""
-    _, belongs = _places()
-    return {
-        user_id
-        for user_id, role in _members()
-        if role in roles and _sees(role, team_id, belongs[user_id])
-    }
+    return People().with_roles(roles, team_id=team_id)
 
 
 def operators() -> set[UUID]:

@@ -18,7 +18,6 @@ from connections.flows import told_kinds as kinds
 from connections.models import Breaker, Connection, Credential, HeldBack, SyncRun, Verification
 from portal import notices, tenancy
 from portal.models import Notice, Organization
-from portal.phrases import plural
 from portal.policy import Permission
 
 NAMED_CHANGES = 3
@@ -82,22 +81,6 @@ def over(connection: Connection) -> None:
     causes = Notice.objects.filter(subject_id=connection.id, resolved_at=None)
     for cause in list(causes.values_list("dedupe", flat=True)):
         notices.resolve(cause)
-
-
-def expiry(connection: Connection, mark: int) -> str:
-    """The cause of the warning at so many days."""
-    return f"{kinds.EXPIRES}:{connection.id}:{mark}"
-
-
-def expires(connection: Connection, days: int, cause: str) -> None:
-    """Its credential ends in so many days and does not renew itself."""
-    _tell(
-        kinds.EXPIRES,
-        connection,
-        page="connection_replace",
-        dedupe=cause,
-        title=f"{connection} expires within {plural(days, 'day') if days > 1 else 'a day'}",
-    )
 
 
 def owner_left(connection: Connection, body: str = "") -> None:

@@ -19,9 +19,10 @@ STOPPED, STOPPED_OPERATORS = "connection_stopped", "connection_stopped_operators
 RECOVERED_OPERATORS = "connection_recovered_operators"
 KEY_EXPIRES = "service_key_expires"
 ROTATION_FAILED, WITHDRAW = "credential_rotation_failed", "credential_to_withdraw"
+LEFT_AT_VENDOR, WAITS = "token_left_at_vendor", "replacement_waits"
 ROTATION_DUE, ROTATION_OVERDUE = "rotation_due", "rotation_overdue"
 ROTATION_ESCALATED, ROTATION_MANY = "rotation_escalated", "rotation_many"
-ROTATION_PERSONAL = "rotation_personal"
+ROTATION_PERSONAL, ROTATION_OWN = "rotation_personal", "rotation_own"
 CAMPAIGN, CAMPAIGN_OVERDUE, CAMPAIGN_OVER = "campaign", "campaign_overdue", "campaign_over"
 
 register(
@@ -117,6 +118,16 @@ register(
         email=True,
     ),
     Kind(
+        ROTATION_OWN,
+        label="Many credentials of yours or of your team come due",
+        title="Many credentials come due",
+        sentence="Make new ones at the vendor and replace them here. Name, address and history"
+        " stay.",
+        button="See them",
+        email=True,
+        chat=False,
+    ),
+    Kind(
         ROTATION_PERSONAL,
         label="Credentials act as a person against the policy",
         title="Some connections should not act as a person",
@@ -165,6 +176,23 @@ register(
         sentence="It was replaced here and is not used any more. Withdraw it at the vendor, so that"
         " nobody else can use it.",
         button="See where",
+        email=True,
+    ),
+    Kind(
+        LEFT_AT_VENDOR,
+        label="A token that we made is left at the vendor",
+        title="{subject}: withdraw a token that we made",
+        sentence="It is not used, and could not be withdrawn. Withdraw it at the vendor.",
+        button="Look at it",
+        email=True,
+    ),
+    Kind(
+        WAITS,
+        label="A checked credential waits to be used",
+        title="{subject}: a new credential waits",
+        sentence="It was checked and is not in use. Switch to it or leave it; in a week it is"
+        " forgotten.",
+        button="Decide",
         email=True,
     ),
     Kind(

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from connections import registry
 from connections.flows import link, policies, policy_settings, replacement, told_kinds
@@ -18,7 +20,7 @@ from connections.models import Connection, Credential, RotationPolicy
 from connections.queries import linking, policies as shown
 from portal import clock, roles
 from portal.models import Team, TeamMembership
-from portal.policy import Role
+from portal.policy import Actor, Role
 from portal.secret import Secret
 from tests.connections.due import heard, make, told, warn
 from tests.connections.pages import signed_in, text
@@ -52,6 +54,16 @@ def days_left(works: Works, connection: Connection) -> int | None:
 def a_team(works: Works) -> Any:
     with works.inside():
         return Team.objects.create(name="Web").id
+
+
+def crowd(works: Works) -> tuple[Actor, Actor, Any]:
+    """Bob, who administers a team, and Carl, who is in none; and the team."""
+    bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
+    carl = works.person("carl@acme.example", "Carl", Role.MEMBER)
+    team = a_team(works)
+    with works.inside():
+        TeamMembership.objects.create(team_id=team, user_id=bob.id, role="admin")
+    return bob, carl, team
 
 
 class TestWhatIsDue:
@@ -252,17 +264,49 @@ class TestTelling:
 
         assert told(works, told_kinds.ROTATION_OVERDUE)[0].resolved_at is not None
 
-    def test_many_are_one_notice(self, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_many_are_one_notice_for_each_place(
+        self, works: Works, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Fifty connections take a while to make, so here two are many."""
         monkeypatch.setattr("connections.flows.expiry.MOST_OVERDUE", 1)
-        team = a_team(works)
-        make(works, "One", age=20), make(works, "Two", age=20, team_id=team)
-        general(works, max_age_days=10)
+        bob, carl, team = crowd(works)
+        make(works, "One", age=20, granted_by_id=carl.id), make(works, "Two", age=20, team_id=team)
+        general(works, max_age_days=10, escalate_after_days=3, told_people=(bob.id,))
+        warn()
         warn()
 
         assert told(works, told_kinds.ROTATION_OVERDUE) == []
         [notice] = told(works, told_kinds.ROTATION_MANY)
         assert notice.title == "2 credentials should have been replaced by now"
+        assert heard(works, notice) == {"Alice", "Ada"}
+        own = told(works, told_kinds.ROTATION_OWN)
+        assert {one.title for one in own} == {"1 credential should have been replaced by now"}
+        assert sorted(sorted(heard(works, one)) for one in own) == [["Bob"], ["Bob"], ["Carl"]]
+        [higher] = told(works, told_kinds.ROTATION_ESCALATED)
+        assert heard(works, higher) == {"Ada"}
+        assert higher.title == "2 credentials have been overdue for too long"
+
+    def test_what_is_due_on_one_day_is_told_together(
+        self, works: Works, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("connections.flows.expiry.MOST_A_DAY", 1)
+        clock.shift(clock.now().replace(hour=12, minute=0) - clock.now())
+        _, carl, team = crowd(works)
+        make(works, "One", ends_in=5, granted_by_id=carl.id)
+        make(works, "Two", ends_in=5, team_id=team), make(works, "Three", age=9, team_id=team)
+        general(works, max_age_days=30)
+        warn()
+        with CaptureQueriesContext(connections["worker"]) as queries:
+            warn()
+        assert not any("INSERT" in one["sql"] for one in queries.captured_queries)
+
+        [all_of_them] = told(works, told_kinds.EXPIRES)
+        assert all_of_them.title == "2 credentials expire within 5 days"
+        assert heard(works, all_of_them) == {"Alice", "Ada"}
+        own = told(works, told_kinds.ROTATION_OWN)
+        assert sorted(sorted(heard(works, one)) for one in own) == [["Bob"], ["Carl"]]
+        [due] = told(works, told_kinds.ROTATION_DUE)
+        assert due.title == "Replace the credential of Three within 21 days"
 
     def test_a_team_is_not_talked_about_to_others(self, works: Works) -> None:
         bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
