@@ -20,6 +20,7 @@ from connections.flows import (
     exports,
     forget,
     import_checks,
+    import_renewing,
     importing,
     imports,
     incidents,
@@ -84,6 +85,7 @@ _register("forget_connection", forget.perform)
 _register(imports.IMPORT, importing.perform, importing.gave_up)
 _register(import_checks.FORGET, importing.forget)
 _register(imports.UNDO, importing.undo)
+_register(imports.RETRY, import_renewing.retry)
 _register(exports.MAKE, exporting.perform, exporting.gave_up)
 _register(exports.EXPIRE, exporting.expire)
 _register("seal_consumer", consumers.seal)

@@ -105,6 +105,7 @@ IMPORT: list[URLPattern | URLResolver] = [
     path("cancel", imports.cancel, name="import_cancel"),
     path("discard", imports.discard, name="import_discard"),
     path("undo", imports.undo, name="import_undo"),
+    path("retry", imports.retry, name="import_retry"),
     path("report.csv", imports.report, name="import_report"),
 ]
 
@@ -141,7 +142,7 @@ LINK_REQUESTS: list[URLPattern | URLResolver] = [
     path("<uuid:request_id>/withdraw", link_requests.withdraw, name="link_request_withdraw"),
 ]
 
-# For people without an account; the last one takes whatever the others are not.
+# For people without an account, by the id of a link that their session has opened.
 CONNECT: list[URLPattern | URLResolver] = [
     path("", guests.asked, name="connect"),
     path("begin", guests.begin, name="connect_begin"),
@@ -150,7 +151,6 @@ CONNECT: list[URLPattern | URLResolver] = [
     path("check", guests.check, name="connect_check"),
     path("progress", guests.progress, name="connect_progress"),
     path("done", guests.done, name="connect_done"),
-    path("<str:token>", guests.follow, name="connect_link"),
 ]
 
 ORGANIZATION: list[URLPattern | URLResolver] = [
@@ -191,7 +191,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:organization_slug>/", include(ORGANIZATION)),
     path("api/", reference.reference, name="api_reference"),
     path("oauth/<slug:connector>/callback", arriving.callback, name="oauth_callback"),
-    path("connect/", include(CONNECT)),
+    path("connect/<str:token>", guests.follow, name="connect_link"),
+    path("connect/<uuid:connect_link_id>/", include(CONNECT)),
     path("platform/network/", include(NETWORK)),
     path("calendar/<str:token>.ics", calendar.feed, name="calendar_feed"),
     path("platform/changes/", calendar.platform_changes, name="platform_changes"),

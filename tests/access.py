@@ -114,7 +114,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(
         (
             *("imports", "import_example", "import", "import_start", "import_cancel"),
-            *("import_discard", "import_undo", "import_report"),
+            *("import_discard", "import_undo", "import_retry", "import_report"),
         ),
         P.CONNECTION_IMPORT,
     ),

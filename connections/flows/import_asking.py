@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from connections import access, places
-from connections.access import Way, endpoint_of
+from connections.access import Way
 from connections.contracts import Identity
 from connections.errors import Blocked, ReauthorizationRequired, VendorError
 from connections.flows import hosts
 from connections.models import ImportRow
-from portal import intake_many, tenancy, vault
+from portal import intake_many, vault
 from portal.secret import Secret
-from portal.steps import step
 
 TOKEN, REFRESH = "token", "refresh_token"
+ENDED_WITHOUT: Final = (
+    ImportRow.Outcome.SKIPPED,
+    ImportRow.Outcome.FAILED,
+    ImportRow.Outcome.CANCELLED,
+)
+GRANT_USED: Final = "grant_used"
+NOTHING_LEFT: Final = (ReauthorizationRequired.code, GRANT_USED)
 MOST_CREDIT_SECONDS: Final = 3.0
 AT_ONCE: Final = 16  # the pace, not this, spares the vendor
 
@@ -93,17 +102,26 @@ def _opened(row: ImportRow, waiting: dict[vault.Place, Secret]) -> Asked:
     return asked
 
 
-def identify(many: Sequence[Asked], pace: Pace, still_here: Callable[[], None]) -> None:
-    """Every row has the vendor's answer, or the error that took its place."""
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="import") as pool:
-        for _ in pool.map(lambda one: _identify(one, pace), many):
-            still_here()
-    for one in many:
-        if one.refresh is not None and isinstance(one.error, ReauthorizationRequired):
-            _renewed(one, pace)
+class Asking:
+    """Threads that ask the vendor about rows, while the worker's own thread settles others."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="import")
+
+    def __enter__(self) -> Asking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, many: Sequence[Asked]) -> list[Future[None]]:
+        """The rows are being asked about from now on."""
+        return [self._pool.submit(identify, one, self.pace) for one in many]
 
 
-def _identify(one: Asked, pace: Pace) -> None:
+def identify(one: Asked, pace: Pace) -> None:
+    """The row has the vendor's answer, or the error that took its place."""
     if one.error is not None or one.way is None or one.secret is None:
         return
     pace.wait()
@@ -115,35 +133,6 @@ def _identify(one: Asked, pace: Pace) -> None:
         one.error = hosts.first_contact(one.way.place, error, began)
 
 
-def _renewed(one: Asked, pace: Pace) -> None:
-    """The access token had ended: its refresh token is spent, and the new ones sealed at once.
-
-    Dying before they are sealed is what the vendor's grace is for: the next worker asks again.
-    """
-    assert one.way is not None and one.refresh is not None
-    one.error = None
-    try:
-        endpoint = endpoint_of(one.way.manifest, one.row.consumer)
-        answer = endpoint.refresh(refresh_token=one.refresh.reveal())
-    except VendorError as error:
-        one.error = error
-        return
-    one.secret = Secret(answer.access_token)
-    one.refresh = Secret(answer.refresh_token) if answer.refresh_token else one.refresh
-    row = one.row
-    with tenancy.transaction():
-        one.expires_at = row.expires_at = _from_now(answer.expires_in_seconds)
-        vault.keep(places.of_import(row.organization_id, row.id, TOKEN), one.secret)
-        vault.keep(places.of_import(row.organization_id, row.id, REFRESH), one.refresh)
-        row.save(update_fields=["expires_at"])
-    step("import.renewed")
-    _identify(one, pace)
-
-
-def _from_now(seconds: int) -> datetime:
-    return datetime.now().astimezone() + timedelta(seconds=seconds)
-
-
 LOOK_AGAIN_SECONDS: Final = 30
 
 
@@ -152,10 +141,31 @@ def wait_seconds(error: VendorError) -> float:
     return float(getattr(error, "retry_after_seconds", None) or LOOK_AGAIN_SECONDS)
 
 
+def keeps(row: ImportRow) -> bool:
+    """Whether what its spent refresh token gave is worth keeping, to be tried again."""
+    ended_so = row.outcome in ENDED_WITHOUT and row.code not in NOTHING_LEFT
+    return row.renewed_at is not None and ended_so
+
+
+def kept(batch_id: UUID) -> QuerySet[ImportRow]:
+    """The ended rows for which a renewed grant is still sealed."""
+    rows: QuerySet[ImportRow] = ImportRow.objects.filter(
+        batch_id=batch_id, renewed_at__isnull=False, outcome__in=ENDED_WITHOUT
+    ).exclude(code__in=NOTHING_LEFT)
+    return rows
+
+
 def forget(rows: Sequence[ImportRow]) -> None:
-    """Nothing waits or is sealed for these rows any more. Call it inside a transaction."""
+    """Nothing waits for these rows any more; what is sealed is gone, but where it `keeps`.
+
+    Call it inside a transaction.
+    """
     intake_many.discard_many(places.IMPORTS, [row.id for row in rows])
+    erase([row for row in rows if row.refreshable and not keeps(row)])
+
+
+def erase(rows: Sequence[ImportRow]) -> None:
+    """Nothing is sealed for these rows any more. Call it inside a transaction."""
     for row in rows:
-        if row.refreshable:
-            for name in (TOKEN, REFRESH):
-                vault.forget(places.of_import(row.organization_id, row.id, name))
+        for name in (TOKEN, REFRESH):
+            vault.forget(places.of_import(row.organization_id, row.id, name))

@@ -7,7 +7,8 @@ vendor keeps waiting comes last, and is tried again at its hour.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -18,9 +19,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from connections.errors import RateLimited, VendorError
-from connections.flows import import_asking as asking, import_settling as settling
+from connections.flows import (
+    import_asking as asking,
+    import_renewing as renewing,
+    import_settling as settling,
+)
 from connections.flows.import_asking import Asked
-from connections.flows.import_checks import PORTION
+from connections.flows.import_checks import FORGET, PORTION, SEALED_FOR
 from connections.flows.imports import untouched
 from connections.models import ImportBatch, ImportRow
 from portal import audit, tenancy, work
@@ -39,13 +44,14 @@ LONGEST_WAIT: Final = 900.0
 NOT_ALLOWED: Final = "not_allowed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
-    """What is done next: these rows, as the person who asked may do it now."""
+    """What is done next: these rows, as the person who asked may do it now, and their answers."""
 
     batch: ImportBatch
     actor: Actor
     many: list[Asked]
+    answers: list[Future[None]] = field(default_factory=list)
 
 
 def perform(claim: work.Claim, *, batch_id: str) -> None:
@@ -54,16 +60,43 @@ def perform(claim: work.Claim, *, batch_id: str) -> None:
     Raises RetryLater while the vendor wants a pause; rows that need none have gone on meanwhile.
     """
     pace = asking.Pace(settings.REFRESH_PER_SECOND)
-    while (turn := _next(claim, batch_id)) is not None:
-        asking.identify(turn.many, pace, claim.stay)
-        step("import.identified")
-        waits = [
-            error
-            for start in range(0, len(turn.many), TOGETHER)
-            for error in _settle(claim, turn, turn.many[start : start + TOGETHER])
-        ]
-        if waits and len(waits) == len(turn.many):
-            _pause(claim, turn.batch, waits)
+    with asking.Asking(pace) as threads:
+        turn = _begun(threads, _next(claim, batch_id))
+        while turn is not None:
+            for answer in turn.answers:
+                answer.result()
+                claim.stay()
+            step("import.identified")
+            following = _begun(threads, _ahead(claim, turn))  # asked while these are settled
+            renewing.renew(claim, turn.batch, turn.many, pace)
+            waits = _settle_all(claim, turn)
+            if following is None and waits and len(waits) == len(turn.many):
+                _pause(claim, turn.batch, waits)
+            turn = following or _begun(threads, _next(claim, batch_id))
+
+
+def _begun(threads: asking.Asking, turn: Turn | None) -> Turn | None:
+    if turn is not None:
+        turn.answers = threads.begin(turn.many)
+    return turn
+
+
+def _ahead(claim: work.Claim, turn: Turn) -> Turn | None:
+    """The rows behind these that were never tried; those that wait come when these are settled.
+
+    None too when the import is to stop, which `_next` sees to.
+    """
+    with tenancy.transaction():
+        claim.hold()
+        batch = ImportBatch.objects.get(id=turn.batch.id)
+        actor = _actor(batch)
+        if batch.state != State.RUNNING or batch.cancel_requested_at is not None or actor is None:
+            return None
+        waiting = ImportRow.objects.filter(batch_id=batch.id, outcome=Outcome.WAITING, attempts=0)
+        under_way = [one.row.id for one in turn.many]
+        untried = waiting.exclude(id__in=under_way).select_related("consumer")
+        rows = list(untried.order_by("number")[:AT_ONCE])
+        return Turn(batch, actor, asking.opened(rows)) if rows else None
 
 
 def _next(claim: work.Claim, batch_id: str) -> Turn | None:
@@ -91,6 +124,14 @@ def _actor(batch: ImportBatch) -> Actor | None:
     user = User.objects.filter(id=batch.user_id).first() if batch.user_id else None
     actor = present(Actor("person", user.id, str(user))) if user else None
     return actor if actor and allows(actor, Permission.CONNECTION_IMPORT) else None
+
+
+def _settle_all(claim: work.Claim, turn: Turn) -> list[VendorError]:
+    return [
+        error
+        for start in range(0, len(turn.many), TOGETHER)
+        for error in _settle(claim, turn, turn.many[start : start + TOGETHER])
+    ]
 
 
 def _settle(claim: work.Claim, turn: Turn, many: Sequence[Asked]) -> list[VendorError]:
@@ -168,6 +209,8 @@ def _give_up(batch: ImportBatch, code: str) -> None:
 def _forget_waiting(batch_id: UUID, outcome: str, code: str = "") -> None:
     waiting = ImportRow.objects.filter(batch_id=batch_id, outcome=Outcome.WAITING)
     while rows := list(waiting.order_by("number")[:PORTION]):
+        for row in rows:
+            row.outcome, row.code = outcome, code
         asking.forget(rows)
         ImportRow.objects.filter(id__in=[row.id for row in rows]).update(
             outcome=outcome, code=code, done_at=timezone.now()
@@ -178,6 +221,9 @@ def _finish(batch: ImportBatch, state: str) -> None:
     batch.state, batch.finished_at = state, timezone.now()
     batch.waits_for, batch.waits_until = "", None
     batch.save()
+    if asking.kept(batch.id).exists():
+        later = timezone.now() + SEALED_FOR
+        work.later(FORGET, priority=work.HOUSEKEEPING, run_at=later, batch_id=batch.id)
     audit.record(
         audit.Action.IMPORT_FINISHED,
         actor=SYSTEM,
@@ -195,7 +241,10 @@ def gave_up(code: str, *, batch_id: str) -> None:
 
 
 def forget(claim: work.Claim, *, batch_id: str) -> None:
-    """A file that was discarded, or that nobody decided about in its day, left nothing sealed."""
+    """A file that was discarded, or that nobody decided about in its day, left nothing sealed.
+
+    Nor did a renewed grant that nobody tried again in its three days.
+    """
     with tenancy.transaction():
         claim.hold()
         batch = ImportBatch.objects.select_for_update().get(id=batch_id)
@@ -204,6 +253,8 @@ def forget(claim: work.Claim, *, batch_id: str) -> None:
             batch.save(update_fields=["state", "finished_at"])
         if batch.state == State.DISCARDED:
             _forget_waiting(batch.id, Outcome.CANCELLED)
+        if batch.finished_at is not None and batch.finished_at + SEALED_FOR <= timezone.now():
+            renewing.let_go(batch.id)
         claim.done()
 
 

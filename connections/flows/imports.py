@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from connections.flows import import_asking as asking
 from connections.flows.import_checks import FORGET
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, ImportBatch, ImportRow, KeyUse, Replacement
@@ -24,6 +25,7 @@ Outcome = ImportRow.Outcome
 
 IMPORT: Final = "import_batch"
 UNDO: Final = "undo_import"
+RETRY: Final = "retry_import"
 ROTATE_DAYS: Final = range(1, 366)
 MADE: Final = (Outcome.CREATED, Outcome.DEAD)
 
@@ -51,6 +53,22 @@ def start(*, actor: Actor, batch: ImportBatch, rotate_days: int | None) -> None:
         rows=held.sound + held.warned,
         replaces=held.replaces,
         rotate_by=held.rotate_by,
+    )
+
+
+def retry(*, actor: Actor, batch: ImportBatch) -> None:
+    """The rows whose grant was renewed in vain are tried again, by what the renewal gave."""
+    actor = authorize(actor, Permission.CONNECTION_IMPORT)
+    held = _held(batch, State.DONE, State.CANCELLED)
+    rows = asking.kept(held.id).count()
+    if not rows:
+        raise FlowProblem("empty", "", "Nothing is kept of this import that could be tried again.")
+    held.state, held.cancel_requested_at, held.finished_at = State.RUNNING, None, None
+    held.user_id, held.user_name = actor.id, actor.name[:200]
+    held.save()
+    work.later(RETRY, priority=work.WAITING, batch_id=held.id)
+    audit.record(
+        audit.Action.IMPORT_STARTED, actor=actor, subject=held, rows=rows, replaces=held.replaces
     )
 
 

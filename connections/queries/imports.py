@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from connections import registry
 from connections.explain import explain, explain_link
-from connections.flows import imports
+from connections.flows import import_asking as asking, imports
 from connections.models import ImportBatch, ImportRow
 from portal import cursor as cursors, phrases
 from portal.models import Team
@@ -59,6 +59,8 @@ WHY: Final = {
     "name_taken": "Another connection has this name by now. Rename the row and upload it again.",
     "default_taken": "The organization has its default connection by now. Name a team in the row.",
     "expired": f"What the file brought for it does not open any more. {AGAIN}",
+    "grant_used": "Its access had ended. The refresh token of the file was used to ask whose it is,"
+    " and works no more; what it gave was kept for three days. Link it anew.",
     "not_allowed": "Whoever began this import may not import any more.",
     "attempts_used_up": f"It did not work after several tries. {AGAIN}",
     "unavailable": f"The vendor did not answer, after several tries. {AGAIN}",
@@ -66,6 +68,10 @@ WHY: Final = {
     "rate_limited": f"The vendor asked us to slow down for too long. {AGAIN}",
     "unexpected_response": f"The vendor's answers could not be read. {AGAIN}",
 }
+RENEWED: Final = (
+    "Its access had ended and was renewed, which used up the refresh token of the file; the new one"
+    " is kept sealed for three days, to be tried again here."
+)
 BEGINS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -112,6 +118,7 @@ class ImportPage:
     next: str
     show: str
     undo: imports.Undoing | None
+    retries: int
 
     @property
     def ready(self) -> int:
@@ -167,6 +174,7 @@ def import_page(request: HttpRequest, batch: ImportBatch) -> ImportPage:
         next=cursors.link(request, page.next),
         show=show,
         undo=imports.preview_undo(batch) if over else None,
+        retries=asking.kept(batch.id).count() if over else 0,
     )
 
 
@@ -222,7 +230,13 @@ def names_of(row: ImportRow) -> tuple[str, str]:
 
 
 def why_of(row: ImportRow) -> str:
-    """Why it ended so, in a sentence; nothing for what went well."""
+    """Why it ended so, in a sentence or two; nothing for what went well."""
+    if asking.keeps(row):
+        return f"{_why_of(row)} {RENEWED}".strip()
+    return _why_of(row)
+
+
+def _why_of(row: ImportRow) -> str:
     if row.code == "account_taken":
         return f"This account is linked already, as {row.other_name}."
     if row.code in WHY:

@@ -138,6 +138,19 @@ def undo(request: OrganizationRequest, import_id: UUID) -> HttpResponse:
     return to(request, "import", batch.id)
 
 
+@require_POST
+@requires(IMPORT)
+@recently_proven("imports")
+def retry(request: OrganizationRequest, import_id: UUID) -> HttpResponse:
+    batch = _batch(import_id)
+    attempt(
+        request,
+        lambda: flow.retry(actor=request.actor, batch=batch),
+        "The rows whose access was renewed are tried again.",
+    )
+    return to(request, "import", batch.id)
+
+
 @require_GET
 @requires(IMPORT)
 def report(request: OrganizationRequest, import_id: UUID) -> HttpResponse:

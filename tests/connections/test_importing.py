@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.test import RequestFactory
 
 from connections import places
 from connections.flows import imports, lifecycle, replacement
@@ -21,7 +22,7 @@ from connections.flows.problems import FlowProblem
 from connections.imports import documents
 from connections.imports.findings import FileRefused
 from connections.models import Connection, Credential, ImportBatch, ImportRow, PendingLink
-from connections.queries.imports import report
+from connections.queries.imports import import_page, report, why_of
 from portal import clock, roles, teams, vault
 from portal.models import AuditEvent, Intake, Membership, SealedValue
 from portal.policy import Role
@@ -321,6 +322,41 @@ class TestTheImport:
             assert Credential.objects.filter(refreshable=True, rotate_by=None).count() == 2
         assert sealed(works)[0] == 0
 
+    def test_a_refresh_token_is_not_spent_in_vain_and_what_it_gave_is_kept(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        works.register(vendor.consumer("acme-portal"))
+        ada, bob = consented(vendor, 2)
+        order = {"consumer": "acme-portal", "users": [ada.account_id, bob.account_id]}
+        again = [each["refresh_token"] for each in vendor.order("/grants", **order)["grants"]]
+        listed = [nango("one", ada.access, ada.refresh), nango("two", bob.access, bob.refresh),
+                  *(nango(f"again {n}", f"ended-{n}", token) for n, token in enumerate(again)),
+                  nango("Taken", "ended-9", "not-spent")]  # fmt: skip
+        batch = checked(works, files.json_of(listed), team_id=a_team(works))
+        with works.inside():
+            taken = Connection.objects.create(connector=CLOUD, method="api-token", name="taken")
+        started(works, batch)
+        works.drain()
+        ends = {r.name: (r.outcome, r.code) for r in rows_of(works, batch)}
+        assert ends["again 0"] == ends["again 1"] == (Outcome.SKIPPED, "account_taken")
+        assert ends["Taken"] == (Outcome.FAILED, "name_taken") and taken
+        assert spent(vendor) == 2 and sealed(works)[1] == 1 + 4 + 4  # of the consumer, made, kept
+
+        with works.inside():
+            Connection.objects.filter(name="one").update(state="revoked", revoked_at=clock.now())
+            assert import_page(RequestFactory().get("/"), batch_now(batch)).retries == 2
+            imports.retry(actor=works.admin, batch=batch)
+        works.drain()
+        ends = {r.name: (r.outcome, why_of(r)) for r in rows_of(works, batch)}
+        assert ends["again 0"][0] == Outcome.CREATED and "kept sealed" in ends["again 1"][1]
+        assert spent(vendor) == 2
+
+        with works.inside():
+            ImportBatch.objects.update(finished_at=clock.now() - timedelta(days=3))
+        hurry(works)
+        works.drain()
+        assert rows_of(works, batch)[3].code == "grant_used" and sealed(works)[1] == 1 + 6
+
     def test_an_app_password_that_still_works_is_linked_and_a_dead_one_waits_to_be_moved(
         self, works: Works, vendor: Vendor
     ) -> None:
@@ -385,6 +421,16 @@ def nango(name: str, access: str, refresh: str) -> dict[str, Any]:
             "expires_at": "2020-01-01T00:00:00.000Z", "raw": {"scope": "account"}}  # fmt: skip
     return {"provider": "bitbucket", "provider_config_key": "bb", "connection_id": name,
             "credentials": held, "connection_config": {}, "metadata": {"a": [1]}}  # fmt: skip
+
+
+def spent(vendor: Vendor) -> int:
+    """How often a refresh token was spent."""
+    return len([r for r in vendor.requests() if r["path"].endswith("/access_token")])
+
+
+def batch_now(batch: ImportBatch) -> ImportBatch:
+    found: ImportBatch = ImportBatch.objects.get(id=batch.id)
+    return found
 
 
 def only_connection() -> Connection:
