@@ -14,7 +14,15 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from connections import lookups
-from connections.flows import connect_links, link, link_requests, rights, telling, told_links
+from connections.flows import (
+    connect_links,
+    link,
+    link_requests,
+    pace,
+    rights,
+    telling,
+    told_links,
+)
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, ConnectLink, PendingLink
 from portal import audit, context_vars, notices, tenancy, work
@@ -23,6 +31,7 @@ from portal.policy import Actor
 
 Stage = PendingLink.Stage
 AFTERWARDS = timedelta(days=1)  # for so long the page of thanks can be read again
+MOST_UNDER_WAY = 10  # browsers that have begun by one link, and not ended
 BEFORE_WORKER = (Stage.CHOOSING, Stage.AT_VENDOR, Stage.FAILED)
 
 
@@ -59,12 +68,16 @@ def is_usable(connect_link: ConnectLink) -> bool:
 
 
 def begin(*, connect_link: ConnectLink, session_key: str, name: str) -> PendingLink:
-    """A link under way for this browser's session, or the one that is there; `name` is free."""
+    """A link under way for this browser's session, or the one that is there; `name` is free.
+
+    It counts against the connect link, not against its sender, who has other things to do.
+    """
     if not is_usable(connect_link):
         raise FlowProblem("too_late", "", connect_links.UNUSABLE)
     mine = under_way(connect_link, session_key)
     if mine is not None and mine.stage in BEFORE_WORKER:
         return mine
+    _make_room(connect_link)
     relink = connect_link.relink
     pending: PendingLink = PendingLink.objects.create(
         connector=connect_link.connector,
@@ -87,6 +100,14 @@ def begin(*, connect_link: ConnectLink, session_key: str, name: str) -> PendingL
     who = guest(connect_link)
     audit.record(Action.LINK_BEGUN, actor=who, subject=pending, connector=pending.connector)
     return pending
+
+
+def _make_room(connect_link: ConnectLink) -> None:
+    pace.keep_of("guest", connect_link.id)
+    ConnectLink.objects.select_for_update().get(id=connect_link.id)
+    begun = PendingLink.objects.filter(connect_link_id=connect_link.id)
+    if begun.exclude(stage__in=(Stage.DONE, Stage.FAILED)).count() >= MOST_UNDER_WAY:
+        raise FlowProblem("many", "", "It was begun in too many browsers. Ask for a new link.")
 
 
 def under_way(connect_link: ConnectLink, session_key: str) -> PendingLink | None:

@@ -19,7 +19,7 @@ from connections import lookups, oauth_wire, places, registry
 from connections.base_urls import place_of
 from connections.contracts import Manifest, MethodKind, OAuth2
 from connections.errors import Blocked, cleaned
-from connections.flows import hosts, link_inputs as inputs, pace, rights
+from connections.flows import hosts, link_inputs as inputs, rights
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer, PendingLink
 from connections.models.pending_link import link_expiry
@@ -109,7 +109,7 @@ def prepare(
     With an authorization code the person still has to go to the vendor: see `depart`.
     """
     inputs.require_own(actor, pending, Stage.CHOOSING, Stage.AT_VENDOR, Stage.FAILED)
-    pace.keep("link", actor)
+    inputs.keep_pace(actor, pending)
     manifest = registry.get(pending.connector).manifest
     chosen = inputs.method_of(manifest, method)
     pending.method = method

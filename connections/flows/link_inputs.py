@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connections import places
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind
-from connections.flows import hosts, policies, rights
+from connections.flows import hosts, pace, policies, rights
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer, PendingLink
 from portal import tenancy, vault
@@ -30,6 +30,14 @@ def require_own(actor: Actor, pending: PendingLink, *stages: str) -> None:
         raise FlowProblem("not_yours", "", "Somebody else began this link.")
     if pending.stage not in stages:
         raise FlowProblem("too_late", "", "This link has moved on. Look at its last step.")
+
+
+def keep_pace(actor: Actor, pending: PendingLink) -> None:
+    """A guest uses up what their connect link may do, and nothing of its sender's."""
+    if pending.connect_link_id:
+        pace.keep_of("guest", pending.connect_link_id)
+    else:
+        pace.keep("link", actor)
 
 
 def method_of(manifest: Manifest, key: str) -> Method:

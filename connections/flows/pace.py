@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from connections.flows.problems import FlowProblem
 from portal import tenancy
 from portal.limits import Limit
@@ -9,11 +11,12 @@ from portal.policy import Actor
 
 WINDOW = 600
 
-# (of one person, of one organization); bulk verification asks for fifty at once.
+# (of one person or connect link, of one organization); bulk verification asks for fifty at once.
 LIMITS = {
     "link": (Limit(30, WINDOW), Limit(150, WINDOW)),
     "consumer": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "connect_link": (Limit(60, WINDOW), Limit(120, WINDOW)),
+    "guest": (Limit(20, WINDOW), Limit(300, WINDOW)),  # by one connect link, by all of them
     "link_request": (Limit(20, WINDOW), Limit(200, WINDOW)),
     "service_key": (Limit(30, WINDOW), Limit(60, WINDOW)),
     "import": (Limit(20, WINDOW), Limit(40, WINDOW)),  # each may be sixteen megabytes
@@ -27,10 +30,15 @@ LIMITS = {
 
 def keep(what: str, actor: Actor) -> None:
     """Count one for this person here; raises FlowProblem("slow_down") when it is too often."""
+    keep_of(what, actor.id)
+
+
+def keep_of(what: str, who: UUID | None) -> None:
+    """The same, for whoever or whatever has this id."""
     organization = tenancy.organization_id()
     of_person, of_organization = LIMITS[what]
     wait = max(
-        of_person.wait_seconds(f"{what}:{organization}:{actor.id}"),
+        of_person.wait_seconds(f"{what}:{organization}:{who}"),
         of_organization.wait_seconds(f"{what}:{organization}"),
     )
     if wait:

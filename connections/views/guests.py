@@ -1,14 +1,11 @@
 """What somebody without an account sees of a connect link: who asks for what, the way, thanks.
 
-The address's secret leaves it at once; the session keeps its hash. Used, expired, revoked and
-guessed addresses look the same.
+The address's secret leaves it at once; the session keeps its hash, for each link that was opened,
+and the pages name the link by its id. Used, expired, revoked and guessed addresses look the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -19,54 +16,17 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from connections import registry
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind
 from connections.flows import connect_links, guests, link
 from connections.flows.problems import FlowProblem
 from connections.forms import LinkForm
-from connections.lookups import FoundConnectLink
-from connections.models import ConnectLink, LinkStage, PendingLink
+from connections.models import LinkStage, PendingLink
 from connections.queries import connect_links as queries, linking
 from connections.views.doors import SeeOther, status_of
+from connections.views.guest_doors import Guest, browser, by_connect_link, gone, remember
 from portal import tenancy
-from portal.policy import Actor
 
-SESSION = "connect_link"
 WITH_WORKER = frozenset({LinkStage.ANSWERED, LinkStage.CONFIRM_ACCOUNT})
-
-
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """Somebody who came by a connect link, and how far this browser has come with it."""
-
-    found: FoundConnectLink
-    link: ConnectLink
-    manifest: Manifest
-    pending: PendingLink | None
-    session_key: str
-
-    @property
-    def sponsor(self) -> Actor:
-        return connect_links.sponsor(self.link)
-
-
-View = Callable[[HttpRequest, Guest], HttpResponse]
-
-
-def by_connect_link(view: View) -> Callable[..., HttpResponse]:
-    """The view acts for the organization of the link that this session opened, while it works."""
-
-    @wraps(view)
-    def inner(request: HttpRequest) -> HttpResponse:
-        kept = _kept(request)
-        found = guests.found(kept) if kept else None
-        if found is None:
-            return gone(request)
-        with tenancy.acting_for(found.organization_id), tenancy.transaction():
-            guest = _guest(request, found)
-            return view(request, guest) if guest else gone(request)
-
-    return login_not_required(inner)
 
 
 @login_not_required
@@ -80,8 +40,8 @@ def follow(request: HttpRequest, token: str) -> HttpResponse:
     with tenancy.acting_for(found.organization_id), tenancy.transaction():
         if guests.opened(found.id) is None:
             return gone(request)
-    request.session[SESSION] = kept.hex()
-    response = SeeOther(reverse("connect"))
+    remember(request, found.id, kept)
+    response = SeeOther(reverse("connect", args=[found.id]))
     response["Referrer-Policy"] = "no-referrer"
     return response
 
@@ -91,10 +51,10 @@ def follow(request: HttpRequest, token: str) -> HttpResponse:
 def asked(request: HttpRequest, guest: Guest) -> HttpResponse:
     """Who asks, for which organization, and which permissions; and the ways to allow them."""
     if _is_over(guest):
-        return SeeOther(reverse("connect_done"))
+        return SeeOther(guest.page("connect_done"))
     pending = guest.pending
     if pending and pending.stage in WITH_WORKER:
-        return SeeOther(reverse("connect_check"))
+        return SeeOther(guest.page("connect_check"))
     context = _frame(guest) | {
         "sheets": linking.scope_sheets(guest.manifest, guest.link.capabilities),
         "capabilities": [guest.manifest.capability(key) for key in guest.link.capabilities],
@@ -109,17 +69,17 @@ def begin(request: HttpRequest, guest: Guest) -> HttpResponse:
     """This browser takes it on, by one of the ways."""
     method = _method(guest.manifest, request.POST.get("method", ""))
     if method is None or _is_over(guest):
-        return SeeOther(reverse("connect"))
+        return SeeOther(guest.page("connect"))
     try:
         guests.begin(
             connect_link=guest.link,
-            session_key=guest.session_key,
+            session_key=guest.browser,
             name=linking.free_name(guest.link.name),
         )
     except FlowProblem as problem:
         messages.error(request, problem.message)
-        return SeeOther(reverse("connect"))
-    return SeeOther(f"{reverse('connect_consent')}?method={method.key}")
+        return SeeOther(guest.page("connect"))
+    return SeeOther(f"{guest.page('connect_consent')}?method={method.key}")
 
 
 @require_http_methods(["GET", "POST"])
@@ -128,10 +88,10 @@ def consent(request: HttpRequest, guest: Guest) -> HttpResponse:
     """What to allow and where; a pasted secret goes straight to the flow that seals it."""
     pending = guest.pending
     if pending is None or pending.stage in WITH_WORKER or _is_over(guest):
-        return SeeOther(reverse("connect"))
+        return SeeOther(guest.page("connect"))
     method = _method(guest.manifest, request.GET.get("method") or pending.method)
     if method is None:
-        return SeeOther(reverse("connect"))
+        return SeeOther(guest.page("connect"))
     form = _form(request, guest, pending, method)
     if request.method == "POST" and form.is_valid():
         try:
@@ -140,7 +100,7 @@ def consent(request: HttpRequest, guest: Guest) -> HttpResponse:
             form.refuse(problem)
         else:
             leaves = method.kind is MethodKind.AUTHORIZATION_CODE
-            return SeeOther(reverse("connect_leave" if leaves else "connect_check"))
+            return SeeOther(guest.page("connect_leave" if leaves else "connect_check"))
     chosen = [guest.manifest.capability(key) for key in pending.capabilities]
     context = _frame(guest) | {
         "method": method,
@@ -158,12 +118,12 @@ def leave(request: HttpRequest, guest: Guest) -> HttpResponse:
     """On to the vendor; a page, for the reasons of `linking.leave`."""
     pending = guest.pending
     if pending is None or pending.stage in WITH_WORKER or _is_over(guest):
-        return SeeOther(reverse("connect"))
+        return SeeOther(guest.page("connect"))
     try:
-        address = link.depart(actor=guest.sponsor, pending=pending, session_key=guest.session_key)
+        address = link.depart(actor=guest.sponsor, pending=pending, session_key=guest.browser)
     except FlowProblem as problem:
         messages.error(request, problem.message)
-        return SeeOther(reverse("connect"))
+        return SeeOther(guest.page("connect"))
     context = _frame(guest) | {"address": address}
     response = render(request, "connections/connect/leave.html", context)
     response["Referrer-Policy"] = "no-referrer"
@@ -176,9 +136,9 @@ def check(request: HttpRequest, guest: Guest) -> HttpResponse:
     """Waiting, another account, failed with what to do, or on to the thanks."""
     pending = guest.pending
     if pending is None or pending.stage in {LinkStage.CHOOSING, LinkStage.AT_VENDOR}:
-        return SeeOther(reverse("connect"))
+        return SeeOther(guest.page("connect"))
     if _is_over(guest):
-        return SeeOther(reverse("connect_done"))
+        return SeeOther(guest.page("connect_done"))
     context = _frame(guest) | {
         "progress": linking.progress_of(pending, guest.manifest.name),
         "found": pending.found_account,
@@ -193,9 +153,12 @@ def progress(request: HttpRequest, guest: Guest) -> HttpResponse:
     pending = guest.pending
     if pending is None or pending.stage != LinkStage.ANSWERED:
         response = HttpResponse(status=200)
-        response["HX-Redirect"] = reverse("connect_check")
+        response["HX-Redirect"] = guest.page("connect_check")
         return response
-    context = {"progress": linking.progress_of(pending, guest.manifest.name)}
+    context = {
+        "link": guest.link,
+        "progress": linking.progress_of(pending, guest.manifest.name),
+    }
     return render(request, "connections/connect/_progress.html", context)
 
 
@@ -205,43 +168,20 @@ def done(request: HttpRequest, guest: Guest) -> HttpResponse:
     """What was allowed, for whom, and how it is taken back."""
     pending = guest.pending
     if not _is_over(guest) or pending is None or pending.connection is None:
-        return SeeOther(reverse("connect"))
+        return SeeOther(guest.page("connect"))
     context = _frame(guest) | {"thanks": queries.thanks(guest.link, pending.connection)}
     return render(request, "connections/connect/done.html", context)
 
 
 def came_back(request: HttpRequest, connector: str) -> HttpResponse | None:
     """The vendor's answer to a guest of this session, taken; None when it is none."""
-    if _kept(request) is None:
+    known = browser(request)
+    if not known:
         return None
     pending = guests.answered(
-        connector=connector,
-        params=dict(request.GET.lists()),
-        session_key=request.session.session_key or "",
+        connector=connector, params=dict(request.GET.lists()), session_key=known
     )
-    return SeeOther(reverse("connect_check")) if pending else None
-
-
-def gone(request: HttpRequest) -> HttpResponse:
-    request.session.pop(SESSION, None)
-    return render(request, "connections/connect/gone.html", status=404)
-
-
-def _kept(request: HttpRequest) -> bytes | None:
-    text = request.session.get(SESSION, "")
-    return bytes.fromhex(text) if text else None
-
-
-def _guest(request: HttpRequest, found: FoundConnectLink) -> Guest | None:
-    known = ConnectLink.objects.select_related("relink").filter(id=found.id).first()
-    if known is None:
-        return None
-    key = request.session.session_key or ""
-    pending = guests.under_way(known, key)
-    if not guests.is_usable(known) and not guests.may_look_back(known, pending):
-        return None
-    manifest = registry.get(known.connector).manifest
-    return Guest(found, known, manifest, pending, key)
+    return SeeOther(reverse("connect_check", args=[pending.connect_link_id])) if pending else None
 
 
 def _is_over(guest: Guest) -> bool:

@@ -58,13 +58,19 @@ def row(works: Works, made: Sent) -> ConnectLink:
 def opened(made: Sent) -> Client:
     """The browser of somebody who is nobody here, with the link opened."""
     browser = Client()
-    assert browser.get(path(made))["Location"] == "/connect/"
+    assert browser.get(path(made))["Location"] == page_of(made)
     return browser
 
 
-def paste(browser: Client, token: str, *, who: str = "dana", method: str = "api-token") -> Any:
-    chosen = browser.post("/connect/begin", {"method": method})
-    assert chosen["Location"] == f"/connect/consent?method={method}", chosen
+def page_of(made: Sent, name: str = "") -> str:
+    return f"/connect/{made.link.id}/{name}"
+
+
+def paste(
+    browser: Client, made: Sent, token: str, *, who: str = "dana", method: str = "api-token"
+) -> Any:
+    chosen = browser.post(page_of(made, "begin"), {"method": method})
+    assert chosen["Location"] == page_of(made, f"consent?method={method}"), chosen
     return browser.post(chosen["Location"], {"email": f"{who}@acme.example", "token": token})
 
 
@@ -80,14 +86,14 @@ class TestTheWay:
     ) -> None:
         made = sent(works, ada)
         browser = opened(made)
-        page = text(browser.get("/connect/"))
+        page = text(browser.get(page_of(made)))
         assert "Ada" in page and "Acme" in page and "Dana Right" in page
         assert "read:repository:bitbucket" in page and "Please use the service account." in page
 
-        assert paste(browser, vendor.token("dana-full"))["Location"] == "/connect/check"
+        assert paste(browser, made, vendor.token("dana-full"))["Location"] == page_of(made, "check")
         works.drain()
-        assert browser.get("/connect/check")["Location"] == "/connect/done"
-        thanks = text(browser.get("/connect/done"))
+        assert browser.get(page_of(made, "check"))["Location"] == page_of(made, "done")
+        thanks = text(browser.get(page_of(made, "done")))
         assert "take it back" in thanks and "read:repository:bitbucket" in thanks
 
         known = row(works, made)
@@ -111,19 +117,18 @@ class TestTheWay:
         works.register(vendor.consumer("acme-portal"))
         made = sent(works, ada)
         browser = opened(made)
-        browser.post("/connect/begin", {"method": "oauth"})
-        assert (
-            browser.post("/connect/consent?method=oauth", {"go": "1"})["Location"]
-            == "/connect/leave"
-        )
-        page = browser.get("/connect/leave")
+        browser.post(page_of(made, "begin"), {"method": "oauth"})
+        assert browser.post(page_of(made, "consent?method=oauth"), {"go": "1"})[
+            "Location"
+        ] == page_of(made, "leave")
+        page = browser.get(page_of(made, "leave"))
         answer = works.consent(page.context["address"])
 
         back = browser.get("/oauth/bitbucket-cloud/callback", {k: v[0] for k, v in answer.items()})
-        assert back.status_code == 303 and back["Location"] == "/connect/check"
+        assert back.status_code == 303 and back["Location"] == page_of(made, "check")
         works.drain()
 
-        assert "Thank you" in text(browser.get("/connect/done"))
+        assert "Thank you" in text(browser.get(page_of(made, "done")))
         assert row(works, made).linked_at
 
     def test_the_same_connection_is_linked_again_in_place(
@@ -132,10 +137,10 @@ class TestTheWay:
         before = linked(works, vendor)
         made = again(works, ada, before)
         browser = opened(made)
-        page = text(browser.get("/connect/"))
+        page = text(browser.get(page_of(made)))
         assert "Acme code" in page and before.account_name not in page
 
-        paste(browser, vendor.token("dana-full"))
+        paste(browser, made, vendor.token("dana-full"))
         works.drain()
 
         assert row(works, made).connection_id == before.id
@@ -147,10 +152,10 @@ class TestTheWay:
         before = linked(works, vendor)
         made = again(works, ada, before)
         browser = opened(made)
-        paste(browser, vendor.token("tomas-full"), who="tomas")
+        paste(browser, made, vendor.token("tomas-full"), who="tomas")
         works.drain()
 
-        page = text(browser.get("/connect/check"))
+        page = text(browser.get(page_of(made, "check")))
         assert "another account than before" in page and before.account_name not in page
         with works.inside():
             assert Connection.objects.get(id=before.id).account_id == before.account_id
@@ -174,10 +179,10 @@ class TestTheWay:
             team = Team.objects.create(name="Blue")
         made = sent(works, ada, name="Second", team_id=team.id)
         browser = opened(made)
-        paste(browser, vendor.token("dana-full"))
+        paste(browser, made, vendor.token("dana-full"))
         works.drain()
 
-        page = text(browser.get("/connect/check"))
+        page = text(browser.get(page_of(made, "check")))
         assert "Quetzal" not in page and "Try once more" in page
         assert row(works, made).linked_at is None
 
@@ -191,7 +196,7 @@ class TestOneUse:
         browser = opened(made)
         address = path(made)
         if end == "used":
-            paste(browser, vendor.token("dana-full"))
+            paste(browser, made, vendor.token("dana-full"))
             works.drain()
             browser = Client()
         if end == "revoked":
@@ -205,19 +210,24 @@ class TestOneUse:
                 Membership.objects.filter(user_id=ada.id).delete()
         if end == "guessed":
             browser, address = Client(), "/connect/" + "t" * 43
-        for each in (address, "/connect/", "/connect/consent?method=api-token", "/connect/done"):
+        for each in (
+            address,
+            page_of(made),
+            page_of(made, "consent?method=api-token"),
+            page_of(made, "done"),
+        ):
             answer = browser.get(each)
             assert answer.status_code == 404 and b"This link does not work" in answer.content
             assert b"Acme" not in answer.content
-        assert browser.post("/connect/begin", {"method": "api-token"}).status_code == 404
+        assert browser.post(page_of(made, "begin"), {"method": "api-token"}).status_code == 404
 
     def test_two_browsers_cannot_both_use_it(
         self, works: Works, vendor: Vendor, ada: Actor
     ) -> None:
         made = sent(works, ada)
         first, second = opened(made), opened(made)
-        paste(first, vendor.token("dana-full"))
-        paste(second, vendor.token("tomas-full"), who="tomas")
+        paste(first, made, vendor.token("dana-full"))
+        paste(second, made, vendor.token("tomas-full"), who="tomas")
         works.drain()
 
         with works.inside():
@@ -229,7 +239,7 @@ class TestOneUse:
         self, works: Works, vendor: Vendor, ada: Actor
     ) -> None:
         made = sent(works, ada)
-        paste(opened(made), vendor.token("dana-full"))
+        paste(opened(made), made, vendor.token("dana-full"))
         with works.inside():
             connect_links.revoke(actor=ada, connect_link=made.link)
         works.drain()
@@ -240,7 +250,7 @@ class TestOneUse:
         self, works: Works, vendor: Vendor, ada: Actor
     ) -> None:
         made = sent(works, ada)
-        paste(opened(made), vendor.token("dana-full"))
+        paste(opened(made), made, vendor.token("dana-full"))
         with works.inside():
             Membership.objects.filter(user_id=ada.id).update(role=Role.AUDITOR)
         works.drain()
@@ -253,14 +263,14 @@ class TestOneUse:
         works.register(vendor.consumer("acme-portal"))
         made = sent(works, ada)
         victim, attacker = opened(made), opened(made)
-        attacker.post("/connect/begin", {"method": "oauth"})
-        attacker.post("/connect/consent?method=oauth", {"go": "1"})
-        address = attacker.get("/connect/leave").context["address"]
+        attacker.post(page_of(made, "begin"), {"method": "oauth"})
+        attacker.post(page_of(made, "consent?method=oauth"), {"go": "1"})
+        address = attacker.get(page_of(made, "leave")).context["address"]
         answer = {k: v[0] for k, v in works.consent(address).items()}
         for browser in (victim, signed_in(ada), Client()):
             back = browser.get("/oauth/bitbucket-cloud/callback", answer)
             assert back.status_code in (302, 303, 400)
-            assert back.get("Location", "") != "/connect/check"
+            assert back.get("Location", "") != page_of(made, "check")
         works.drain()
         with works.inside():
             assert not Connection.objects.exists()
@@ -269,19 +279,20 @@ class TestOneUse:
         self, works: Works, vendor: Vendor, ada: Actor
     ) -> None:
         works.register(vendor.consumer("acme-portal"))
-        browser = opened(sent(works, ada))
-        assert "client-credentials" not in text(browser.get("/connect/"))
-        answer = browser.post("/connect/begin", {"method": "client-credentials"})
-        assert answer["Location"] == "/connect/"
-        browser.post("/connect/begin", {"method": "api-token"})
-        answer = browser.post("/connect/consent?method=client-credentials", {"go": "1"})
-        assert answer["Location"] == "/connect/"
+        made = sent(works, ada)
+        browser = opened(made)
+        assert "client-credentials" not in text(browser.get(page_of(made)))
+        answer = browser.post(page_of(made, "begin"), {"method": "client-credentials"})
+        assert answer["Location"] == page_of(made)
+        browser.post(page_of(made, "begin"), {"method": "api-token"})
+        answer = browser.post(page_of(made, "consent?method=client-credentials"), {"go": "1"})
+        assert answer["Location"] == page_of(made)
         with works.inside():
             assert PendingLink.objects.get().stage == "choosing"
 
     def test_the_sender_does_not_drive_the_guests_link(self, works: Works, ada: Actor) -> None:
         made = sent(works, ada)
-        opened(made).post("/connect/begin", {"method": "api-token"})
+        opened(made).post(page_of(made, "begin"), {"method": "api-token"})
         with works.inside():
             begun = PendingLink.objects.get()
         assert signed_in(ada).get(f"/o/acme/links/{begun.id}/consent").status_code == 404
@@ -366,8 +377,12 @@ class TestSending:
         form = {"to_name": "Dana", "to_email": "dana@vendor.example", "once": str(uuid4())}
         address = text(admin.post(door, form)).partition("/connect/")[2][:43]
         browser = Client()
-        browser.get(f"/connect/{address}")
-        paste(browser, vendor.token("dana-full"))
+        page = browser.get(f"/connect/{address}")["Location"]
+        browser.post(f"{page}begin", {"method": "api-token"})
+        browser.post(
+            f"{page}consent?method=api-token",
+            {"email": "dana@acme.example", "token": vendor.token("dana-full")},
+        )
         works.drain()
 
         with works.inside():
