@@ -40,6 +40,22 @@ REPLACEMENT = (
         Button.FIX_FORM,
     ),
     Explanation(
+        "left_at_vendor",
+        "A token that we made is left at {product}",
+        "It is not used, and {product} did not withdraw it on our request.",
+        "Withdraw it there by the name that is given here.",
+        Who.MEMBER,
+    ),
+    Explanation(
+        "unfinished",
+        "Nobody finished it",
+        "It was begun and then left for days, so it was ended. The credential in use was not"
+        " touched.",
+        "Begin again if the credential has to be replaced.",
+        Who.MEMBER,
+        Button.START_OVER,
+    ),
+    Explanation(
         "moved_on",
         "The connection moved on meanwhile",
         "Another credential was put in use while this replacement was under way.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from connections import places
-from connections.flows import marks, replacement
+from connections.flows import marks, replacement, withdrawal
 from connections.models import Connection, Credential, Member, Project, Repository, Workspace
 from portal import tenancy, work
 
@@ -14,10 +14,10 @@ PORTION = 2000
 
 def perform(claim: work.Claim, *, connection_id: str) -> None:
     """No credential and no synced row of this connection is left; runs and checks stay."""
+    _withdraw_made(claim, connection_id)
     with tenancy.transaction():
         claim.hold()
-        revoked = Connection.objects.filter(id=connection_id, state=Connection.State.REVOKED)
-        connection = revoked.first()
+        connection = _revoked(connection_id)
         if connection is None:
             return
         _end_replacement(connection)
@@ -42,6 +42,22 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
             selected=False, repository_count=0, gone_at=timezone.now()
         )
         claim.done()
+
+
+def _revoked(connection_id: str) -> Connection | None:
+    found: Connection | None = Connection.objects.filter(
+        id=connection_id, state=Connection.State.REVOKED
+    ).first()
+    return found
+
+
+def _withdraw_made(claim: work.Claim, connection_id: str) -> None:
+    """Tokens that the vendor made for us, which nobody else knows, go while they can be sent."""
+    with tenancy.transaction():
+        connection = _revoked(connection_id)
+        rows = withdrawal.made_by_us(connection) if connection else []
+    for row in rows:
+        withdrawal.withdraw_made(claim, row)
 
 
 def _end_replacement(connection: Connection) -> None:

@@ -62,7 +62,7 @@ def gave_up(code: str, *, replacement_id: str) -> None:
         elif row.stage == Stage.GOING_BACK:
             stages.move(row, Stage.SWITCHED, error=code)
         elif row.stage == Stage.DROPPING:
-            withdrawal.dropped(row)
+            withdrawal.dropped(row, is_left=bool(row.found.get(stages.MAY_BE_THERE)))
             return
         if row.stage in AT_WORK:  # what was made is dropped, by a job with attempts of its own
             work.later(JOB, replacement_id=row.id)

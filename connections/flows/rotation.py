@@ -21,7 +21,7 @@ from django.db.models import (
 from django.db.models.functions import Least
 
 from connections import access, registry
-from connections.contracts import IssuesTokens, Method, TokenRotation
+from connections.contracts import IssuesTokens, Method, NewToken, TokenRotation
 from connections.errors import VendorError
 from connections.flows import (
     pace,
@@ -31,6 +31,7 @@ from connections.flows import (
     rights,
     stages,
     telling_replacements as telling,
+    withdrawal,
 )
 from connections.flows.problems import FlowProblem
 from connections.flows.refreshing import Caller
@@ -43,7 +44,7 @@ from portal.steps import step
 Stage = Replacement.Stage
 Because = Replacement.Because
 MOST: Final = 1000  # of one organization in one turn
-DAY = timedelta(days=1)
+DAY, IDLE = timedelta(days=1), timedelta(hours=1)
 
 
 def rotate_now(*, actor: Actor, connection: Connection) -> Replacement:
@@ -109,7 +110,18 @@ def _start_due() -> None:
     with tenancy.transaction():
         for connection, because in due():
             if not obstacle_of(connection, stages.current(connection)):
+                _end_unfinished(connection)
                 _begin(connection, actor=SYSTEM, because=because)
+        late = _late(clock.now()).values("connection_id")
+        for row in Replacement.objects.filter(stage=Stage.SWITCHED, connection_id__in=late):
+            telling.rotation_blocked(row)
+
+
+def _end_unfinished(connection: Connection) -> None:
+    """Step 1 of a person who stopped there does not stand in the way."""
+    for row in Replacement.objects.filter(connection_id=connection.id, stage=Stage.ENTERING):
+        row.error = withdrawal.UNFINISHED
+        withdrawal.dropped(row)
 
 
 def due() -> list[tuple[Connection, str]]:
@@ -119,16 +131,21 @@ def due() -> list[tuple[Connection, str]]:
     rotate, or not now, does not take a place among the first.
     """
     now = clock.now()
+    is_idle = Q(stage=Stage.ENTERING, asked_at__lte=now - IDLE)
     since = Replacement.objects.filter(
-        Q(ended_at=None) | Q(automatic=True, created_at__gt=now - DAY)
+        Q(ended_at=None) & ~is_idle | Q(automatic=True, created_at__gt=now - DAY)
     )
-    over = policies.with_due(_able()).annotate(late_at=_late_at())
-    over = over.filter(Q(due_at__lte=now) | Q(late_at__lte=now, expires_at__gt=now))
-    over = over.exclude(connection_id__in=since.values("connection_id"))
+    over = _late(now).exclude(connection_id__in=since.values("connection_id"))
     over = over.order_by(Least("due_at", "late_at"))
     reasons = {each.connection_id: _why(each, now) for each in over[:MOST]}
     held = Connection.objects.select_for_update(no_key=True, skip_locked=True)
     return [(each, reasons[each.id]) for each in held.filter(id__in=reasons)]
+
+
+def _late(now: datetime) -> QuerySet[Any]:
+    """The credentials that a vendor could replace and that are due."""
+    found = policies.with_due(_able()).annotate(late_at=_late_at())
+    return found.filter(Q(due_at__lte=now) | Q(late_at__lte=now, expires_at__gt=now))
 
 
 def _able() -> QuerySet[Any]:
@@ -183,28 +200,48 @@ def _make(
     for orphan in vendor.token_ids(api, fields, method, name=one.token_name):
         vendor.withdraw_token(api, fields, method, token_id=orphan)
     wanted = _wanted(one, way, rotation)
-    made = vendor.replace_token(
-        api, fields, method, name=one.token_name, days=rotation.days, scopes=wanted
-    )
+    _note(claim, one, may_be_there=True)
+    try:
+        made = vendor.replace_token(
+            api, fields, method, name=one.token_name, days=rotation.days, scopes=wanted
+        )
+    except VendorError as error:
+        if not error.retry:
+            _note(claim, one, may_be_there=False)
+        raise
     step("replacement.made")
     with stages.at(claim, one, Stage.MAKING) as row:
-        if row is None:
+        if row is not None:
+            if not row.old_token_id and rotation.token_id is not None:
+                row.old_token_id = rotation.token_id(secret.reveal())
+            _keep(row, made)
             return
-        vault.keep(replacement.new_place(row), Secret(made.token))
-        row.found = {
-            "token_id": made.token_id,
-            "expires_at": made.expires_at.isoformat() if made.expires_at else None,
-            "made_scopes": sorted(made.scopes),
-        }
-        if not row.old_token_id and rotation.token_id is not None:
-            row.old_token_id = rotation.token_id(secret.reveal())
-        stages.move(row, Stage.CHECKING)
-        audit.record(
-            audit.Action.CREDENTIAL_MADE,
-            actor=stages.actor_of(row),
-            subject=row.connection,
-            token_name=row.token_name,
-        )
+    api = way.api(Secret(made.token))  # it was stopped meanwhile: nobody wants this one
+    vendor.withdraw_token(api, fields, method, token_id=made.token_id)
+
+
+def _keep(row: Replacement, made: NewToken) -> None:
+    vault.keep(replacement.new_place(row), Secret(made.token))
+    row.found |= {
+        "token_id": made.token_id,
+        "expires_at": made.expires_at.isoformat() if made.expires_at else None,
+        "made_scopes": sorted(made.scopes),
+    }
+    stages.move(row, Stage.CHECKING)
+    audit.record(
+        audit.Action.CREDENTIAL_MADE,
+        actor=stages.actor_of(row),
+        subject=row.connection,
+        token_name=row.token_name,
+    )
+
+
+def _note(claim: work.Claim, one: Replacement, *, may_be_there: bool) -> None:
+    """Before the vendor is asked it is on record that a token of this name may be there."""
+    with stages.at(claim, one, Stage.MAKING) as row:
+        if row is not None:
+            row.found |= {stages.MAY_BE_THERE: may_be_there}
+            row.save(update_fields=["found"])
 
 
 def _wanted(one: Replacement, way: access.Way, rotation: TokenRotation) -> frozenset[str]:

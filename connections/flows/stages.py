@@ -18,6 +18,7 @@ from portal.policy import SYSTEM, Actor
 
 Stage = Replacement.Stage
 ENDS_AS = "ends_as"
+MAY_BE_THERE = "may_be_there"  # a token that we had the vendor make, and nobody else knows
 
 
 def load(replacement_id: UUID | str) -> Replacement | None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from connections.flows import rotation, told_kinds
+from connections.flows import lifecycle, replacement, rotation, told_kinds, withdrawal
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, Replacement, RotationPolicy
 from portal import clock, roles
 from portal.models import AuditEvent, Notice
 from tests.connections.test_crashes import KILLED, LEASE_ENDS, recover
-from tests.connections.test_replacement import in_use, now
+from tests.connections.test_replacement import another, hand_in, in_use, now
 from tests.connections.test_self_hosted import linked
 from tests.connections.ways import again, sealed_for
 from tests.vendor import Vendor
@@ -246,3 +246,102 @@ def test_a_token_that_may_too_little_is_dropped(works: Works, vendor: Vendor) ->
     assert (one.stage, one.error) == (Stage.FAILED, "scope_missing")
     assert (in_use(works, connection).id, ours(vendor)) == (old.id, [])
     assert sealed_for(works, one.new_id) == []
+
+
+class TestWhatIsLeftAtTheVendor:
+    def test_what_was_made_withdraws_itself_when_the_token_in_use_cannot(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        connection = linked(works, vendor)
+        one = asked(works, connection)
+        assert works.drain_and_die("replacement.identified", vendor) == KILLED
+        withdraw_old(vendor)
+        with works.inside():
+            Connection.objects.filter(id=connection.id).update(capabilities=["pullrequests-write"])
+        time.sleep(LEASE_ENDS)
+        works.drain()
+
+        assert (now(works, one).error, ours(vendor)) == ("scope_missing", [])
+        assert not still_open(works, told_kinds.LEFT_AT_VENDOR)
+
+    def test_a_revocation_withdraws_what_was_made(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        asked(works, connection)
+        works.drain()
+        assert len(ours(vendor)) == 1
+        revoke(works, connection)
+        assert (ours(vendor), still_open(works, told_kinds.LEFT_AT_VENDOR)) == ([], False)
+
+    def test_what_cannot_be_withdrawn_is_named(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        one = asked(works, connection)
+        works.drain()
+        vendor.order("/faults", match="DELETE *", kind="status", status=403, times=9)
+        revoke(works, connection)
+
+        assert len(ours(vendor)) == 1
+        with works.inside():
+            told = Notice.objects.get(kind=told_kinds.LEFT_AT_VENDOR)
+        assert one.token_name in told.body and f"{vendor.url}/bitbucket/plugins" in told.body
+        assert sealed_for(works, one.new_id) == []
+
+
+class TestWhatNobodyFinished:
+    def test_it_is_dropped_and_blocks_no_rotation(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        with works.inside():
+            begun = replacement.begun(connection, actor=works.alice)
+            Credential.objects.filter(connection_id=connection.id).update(rotate_by=clock.now())
+        start_due(works)
+        assert last(works).id == begun.id  # perhaps somebody is typing
+        with clock.shifted(timedelta(hours=2)):
+            start_due(works)
+        assert (now(works, begun).stage, now(works, begun).error) == ("cancelled", "unfinished")
+        assert last(works).stage == Stage.DONE
+
+    def test_a_checked_one_is_kept_two_weeks(self, works: Works, vendor: Vendor) -> None:
+        cloud = works.connection(works.link_by_token(vendor.token("dana-full")))
+        one = hand_in(works, cloud, another(vendor))
+        for days, stage, is_told in ((6, "checked", 0), (8, "checked", 1), (15, "cancelled", 0)):
+            look_after(works, days)
+            assert now(works, one).stage == stage
+            assert still_open(works, told_kinds.WAITS) == bool(is_told)
+        assert sealed_for(works, one.new_id) == []
+
+    def test_a_withdrawal_that_failed_is_tried_again_and_blocks_with_a_word(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        connection = linked(works, vendor)
+        vendor.order("/faults", match="DELETE *", kind="status", status=403, times=2)
+        one = asked(works, connection)
+        works.drain()
+        assert now(works, one).stage == Stage.SWITCHED
+        with works.inside():
+            Credential.objects.filter(replaced_at=None).update(rotate_by=clock.now())
+        start_due(works)
+        assert still_open(works, told_kinds.ROTATION_FAILED)
+
+        look_after(works, 2)
+        assert (now(works, one).stage, works_there(vendor, "dana-read")) == (Stage.DONE, False)
+
+
+def revoke(works: Works, connection: Connection) -> None:
+    with works.inside():
+        lifecycle.revoke(
+            actor=works.alice, connection=again(works, connection), typed_name=connection.name
+        )
+    works.drain()
+
+
+def look_after(works: Works, days: int) -> None:
+    """The hourly look at what was left lying, so many days later, and what follows from it."""
+    with clock.shifted(timedelta(days=days)), roles.using_role("worker"):
+        withdrawal.look_after()
+    works.drain()
+    with clock.shifted(timedelta(days=days)):
+        works.drain()
+
+
+def withdraw_old(vendor: Vendor) -> None:
+    """Somebody withdraws dana-read at the vendor."""
+    vendor.order("/data-center/tokens/end", name="dana-read")
