@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
@@ -12,7 +12,8 @@ from uuid import UUID
 
 from django.core.exceptions import BadRequest
 
-from connections.queries.due import MOST, Entry, entries
+from connections.models import Campaign, Connection
+from connections.queries.due import Entries, Entry, Span, count, entries, readable
 from portal import clock
 from portal.models import Team
 from portal.policy import Actor, present
@@ -27,6 +28,8 @@ KINDS: Final = {
     "change": "Changes at vendors",
 }
 MONTHS: Final = 3  # on one page
+EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)  # what is overdue was due at any time before
+MOST_OVERDUE: Final = 50  # of one kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Month:
 class Calendar:
     wish: Wish
     overdue: list[Entry]
+    overdue_more: int
     months: list[Month]
     previous: str
     next: str
@@ -102,27 +106,26 @@ class Calendar:
 
 def calendar(*, slug: str, actor: Actor, wish: Wish) -> Calendar:
     """Three months from the wish's on; of this month on, what is overdue stands above them."""
-    actor = present(actor)
-    everything = list(entries(slug=slug, actor=actor, since=_begin(wish), until=wish.end))
-    found = [entry for entry in everything if _fits(entry, wish, actor)]
-    late = [e for e in found if wish.is_now and e.has_passed and e.kind != "change"]
-    rest = [e for e in found if e not in late and e.at >= wish.start]
+    actor, now = present(actor), clock.now()
+    owner = str(actor.id) if wish.owner == "me" else wish.owner
+    span = Span(slug, actor, wish.start, wish.end, now, wish.kind, wish.team, owner)
+    coming = entries(replace(span, since=now) if wish.is_now else span)
+    before = replace(span, since=EVER, until=now)
+    late = entries(before, most=MOST_OVERDUE) if wish.is_now else Entries([], is_cut=False)
+    passed = [e for e in late.found if e.kind == "change" and e.at >= wish.start]
+    overdue = [e for e in late.found if e.kind != "change"]
     return Calendar(
         wish=wish,
-        overdue=late,
-        months=_months(rest),
+        overdue=overdue,
+        overdue_more=count(before) - len(overdue) if late.is_cut else 0,
+        months=_months([*passed, *coming.found]),
         previous=wish.address(_later(wish.start, -MONTHS)),
         next=wish.address(wish.end),
         kinds=list(KINDS.items()),
         teams=_teams(),
-        owners=_owners(everything),
-        is_cut=any(sum(e.kind == kind for e in everything) >= MOST for kind in KINDS),
+        owners=_owners(actor),
+        is_cut=coming.is_cut,
     )
-
-
-def _begin(wish: Wish) -> datetime:
-    """What is overdue was due at any time before."""
-    return datetime(2000, 1, 1, tzinfo=UTC) if wish.is_now else wish.start
 
 
 def _months(found: Iterable[Entry]) -> list[Month]:
@@ -135,26 +138,19 @@ def _months(found: Iterable[Entry]) -> list[Month]:
     ]
 
 
-def _fits(entry: Entry, wish: Wish, actor: Actor) -> bool:
-    """A vendor's change belongs to no team and nobody, so these filters leave it out."""
-    if wish.kind and entry.kind != wish.kind:
-        return False
-    if wish.team and (
-        entry.kind in ("change", "campaign", "key") or str(entry.team_id or "none") != wish.team
-    ):
-        return False
-    owner = str(actor.id) if wish.owner == "me" else wish.owner
-    return not owner or str(entry.owner_id) == owner
-
-
 def _teams() -> list[tuple[str, str]]:
     found = Team.objects.order_by("name").values_list("id", "name")
     options = [(str(key), name) for key, name in found]
     return [("", "Any team"), ("none", "Whole organization"), *options] if options else []
 
 
-def _owners(found: Iterable[Entry]) -> list[tuple[str, str]]:
-    named = {str(e.owner_id): e.owner for e in found if e.owner_id is not None}
+def _owners(actor: Actor) -> list[tuple[str, str]]:
+    """Those who granted a connection that lives here and may be read, or started a campaign."""
+    live = Connection.objects.filter(readable(actor)).exclude(state=Connection.State.REVOKED)
+    named: dict[str, str] = {}
+    for rows, of in ((Campaign.objects.all(), "started_by"), (live, "granted_by")):
+        found = rows.exclude(**{of: None}).order_by().values_list(f"{of}_id", f"{of}_name")
+        named |= {str(key): name for key, name in found.distinct()}
     people = sorted(named.items(), key=lambda pair: pair[1].lower())
     return [("", "Anybody"), ("me", "Me"), *people[:100]]
 

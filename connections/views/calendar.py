@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.views.decorators.http import require_GET, require_POST, require_safe
@@ -20,7 +22,7 @@ from connections import icalendar
 from connections.flows import calendar_feeds
 from connections.queries import board
 from connections.queries.calendar import KINDS, Wish, calendar
-from connections.queries.due import Entry, entries
+from connections.queries.due import MOST, Entry, Span, entries
 from connections.views.doors import requires, to
 from portal import clock, tenancy
 from portal.memberships import FoundMembership, memberships_of, teams_shown
@@ -130,11 +132,26 @@ def _membership(found: calendar_feeds.Found) -> FoundMembership | None:
 def _text(membership: FoundMembership, actor: Actor) -> str:
     now, host = clock.now(), urlsplit(settings.PORTAL_URL).hostname or "portal"
     with tenancy.transaction():
-        found = entries(
-            slug=membership.slug, actor=present(actor), since=now - BACK, until=now + AHEAD
-        )
-    name = f"{membership.name}: what comes due"
-    return icalendar.calendar(name, [_event(entry, host) for entry in found])
+        span = Span(membership.slug, present(actor), now - BACK, now, now)
+        parts = [entries(span), entries(replace(span, since=now, until=now + AHEAD))]
+    events = [_event(entry, host) for part in parts for entry in part.found]
+    if any(part.is_cut for part in parts):
+        events.append(_last(events[-1], membership, host))
+    return icalendar.calendar(f"{membership.name}: what comes due", events)
+
+
+def _last(before: icalendar.Event, membership: FoundMembership, host: str) -> icalendar.Event:
+    """Says that there is more, at the time of the last that is shown."""
+    address = settings.PORTAL_URL + reverse("calendar", args=[membership.slug])
+    return icalendar.Event(
+        uid=f"more-{membership.slug}@{host}",
+        at=before.at,
+        summary="There is more than this calendar shows",
+        description=f"Each kind ends after {MOST} entries. See all of them there: {address}",
+        url=address,
+        category=KINDS[""],
+        is_day=before.is_day,
+    )
 
 
 def _event(entry: Entry, host: str) -> icalendar.Event:

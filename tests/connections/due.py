@@ -18,7 +18,7 @@ def make(
     *,
     method: str = "workspace-token",
     age: int = 0,
-    ends_in: int | None = None,
+    ends_in: float | None = None,
     credential: dict[str, Any] | None = None,
     **facts: Any,
 ) -> Connection:

@@ -18,8 +18,8 @@ from connections.contracts import VendorChange
 from connections.flows import calendar_feeds, campaigns, endpoints, policy_settings
 from connections.flows.policies import Rule
 from connections.models import CalendarFeed, Check, Connection, UsedEndpoint, Verification
-from connections.queries import board, changes
-from portal import clock, logs, roles
+from connections.queries import board, changes, due
+from portal import clock, key_rotation, logs, mfa_keys, roles
 from portal.models import AuditEvent, Membership, Team, TeamMembership, User
 from portal.policy import Actor, Role
 from tests.connections.due import make
@@ -70,6 +70,27 @@ class TestCalendar:
         assert alice.get("/o/acme/calendar/?kind=weather").status_code == 400
         assert alice.get("/o/acme/calendar/?from=2026-13").status_code == 400
         assert "Nothing comes due" in text(alice.get("/o/acme/calendar/?from=2040-01"))
+
+    def test_much_that_is_overdue_hides_nothing_that_comes(
+        self, works: Works, alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("connections.queries.calendar.MOST_OVERDUE", 1)
+        monkeypatch.setattr(due, "MOST", 1)
+        monkeypatch.setattr(due.entries, "__kwdefaults__", {"most": 1})
+        team = a_team(works)
+        for name, days in {"Late": -9, "Later": -8, "Soon": 0.05, "Sooner": 0.1}.items():
+            make(works, name, ends_in=days, team_id=team)
+        make(works, "Mine", ends_in=0.2, granted_by_id=works.alice.id)
+        page = text(alice.get("/o/acme/calendar/"))
+        assert "Late expired" in page and "Later expired" not in page
+        assert "and 1 more" in page and "Soon expires" in page and "Sooner expires" not in page
+        assert "Mine expires" in text(alice.get("/o/acme/calendar/?owner=me"))
+        assert "Mine expires" in text(alice.get("/o/acme/calendar/?team=none"))
+        assert "Soon expires" in text(alice.get(f"/o/acme/calendar/?team={team}"))
+
+        feed = Client().get(TestFeed().made(alice)).content
+        assert b"Soon expires" in feed and b"Sooner expires" not in feed
+        assert feed.rpartition(b"BEGIN:VEVENT")[2].count(b"There is more than this calendar") == 1
 
     def test_a_member_sees_what_is_theirs(self, works: Works) -> None:
         bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
