@@ -17,6 +17,7 @@ class ConnectionsConfig(AppConfig):
             "ledgers",
             "flows.told_kinds",
             "flows.allow_list",
+            "flows.calendar_feeds",
             "flows.expiry",
             "flows.holding",
             "flows.stopped",

@@ -1,8 +1,8 @@
 """The web process's own key: wraps its one data key anew, and replaces that by age.
 
-Second factors are sealed by the web process, for all people under one data key of the platform. So
-no worker can do this; each web process looks after it once an hour, and at once after its keyring
-changed.
+Second factors are sealed by the web process, for all people under one data key of the platform; so
+is what registered with `own_seals`. No worker can do this, so each web process looks after it once
+an hour, and at once after its keyring changed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from portal import (
     key_rotation,
     key_stand,
     keyring,
+    own_seals,
     tenancy,
     vault,
 )
@@ -54,7 +55,8 @@ def tend() -> None:
 
 def rewrap() -> int:
     """The data key is under the newest activated key, if this process seals with it."""
-    if keyring.active_versions().get(DOMAIN) != key_stand.target(DOMAIN):
+    is_local = key_providers.name_for(DOMAIN) == key_providers.KEYRING
+    if is_local and keyring.active_versions().get(DOMAIN) != key_stand.target(DOMAIN):
         return 0
     return key_rewrap.rewrap_own(DOMAIN)
 
@@ -65,9 +67,11 @@ def replace(before: datetime) -> timedelta:
         key_rotation.demote(DOMAIN, before)
         with tenancy.transaction():
             demoted = DataKey.objects.filter(domain=DOMAIN, state=DataKey.State.DECRYPT_ONLY)
-            if not demoted.exists():
-                return timedelta()
+            versions = list(demoted.values_list("version", flat=True))
+        if not versions:
+            return timedelta()
         _reseal()
+        own_seals.reseal(versions)
         return key_rotation.destroy(DOMAIN, count=_under)
 
 
@@ -109,9 +113,9 @@ def _blob(value: Any) -> bytes | None:
 
 
 def _under(domain: str, version: int) -> int:
-    """How many second factors lie under this data key."""
+    """The proof pass: how many second factors, and other values, lie under this data key."""
     wanted = version.to_bytes(4, "big")
-    count = 0
+    count = own_seals.under(version)
     for data in Authenticator.objects.values_list("data", flat=True).iterator():
         for name in SEALED:
             values = data.get(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -20,7 +21,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from connections.models import CalendarFeed
-from portal import audit, clock, roles, tenancy, vault
+from portal import audit, clock, own_seals, roles, tenancy, vault
 from portal.keys import SealBroken
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
@@ -109,10 +110,7 @@ def by_token(token: str) -> Found | None:
 
 
 def note_read(feed_id: UUID, token: str) -> None:
-    """It was read; written down once an hour, and sealed anew, so that no old key is needed for it.
-
-    Nobody else could do the latter: no process may read the feeds of all organizations.
-    """
+    """It was read; written down once an hour, and sealed anew with the newest key."""
     with tenancy.transaction():
         stale = Q(read_at=None) | Q(read_at__lt=clock.now() - READ_EVERY)
         is_due = CalendarFeed.objects.filter(stale, id=feed_id, revoked_at=None).exists()
@@ -122,6 +120,45 @@ def note_read(feed_id: UUID, token: str) -> None:
     with tenancy.transaction():
         live = CalendarFeed.objects.filter(id=feed_id, revoked_at=None)
         live.update(read_at=clock.now(), sealed=sealed)
+
+
+def reseal(versions: Collection[int]) -> None:
+    """The tokens under these versions of the web process's data key are under its active one; what
+    does not open stays. Call it outside of transactions."""
+    for version in versions:
+        for feed_id, organization_id in _under(version):
+            with tenancy.elsewhere(organization_id):
+                _seal_anew(feed_id)
+
+
+def under(version: int) -> int:
+    """How many living feeds of all organizations lie under this version."""
+    return len(_under(version))
+
+
+def _under(version: int) -> list[tuple[UUID, UUID]]:
+    with roles.connection().cursor() as cursor:
+        wanted = version.to_bytes(4, "big")
+        cursor.execute("SELECT id, organization_id FROM connections_feeds_under(%s)", [wanted])
+        return [(feed_id, organization_id) for feed_id, organization_id in cursor.fetchall()]
+
+
+def _seal_anew(feed_id: UUID) -> None:
+    with tenancy.transaction():
+        feed = CalendarFeed.objects.filter(id=feed_id, revoked_at=None).first()
+    if feed is None:
+        return
+    try:
+        with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+            token = vault.unseal(bytes(feed.sealed), _place(feed_id))
+    except SealBroken:  # logged
+        return
+    sealed = _sealed(feed_id, token.reveal())
+    with tenancy.transaction():
+        CalendarFeed.objects.filter(id=feed_id, revoked_at=None).update(sealed=sealed)
+
+
+own_seals.register(own_seals.Column(reseal, under))
 
 
 def _end(actor: Actor) -> list[CalendarFeed]:

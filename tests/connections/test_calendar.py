@@ -164,6 +164,22 @@ class TestFeed:
         assert token.encode() not in bytes(feed.sealed) + bytes(feed.hash)
         assert token not in logs.redact(f'GET "/calendar/{token}.ics" 200')
 
+    def test_its_data_key_is_replaced_and_leaves_nothing_behind(
+        self, works: Works, alice: Client
+    ) -> None:
+        address = self.made(alice)
+        with works.inside():
+            before = bytes(CalendarFeed.objects.get().sealed)
+        version = int.from_bytes(before[3:7], "big")
+        assert calendar_feeds.under(version) == 1
+        assert mfa_keys.replace(clock.now()) > timedelta()
+        assert (calendar_feeds.under(version), calendar_feeds.under(version + 1)) == (0, 1)
+        clock.shift(key_rotation.SETTLED + timedelta(minutes=1))
+        assert mfa_keys.replace(clock.now() - timedelta(days=90)) == timedelta()
+        assert address in text(alice.get(FEED))
+        with works.inside():
+            assert bytes(CalendarFeed.objects.get().sealed) != before
+
     def test_one_whose_seal_is_broken_can_still_be_replaced(
         self, works: Works, alice: Client
     ) -> None:
