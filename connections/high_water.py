@@ -77,6 +77,14 @@ def lower(connection_ids: Iterable[UUID]) -> None:
         )
 
 
+def forget(organization_id: UUID) -> None:
+    """The organization has no mark any more: it was erased."""
+    if not path().exists():
+        return
+    with closing(_opened()) as file, file:
+        file.execute("DELETE FROM mark WHERE organization = ?", (str(organization_id),))
+
+
 def standing() -> Iterator[Mark]:
     """Every mark, an organization's together; raises OSError when the file cannot be read."""
     if not path().exists():

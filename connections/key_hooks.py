@@ -6,14 +6,14 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from connections import access
+from connections import access, high_water
 from connections.contracts import IssuesTokens
 from connections.errors import VendorError
 from connections.flows import campaigns, refresh
 from connections.flows.problems import FlowProblem
 from connections.flows.refreshing import Caller
 from connections.models import Campaign, Connection, Credential, Repository
-from portal import clock, erasing, erasure, key_upkeep, tenancy
+from portal import clock, erasing, erasure, key_upkeep, tenancy, work
 from portal.policy import SYSTEM
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def counted() -> dict[str, int]:
 
 
 @erasing.on_parting
-def withdraw_tokens() -> bool:
+def withdraw_tokens(claim: work.Claim) -> bool:
     """Tokens that we had a vendor make are withdrawn there; whether nothing is left to be tried.
 
     What people pasted and OAuth grants end by hand at the vendor, or by themselves.
@@ -62,11 +62,28 @@ def withdraw_tokens() -> bool:
     with tenancy.transaction():
         ours = Credential.objects.filter(replaced_at=None).exclude(token_id="")
         found = list(ours.select_related("connection").order_by("id"))
-    answers = [_withdrawn(one) for one in found]  # each of them is asked for
+    answers = [_settled(claim, one) for one in found]  # each of them is asked for
     return all(answers)
 
 
-def _withdrawn(credential: Credential) -> bool:
+def _settled(claim: work.Claim, credential: Credential) -> bool:
+    """Whether this token need not be asked about again; then its row knows that."""
+    claim.stay()
+    if not _withdrawn(claim, credential):
+        return False
+    with tenancy.transaction():
+        claim.hold()
+        Credential.objects.filter(id=credential.id).update(token_id="")
+    return True
+
+
+@erasing.on_clearing
+def lower_marks() -> None:
+    """Nothing outside the database misses its connections: they are erased, not lost."""
+    high_water.forget(tenancy.organization_id())
+
+
+def _withdrawn(claim: work.Claim, credential: Credential) -> bool:
     with tenancy.transaction():
         way = access.way_of(credential.connection)
     if not isinstance(way.connector, IssuesTokens):
@@ -74,7 +91,7 @@ def _withdrawn(credential: Credential) -> bool:
     try:
         secret = refresh.fresh(credential.connection, caller=Caller.VERIFY, is_urgent=True)
         way.connector.withdraw_token(
-            way.api(secret),
+            way.api(secret, on_answer=lambda _: claim.stay()),
             way.fields,
             way.method,
             token_id=credential.token_id,

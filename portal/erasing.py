@@ -40,14 +40,24 @@ AGAIN_SECONDS: Final = 300
 PORTION: Final = 2000
 
 # Ends what is left of it at other places; whether it has: asked again until it has, or a day went.
-Parting = Callable[[], bool]
+Parting = Callable[[work.Claim], bool]
 _partings: list[Parting] = []
+_clearings: list[Callable[[], object]] = []
 
 
 def on_parting(parting: Parting) -> Parting:
-    """Register what other floors do before the keys go. Outside transactions; it may run twice."""
+    """Register what other floors do before the keys go. Outside transactions; it may run twice.
+
+    Long work keeps the claim by `stay`, and remembers what it need not do again.
+    """
     _partings.append(parting)
     return parting
+
+
+def on_clearing(clearing: Callable[[], object]) -> Callable[[], object]:
+    """Register what else goes when the erased organization's rows do. It may run twice."""
+    _clearings.append(clearing)
+    return clearing
 
 
 @work.job(erasure.KIND)
@@ -61,9 +71,10 @@ def perform(claim: work.Claim, *, erasure_id: str) -> None:
     if wanted.due_at > clock.now():
         wait = (wanted.due_at - clock.now()).total_seconds()
         raise work.RetryLater("in_grace", seconds=wait, free=True)
-    answers = [parting() for parting in _partings]  # each of them is asked
-    if not all(answers) and clock.now() < wanted.due_at + PARTING:
-        raise work.RetryLater("parting", seconds=AGAIN_SECONDS, free=True)
+    if clock.now() < wanted.due_at + PARTING:
+        answers = [parting(claim) for parting in _partings]  # each of them is asked
+        if not all(answers):
+            raise work.RetryLater("parting", seconds=AGAIN_SECONDS, free=True)
     step("erase.parted")
     with tenancy.transaction():
         claim.hold()
@@ -116,15 +127,21 @@ def _forbid_new_keys() -> None:
 
 
 @work.job(CLEAR)
-def clear(claim: work.Claim) -> None:
-    """No row of the erased organization is left; the platform's record says how many there were."""
+def clear(claim: work.Claim, *, counted: str = "0") -> None:
+    """No row of the erased organization is left; the platform's record says how many there were.
+
+    `counted` is how many went before this job was interrupted: its row knows that.
+    """
     tombstones.write_down()
     step("erase.written_down")
-    name, counted = _name(), 0
-    while deleted := _round(claim):
-        counted += deleted
+    for clearing in _clearings:
+        clearing()
+    name, before = _name(), -1
+    rows = int(counted)
+    while rows != before:
+        before, rows = rows, _round(claim, rows)
     with tenancy.elsewhere(tenancy.PLATFORM):
-        _put_on_record(claim.organization_id, name, counted)
+        _put_on_record(claim.organization_id, name, rows)
     step("erase.recorded")
     with tenancy.transaction():
         claim.hold()
@@ -141,20 +158,32 @@ SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 """
 
 
-def _round(claim: work.Claim) -> int:
-    """A portion of each table is gone; how many rows. What others still point to waits a round."""
-    deleted, blocked = 0, None
+def _round(claim: work.Claim, before: int) -> int:
+    """A portion of each table is gone; how many rows are, with those before.
+
+    What others still point to waits a round.
+    """
+    rows, blocked = before, None
     for table in _tables():
         try:
-            with tenancy.transaction():
-                claim.hold()
-                deleted += _delete(table, PORTION)
-            step("erase.portion")
+            rows = _portion(claim, table, rows)
         except IntegrityError as error:
             blocked = error
-    if blocked is not None and not deleted:
+    if blocked is not None and rows == before:
         raise blocked
-    return deleted
+    return rows
+
+
+def _portion(claim: work.Claim, table: str, before: int) -> int:
+    """Some rows of the table are gone, and the job's row knows how many are by now."""
+    with tenancy.transaction():
+        claim.hold()
+        rows = before + _delete(table, PORTION)
+        if rows != before:
+            Job.objects.filter(id=claim.id).update(ref={"counted": str(rows)})
+    if rows != before:
+        step("erase.portion")
+    return rows
 
 
 def _tables() -> list[str]:

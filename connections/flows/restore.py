@@ -18,7 +18,7 @@ from connections.flows import health, key_stops, telling, verify
 from connections.high_water import Mark
 from connections.models import Connection, Credential, HeldBack, RefreshAttempt
 from portal import audit, clock, everybody, roles, tenancy, vault
-from portal.models import Organization
+from portal.models import Organization, Tombstone
 from portal.policy import SYSTEM
 
 log = logging.getLogger(__name__)
@@ -76,9 +76,13 @@ def compare() -> list[Behind]:
 
 
 def _portions() -> Iterator[list[Mark]]:
-    """The marks of organizations that there are, at most so many of one at a time."""
+    """The marks of organizations that there are, at most so many of one at a time.
+
+    One that is being erased loses its connections by intent: nothing of it was lost by a restore.
+    """
     with roles.using_role("sweeper"):
         known = set(Organization.objects.values_list("id", flat=True))
+    known -= set(Tombstone.objects.values_list("erased_id", flat=True))
     marks = (mark for mark in high_water.standing() if mark.organization_id in known)
     for _, theirs in groupby(marks, key=lambda mark: mark.organization_id):
         while portion := list(islice(theirs, PORTION)):

@@ -179,12 +179,15 @@ class TestTheErasure:
     ) -> None:
         connection = with_token(works)
         place = place_of(works, connection)
-        monkeypatch.setattr(erasing, "_partings", [lambda: False])
+        asked: list[work.Claim] = []
+        monkeypatch.setattr(erasing, "_partings", [lambda claim: bool(asked.append(claim))])
         erased(works, owner, olga)
         assert opens(works, place)
+        assert len(asked) == 1
         with clock.shifted(timedelta(days=9, hours=1)):
             works.drain()
         assert not opens(works, place)
+        assert len(asked) == 1, "the day is over, so nobody is asked"
 
     def test_a_second_stone_is_chained_and_a_changed_one_is_noticed(self, works, servers) -> None:
         both = [works.organization(slug) for slug in ("one", "two")]

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from copy import copy
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
 from django.db import connections
 
-from connections.models import Credential
+from connections import high_water
+from connections.flows import restore
+from connections.models import Connection, Credential
 from portal import (
     clock,
+    erasing,
     erasure,
     key_ceremony,
     key_rewrap,
@@ -27,7 +32,7 @@ from portal import (
 )
 from portal.models import AuditEvent, DataKey, KeyCheck, Organization, Tombstone, User
 from portal.policy import Actor, Role
-from tests.leasing import with_token
+from tests.leasing import Service, service, with_token
 from tests.portal.test_key_rotation import (
     directory,
     keep,
@@ -153,11 +158,55 @@ def release(servers: Servers) -> None:
                       " WHERE lease_until IS NOT NULL")  # fmt: skip
 
 
+def of_another(works: Works) -> Service:
+    """A service of an organization that has nothing to do with the erasure."""
+    globex = works.organization("globex")
+    admin = works.person("gil@globex.example", "Gil", Role.ADMIN, globex)
+    elsewhere = copy(works)
+    elsewhere.acme = globex
+    return service(elsewhere, by=admin)
+
+
+def mark(connection: Connection) -> None:
+    """What a refresh leaves outside the database."""
+    now = clock.now() + timedelta(seconds=1)
+    high_water.rise(
+        [
+            high_water.Mark(
+                connection.id,
+                connection.organization_id,
+                "Acme code",
+                uuid4(),
+                1,
+                now,
+                connection.linked_at,
+            )
+        ]
+    )
+
+
+def worker_starts() -> None:
+    """What a worker does before its first job."""
+    erasing.apply_tombstones()
+    restore.settle()
+
+
+def rows_left(works: Works, servers: Servers) -> int:
+    """The rows that `clear_erased` is to count; turns come and go with the work."""
+    of_it = 'SELECT count(*) FROM "{}" WHERE organization_id = %s'
+    tables = [table for table in erasing._tables() if table != "portal_turn"]
+    with servers.postgres.connect(connections["default"].settings_dict["NAME"]) as admin:
+        found = [admin.execute(of_it.format(one), [works.acme.id]).fetchone() for one in tables]
+    return sum(row[0] for row in found)
+
+
 def test_an_organization_is_erased_whatever_is_killed(
     works: Works, servers: Servers, settings, tmp_path
 ) -> None:
     settings.TOMBSTONE_FILE = str(tmp_path / "tombstones.sqlite3")
-    with_token(works)
+    settings.HIGH_WATER_FILE = str(tmp_path / "high_water.sqlite3")
+    bystander, expected = of_another(works), 0
+    mark(with_token(works))
     owner = works.person("owen@acme.example", "Owen", Role.OWNER)
     olga = User.objects.create_user("olga@portal.example", name="Olga", is_operator=True)
     with works.inside():
@@ -171,10 +220,16 @@ def test_an_organization_is_erased_whatever_is_killed(
         for step in (*ERASE, *CLEAR):
             dies_at(step, work.drain)
             release(servers)
+            worker_starts()
+            if step == "erase.destroyed":
+                expected = rows_left(works, servers)
         work.drain()
         with works.inside():
             assert not Organization.objects.filter(id=works.acme.id).exists()
             assert not Credential.objects.exists()
         with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
-            assert AuditEvent.objects.filter(action="organization.erased").count() == 1
+            event = AuditEvent.objects.get(action="organization.erased")
+    assert event.details["rows"] - expected in (0, 1), "what went before a kill is counted"
+    assert list(high_water.standing()) == []
+    assert bystander.reloaded().frozen_at is None, "nobody takes this for a restored backup"
     assert Tombstone.objects.count() == len(list(tombstones.standing())) == 1
