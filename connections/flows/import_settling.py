@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -21,15 +19,13 @@ from connections.flows import (
     due,
     health,
     import_asking as asking,
+    import_replacing as replacing,
     marks,
-    sync,
-    telling,
-    verify,
 )
 from connections.flows.import_asking import Asked
 from connections.models import Connection, Credential, ImportBatch, ImportRow
-from portal import audit, clock, roles, vault
-from portal.policy import SYSTEM, Actor
+from portal import audit, clock, vault
+from portal.policy import Actor
 from portal.secret import Secret
 
 Outcome = ImportRow.Outcome
@@ -147,9 +143,9 @@ def name_is_taken(row: ImportRow) -> bool:
 
 def default_is_taken(row: ImportRow) -> bool:
     """Whether the row would be a second connection of its product for everybody."""
-    standing = Connection.objects.exclude(state=Connection.State.REVOKED)
-    others = standing.filter(connector=row.connector, team=None)
-    return row.team_id is None and bool(others.exists())
+    others = Connection.objects.filter(connector=row.connector, team=None)
+    standing = others.exclude(state=Connection.State.REVOKED)
+    return row.team_id is None and bool(standing.exists())
 
 
 def _met(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked, other: Connection) -> None:
@@ -159,30 +155,17 @@ def _met(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked, other: Co
         _end(row, Outcome.SKIPPED, code="account_taken", other=other, account=one.identity)
         return
     assert one.identity is not None
-    _put_aside(other)
-    other.method, other.fields = row.method, row.fields
-    other.state = Connection.State.UNVERIFIED
-    other.granted_by_id, other.granted_by_name = actor.id, actor.name
-    other.linked_at = timezone.now()
-    other.save()
-    credential = _sealed(batch, other, one, one.identity)
+    code, detail = replacing.refusal(one, other)
+    if code:
+        _end(row, Outcome.FAILED, code=code, detail=detail, other=other, account=one.identity)
+        return
+    made = replacing.switched(actor, row, one, other)
+    credential = _sealed(batch, other, one, one.identity, credential_id=made.new_id)
     health.accepted(other)
     _look_soon(other)
-    for goal in ("rotate", "relink"):
-        campaigns.settled(other, goal)
+    replacing.settled(made, campaigns.settled(other, "relink"))
     _record(audit.Action.CREDENTIAL_REPLACED, actor, other, batch)
     _end(row, Outcome.REPLACED, connection=other, credential=credential, other=other)
-
-
-def _put_aside(connection: Connection) -> None:
-    """The credential so far is forgotten, with what was asked by it."""
-    old = Credential.objects.filter(connection_id=connection.id, replaced_at=None).first()
-    if old is not None:
-        old.replaced_at, old.refresh_due_at = timezone.now(), None
-        old.save(update_fields=["replaced_at", "refresh_due_at"])
-        places.forget_credential(old)
-    verify.supersede(connection)
-    sync.stop(connection)
 
 
 # ── The connection appears ────────────────────────────────────────────────────────────────────
@@ -223,12 +206,18 @@ def _new(actor: Actor, row: ImportRow, account: Account, **state: object) -> Con
 
 
 def _sealed(
-    batch: ImportBatch, connection: Connection, one: Asked, identity: Identity
+    batch: ImportBatch,
+    connection: Connection,
+    one: Asked,
+    identity: Identity,
+    *,
+    credential_id: UUID | None = None,
 ) -> Credential:
     """The connection's credential, sealed where it stays, with the day it is to be replaced by."""
     secret, refresh = one.secret, one.refresh
     assert secret is not None
     created: Credential = Credential.objects.create(
+        id=credential_id or uuid4(),
         connection_id=connection.id,
         kind=identity.credential_kind,
         vocabulary=identity.vocabulary,
@@ -279,29 +268,10 @@ def _record(action: audit.Action, actor: Actor, connection: Connection, batch: I
     )
 
 
-# ── Counting and undoing ──────────────────────────────────────────────────────────────────────
+# ── Counting ──────────────────────────────────────────────────────────────────────────────────
 
 
 def counts(batch_id: UUID) -> dict[str, int]:
     """How many rows have each outcome."""
     found = ImportRow.objects.filter(batch_id=batch_id).values("outcome")
-    return dict(Counter({each["outcome"]: each["n"] for each in found.annotate(n=Count("id"))}))
-
-
-def unmake(rows: Sequence[ImportRow]) -> None:
-    """The rows' connections are gone, with their sealed credentials and all that hung on them."""
-    ids = [row.connection_id for row in rows]
-    locked = Connection.objects.select_for_update().filter(id__in=ids)
-    for connection in locked:
-        for credential in Credential.objects.filter(connection_id=connection.id):
-            places.forget_credential(credential)
-            marks.raised(connection, credential, revoked=True)
-        telling.over(connection)
-        campaigns.gone(connection)
-        audit.record(audit.Action.CONNECTION_FORGOTTEN, actor=SYSTEM, subject=connection)
-    ImportRow.objects.filter(id__in=[row.id for row in rows]).update(
-        outcome=Outcome.UNDONE, connection=None, done_at=timezone.now()
-    )
-    if ids:  # the composite keys cascade; the ORM would ask tables that we may not write
-        with roles.connection().cursor() as cursor:
-            cursor.execute("DELETE FROM connections_connection WHERE id = ANY(%s)", [ids])
+    return {each["outcome"]: each["n"] for each in found.annotate(n=Count("id"))}

@@ -23,6 +23,7 @@ from connections.flows import (
     import_asking as asking,
     import_renewing as renewing,
     import_settling as settling,
+    import_undoing as undoing,
 )
 from connections.flows.import_asking import Asked
 from connections.flows.import_checks import FORGET, PORTION, SEALED_FOR
@@ -281,5 +282,5 @@ def _undo_some(claim: work.Claim, batch_id: str) -> bool:
         if not ImportBatch.objects.filter(id=batch_id, state=State.UNDOING).exists():
             return False
         rows = list(untouched(UUID(batch_id)).order_by("number")[:UNDONE_AT_ONCE])
-        settling.unmake(rows)
+        undoing.unmake(rows)
         return bool(rows)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from connections.flows import import_asking as asking
@@ -106,43 +106,62 @@ def _held(batch: ImportBatch, *states: str) -> ImportBatch:
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """How many connections an undo would forget, and how many stay because somebody uses them."""
+    """How many connections an undo would forget, and how many stay because somebody uses them.
+
+    `goes_back` of the replaced credentials give way to the ones before, and `replaced` stay.
+    `grants` of those that would be forgotten hold OAuth grants, whose files may be worth nothing.
+    """
 
     forgets: int
+    grants: int
     keeps: int
     kept_names: tuple[str, ...]
+    goes_back: int
     replaced: int
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self.forgets or self.goes_back)
 
 
 def untouched(batch_id: UUID) -> QuerySet[ImportRow]:
-    """Rows whose connection is as the import made it: never lent, paused or replaced."""
-    current = Credential.objects.filter(
-        id=OuterRef("credential_id"), connection_id=OuterRef("connection_id"), replaced_at=None
-    )
+    """Rows whose connection is as the import left it, never lent, paused or replaced since.
+
+    Of a credential replaced in place it takes that the one before is still kept.
+    """
+    of_row = {"connection_id": OuterRef("connection_id")}
+    current = Credential.objects.filter(id=OuterRef("credential_id"), replaced_at=None, **of_row)
     standing = Connection.objects.filter(id=OuterRef("connection_id"), paused_at=None).exclude(
         state=Connection.State.REVOKED
     )
-    lent = KeyUse.objects.filter(connection_id=OuterRef("connection_id"))
-    replacing = Replacement.objects.filter(connection_id=OuterRef("connection_id"), ended_at=None)
-    made: QuerySet[ImportRow] = ImportRow.objects.filter(batch_id=batch_id, outcome__in=MADE)
-    return made.filter(Exists(current), Exists(standing), ~Exists(lent), ~Exists(replacing))
+    lent, replacing = KeyUse.objects.filter(**of_row), Replacement.objects.filter(**of_row)
+    kept = replacing.filter(new_id=OuterRef("credential_id"), stage=Replacement.Stage.SWITCHED)
+    as_made = Q(Exists(standing), ~Exists(lent), ~Exists(replacing.filter(ended_at=None)))
+    as_replaced = Q(Exists(kept.exclude(old_id=None)))
+    rows: QuerySet[ImportRow] = ImportRow.objects.filter(Exists(current), batch_id=batch_id)
+    return rows.filter(Q(as_made, outcome__in=MADE) | Q(as_replaced, outcome=Outcome.REPLACED))
 
 
 def preview_undo(batch: ImportBatch) -> Undoing:
-    """What an undo would do now. What a replacement in place put aside does not come back."""
+    """What an undo would do now."""
     made = ImportRow.objects.filter(batch_id=batch.id, outcome__in=MADE)
     free = untouched(batch.id)
     kept = made.exclude(id__in=free.values("id")).exclude(connection=None)
+    forgotten, goes_back = free.filter(outcome__in=MADE), free.filter(outcome=Outcome.REPLACED)
+    replaced = ImportRow.objects.filter(batch_id=batch.id, outcome=Outcome.REPLACED)
     return Undoing(
-        forgets=free.count(),
+        forgets=forgotten.count(),
+        grants=forgotten.filter(refreshable=True).count(),
         keeps=kept.count(),
         kept_names=tuple(kept.order_by("number").values_list("connection__name", flat=True)[:5]),
-        replaced=ImportRow.objects.filter(batch_id=batch.id, outcome=Outcome.REPLACED).count(),
+        goes_back=goes_back.count(),
+        replaced=replaced.exclude(id__in=goes_back.values("id")).count(),
     )
 
 
 def undo(*, actor: Actor, batch: ImportBatch) -> None:
-    """A worker forgets what this import made and nobody has used since. The vendor is not asked."""
+    """A worker forgets what this import made and nobody has used since, and puts back what it
+    replaced. The vendor is not asked."""
     actor = authorize(actor, Permission.CONNECTION_IMPORT)
     held = _held(batch, State.DONE, State.CANCELLED)
     if not untouched(held.id).exists():

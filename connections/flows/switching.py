@@ -55,7 +55,7 @@ def _switch(row: Replacement) -> None:
         _not_now(row, "not_allowed")
         return
     if old is not None:
-        _put_away(old)
+        put_away(old)
     _put_in_use(new)
     _arrive(connection, row)
     row.switched_at = clock.now()
@@ -101,7 +101,8 @@ def _not_now(row: Replacement, code: str) -> None:
         stages.move(row, Stage.CHECKED, error=code)
 
 
-def _put_away(old: Credential) -> None:
+def put_away(old: Credential) -> None:
+    """The credential is not in use any more, and still sealed."""
     old.replaced_at, old.refresh_due_at = clock.now(), None
     old.save(update_fields=["replaced_at", "refresh_due_at"])
 
@@ -111,15 +112,20 @@ def _put_in_use(new: Credential) -> None:
     new.save(update_fields=["replaced_at", "created_at"])
 
 
-def _arrive(connection: Connection, row: Replacement) -> None:
-    found = row.found
+def kept_of(connection: Connection) -> dict[str, str]:
+    """What a switch changes besides the credential, for the way back."""
     orphaned_at = connection.orphaned_at
-    row.before = row.before | {
+    return {
         "state": connection.state,
         "granted_by": str(connection.granted_by_id or ""),
         "granted_by_name": connection.granted_by_name,
         "orphaned_at": orphaned_at.isoformat() if orphaned_at else "",
     }
+
+
+def _arrive(connection: Connection, row: Replacement) -> None:
+    found = row.found
+    row.before = row.before | kept_of(connection)
     connection.method, connection.fields = row.method, row.fields
     connection.consumer_id = None
     connection.account_id = found["account_id"]
@@ -179,7 +185,7 @@ def _go_back(row: Replacement) -> None:
     if old is None or new is None or new.id != row.new_id:
         stages.move(row, Stage.SWITCHED, error="moved_on")
         return
-    _put_away(new)
+    put_away(new)
     old.replaced_at = None
     old.save(update_fields=["replaced_at"])
     _leave(connection, row.before)

@@ -61,6 +61,8 @@ WHY: Final = {
     "expired": f"What the file brought for it does not open any more. {AGAIN}",
     "grant_used": "Its access had ended. The refresh token of the file was used to ask whose it is,"
     " and works no more; what it gave was kept for three days. Link it anew.",
+    "replacement_under_way": "A replacement of its credential is under way. See to that first.",
+    "refresh_under_way": f"Its credential was being renewed at that moment. {AGAIN}",
     "not_allowed": "Whoever began this import may not import any more.",
     "attempts_used_up": f"It did not work after several tries. {AGAIN}",
     "unavailable": f"The vendor did not answer, after several tries. {AGAIN}",
@@ -239,6 +241,8 @@ def why_of(row: ImportRow) -> str:
 def _why_of(row: ImportRow) -> str:
     if row.code == "account_taken":
         return f"This account is linked already, as {row.other_name}."
+    if row.code == "loses_capabilities":
+        return f"{row.other_name} keeps its credential: this one lacks {row.detail}."
     if row.code in WHY:
         return WHY[row.code]
     if row.code:
@@ -246,7 +250,7 @@ def _why_of(row: ImportRow) -> str:
         said = f" It said: {row.detail}" if row.detail else ""
         return f"{found.title}.{said} {found.remedy}"
     if row.outcome == Outcome.REPLACED:
-        return f"The credential of {row.other_name} was replaced."
+        return f"The credential of {row.other_name} was replaced; the old one is kept sealed."
     return ""
 
 

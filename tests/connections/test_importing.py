@@ -10,23 +10,29 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import RequestFactory
 
-from connections import places
+from connections import places, registry
 from connections.flows import imports, lifecycle, replacement
 from connections.flows.problems import FlowProblem
 from connections.imports import documents
 from connections.imports.findings import FileRefused
-from connections.models import Connection, Credential, ImportBatch, ImportRow, PendingLink
+from connections.models import (
+    Connection,
+    Credential,
+    ImportBatch,
+    ImportRow,
+    PendingLink,
+    Replacement,
+)
 from connections.queries.imports import import_page, report, why_of
 from portal import clock, roles, teams, vault
-from portal.models import AuditEvent, Intake, Membership, SealedValue
+from portal.models import AuditEvent, Intake, Membership, Notice, SealedValue
 from portal.policy import Role
-from portal.secret import Secret
 from tests import importing as files
 from tests.canary import Sinks, spellings
 from tests.connections.ways import a_team, hurry, jobs, patiently
@@ -286,18 +292,35 @@ class TestTheImport:
             there.name,
         )
 
+        everything = [each.key for each in registry.get(CLOUD).manifest.capabilities]
+        narrow = checked(works, csv_of([again]), team_id=team, replaces=True)
+        started(works, narrow)
+        with works.inside():
+            Connection.objects.update(capabilities=everything)
+        works.drain()
+        with works.inside():
+            Connection.objects.update(capabilities=there.capabilities)
+        assert (only(works, narrow).outcome, only(works, narrow).code) == (
+            Outcome.FAILED,
+            "loses_capabilities",
+        )
+
+        again |= {"token": _another(vendor, again | {"email": "dana"})}
         replaced = checked(works, csv_of([again]), team_id=team, replaces=True)
         started(works, replaced, rotate_days=7)
         works.drain()
 
+        assert in_use(works) == (there.id, again["token"], "import")
         with works.inside():
-            assert only_connection().id == there.id
-            credential = Credential.objects.get(replaced_at=None)
-            assert credential.rotate_because == "import"
-        with roles.using_role("worker"), works.inside():
-            kept = vault.open(places.of_credential(credential, places.SECRET))
-            assert kept == Secret(again["token"])
-        assert only(works, replaced).outcome == Outcome.REPLACED
+            way = Replacement.objects.get(ended_at=None)
+            assert way.stage == Replacement.Stage.SWITCHED
+            assert Notice.objects.filter(subject_id=there.id, resolved_at=None).exists()
+            seen = imports.preview_undo(replaced)
+            assert (seen.forgets, seen.goes_back, seen.replaced) == (0, 1, 0)
+            imports.undo(actor=works.admin, batch=replaced)
+        works.drain()
+        assert in_use(works) == (there.id, vendor.token("dana-full"), "")
+        assert only(works, replaced).outcome == Outcome.UNDONE and sealed(works) == (0, 1)
 
     def test_an_export_of_nango_comes_along_with_its_refresh_tokens(
         self, works: Works, vendor: Vendor
@@ -421,6 +444,14 @@ def nango(name: str, access: str, refresh: str) -> dict[str, Any]:
             "expires_at": "2020-01-01T00:00:00.000Z", "raw": {"scope": "account"}}  # fmt: skip
     return {"provider": "bitbucket", "provider_config_key": "bb", "connection_id": name,
             "credentials": held, "connection_config": {}, "metadata": {"a": [1]}}  # fmt: skip
+
+
+def in_use(works: Works) -> tuple[UUID, str, str]:
+    """The only connection, its token, and why that one is to be replaced."""
+    with roles.using_role("worker"), works.inside():
+        credential = Credential.objects.get(replaced_at=None)
+        token = vault.open(places.of_credential(credential, places.SECRET)).reveal()
+        return only_connection().id, token, credential.rotate_because
 
 
 def spent(vendor: Vendor) -> int:
