@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from connections.contracts import Account
-from connections.models import Check, Connection, Verification
+from connections.models import Check, Connection, Replacement, Verification
 
+SHOWN = ("scope", "credential kind")  # before a switch
 UNREACHED = Check.Outcome.UNREACHED
 LISTED = {Check.Outcome.PROVEN, Check.Outcome.NOTED}
 
@@ -37,6 +38,27 @@ def since_last(
         *_checks(before, checks),
     ]
     return [change for change in found if change]
+
+
+def was_agreed(verification: Verification) -> bool:
+    """Whether somebody was shown all of it before they switched to this credential: it is the
+    first look since, the scopes are those that they saw, and nothing but scopes made a change."""
+    of_it = Verification.objects.filter(connection_id=verification.connection_id)
+    switched = Replacement.objects.filter(
+        connection_id=verification.connection_id, automatic=False, switched_at__isnull=False
+    )
+    last = switched.exclude(stage=Replacement.Stage.WENT_BACK).order_by("-switched_at").first()
+    if last is None or verification.scopes is None:
+        return False
+    earlier = of_it.filter(started_at__gte=last.switched_at, finished_at__isnull=False)
+    if verification.scopes != last.found.get("scopes") or (
+        earlier.exclude(id=verification.id).exists()
+    ):
+        return False
+    return all(
+        each["what"] in SHOWN or Check.Outcome.MISSING in (each["before"], each["after"])
+        for each in verification.drift
+    )
 
 
 def _change(what: str, before: object, after: object) -> dict[str, Any]:

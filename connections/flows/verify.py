@@ -230,7 +230,8 @@ def _record(connection: Connection, verification: Verification) -> None:
         audit.record(
             audit.Action.DRIFT_FOUND, actor=SYSTEM, subject=connection, drift=verification.drift
         )
-        telling.drift(connection, verification)
+        if not drift.was_agreed(verification):
+            telling.drift(connection, verification)
 
 
 def _api(look: Look) -> tuple[str, str]:

@@ -106,6 +106,8 @@ class TestTwoPhases:
         assert (sealed_for(works, old.id), sealed_for(works, new.id)) == (["secret"], ["secret"])
         assert works.verification(connection).scopes == sorted(READ)
         with works.inside():
+            assert works.verification(connection).drift
+            assert not Notice.objects.filter(kind=told_kinds.DRIFT).exists()  # she saw it before
             assert SyncRun.objects.count() == 1
             assert AuditEvent.objects.filter(action="credential.replaced").count() == 1
             assert audit.verify()[1] is None
