@@ -18,6 +18,7 @@ LINK_REQUEST_LIFETIME = timedelta(days=30)
 class RequestKind(models.TextChoices):
     LINK = "link", "A link"
     CAPABILITY = "capability", "A capability"
+    HOST = "host", "A server"
 
 
 class RequestState(models.TextChoices):
@@ -35,7 +36,9 @@ def link_request_expiry() -> datetime:
 class LinkRequest(TenantModel):
     """One wish, once: whoever asks for the same is put into `also_asked_by` and told as well.
 
-    `used_at` says when the single link that an approval allows was made.
+    `used_at` says when the single link that an approval allows was made. `terms` says more of what
+    is asked for: the `team` of a link (empty: the whole organization), the `base_url` of a server.
+    Nobody of `formerly_asked_by` answers it.
     """
 
     Kind, State = RequestKind, RequestState
@@ -55,6 +58,8 @@ class LinkRequest(TenantModel):
     )
     asked_by_name = models.CharField(max_length=200)
     also_asked_by = ArrayField(models.UUIDField(), default=list)
+    formerly_asked_by = ArrayField(models.UUIDField(), default=list, db_default=[])
+    terms = models.JSONField(default=dict, db_default={})
     asked_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=link_request_expiry)
     decided_by = models.ForeignKey(
