@@ -98,7 +98,7 @@ def settle(connection: Connection) -> None:
 
 def given_back(connection: Connection, user_id: UUID | None, orphaned_at: datetime | None) -> None:
     """It rests on this person again, as before; who left meanwhile is missed. Saves it."""
-    is_known = User.objects.filter(id=user_id).exists()
+    is_known = user_id is not None and User.objects.filter(id=user_id).exists()
     connection.granted_by_id, connection.orphaned_at = user_id if is_known else None, orphaned_at
     connection.save(update_fields=["granted_by", "orphaned_at"])
     if orphaned_at is not None:

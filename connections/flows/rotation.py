@@ -145,17 +145,19 @@ def due() -> list[tuple[Connection, str]]:
 def _late(now: datetime) -> QuerySet[Any]:
     """The credentials that a vendor could replace and that are due."""
     found = policies.with_due(_able()).annotate(late_at=_late_at())
-    return found.filter(Q(due_at__lte=now) | Q(late_at__lte=now, expires_at__gt=now))
+    late: QuerySet[Any] = found.filter(Q(due_at__lte=now) | Q(late_at__lte=now, expires_at__gt=now))
+    return late
 
 
 def _able() -> QuerySet[Any]:
     """The credentials in use whose vendor makes the next one, if it is asked now."""
     live = Q(connection__state=Connection.State.ACTIVE, connection__paused_at=None)
     found = policies.current().filter(policies.rotated_by_vendor("connection__"), live)
-    return found.filter(quarantined_at=None, refreshable=False)
+    able: QuerySet[Any] = found.filter(quarantined_at=None, refreshable=False)
+    return able
 
 
-def _late_at() -> ExpressionWrapper:
+def _late_at() -> Any:
     """When a tenth is left of the life of one that ends by itself; null of one that does not."""
     life = ExpressionWrapper(F("expires_at") - F("created_at"), DurationField())
     tenth = ExpressionWrapper(life * Value(0.1), DurationField())

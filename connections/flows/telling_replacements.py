@@ -103,7 +103,9 @@ def _tell(
     *,
     page: str = "connection_replace",
     dedupe: str = "",
-    **words: str,
+    title: str = "",
+    body: str = "",
+    button: str = "",
 ) -> None:
     slug = Organization.objects.get(id=tenancy.organization_id()).slug
     notices.tell(
@@ -113,7 +115,9 @@ def _tell(
         dedupe=dedupe or _cause(kind, connection),
         url=reverse(page, args=[slug, connection.id]),
         team_id=connection.team_id,
-        **words,
+        title=title,
+        body=body,
+        button=button,
     )
 
 
