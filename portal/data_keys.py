@@ -1,4 +1,5 @@
-"""Data keys: one for each organization, domain and version, wrapped by a key of the keyring.
+"""Data keys: one for each organization, domain and version, wrapped by a key of the keyring
+or of another provider (`portal/key_providers.py`).
 
 The active one seals; a decrypt-only one opens what it sealed before, until everything was sealed
 anew (`portal/key_rotation.py`). A destroyed one keeps its row and opens nothing any more.
@@ -7,12 +8,15 @@ anew (`portal/key_rotation.py`). A destroyed one keeps its row and opens nothing
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
-from portal import keyring
-from portal.keys import KEY_BYTES, Cipher, SealBroken, lp
+from portal import key_cache, key_choice, key_providers
+from portal.key_providers import KEYRING, KeyProvider, WrapContext
+from portal.keys import KEY_BYTES, Cipher, SealBroken
 from portal.models import DataKey
-from portal.seals import AES_256_GCM, WRAPPED, Place, head, parts
+from portal.seals import Place
 
 
 def active(place: Place) -> tuple[int, Cipher]:
@@ -33,7 +37,10 @@ def active(place: Place) -> tuple[int, Cipher]:
 
 
 def new(organization_id: UUID, domain: str, *, version: int) -> DataKey:
-    """A data key of that version, wrapped and not stored yet; raises KeyMissing."""
+    """A data key of that version, wrapped and not stored yet.
+
+    Raises KeyMissing and KeysUnavailable.
+    """
     kek_version, wrapped = wrap(os.urandom(KEY_BYTES), organization_id, domain, version)
     return DataKey(
         organization_id=organization_id,
@@ -53,28 +60,54 @@ def find(place: Place, version: int) -> Cipher:
 
 
 def unwrapped(wrapped: bytes, place: Place, version: int) -> Cipher:
-    """The data key of that place, from its stored bytes; raises SealBroken and KeyMissing."""
-    return Cipher(_unwrap(wrapped, place.organization_id, place.domain, version))
+    """The data key of that place, from its stored bytes.
+
+    Raises SealBroken, KeyMissing, and KeysUnavailable while its provider is away.
+    """
+    context = WrapContext(place.organization_id, place.domain, version)
+    provider = key_choice.opening(place.domain, wrapped)
+    if key_providers.provider_of(wrapped) == KEYRING:
+        return Cipher(provider.unwrap(place.domain, wrapped, context))
+    found = key_cache.find(context, wrapped)
+    if found is None:
+        opened = Cipher(provider.unwrap(place.domain, wrapped, context))
+        found = key_cache.keep(context, wrapped, opened)
+    return found
 
 
-def rewrapped(wrapped: bytes, organization_id: UUID, domain: str, version: int) -> bytes:
-    """The same data key under the key that wraps now; raises SealBroken and KeyMissing."""
-    key = _unwrap(wrapped, organization_id, domain, version)
-    return wrap(key, organization_id, domain, version)[1]
+Stored = tuple[bytes, UUID, int]  # what is stored, whose it is, and its version
+
+
+def rewrapped(domain: str, rows: Sequence[Stored]) -> list[bytes | None]:
+    """The same data keys under the key that wraps now; None for what does not open.
+
+    Raises KeyMissing and KeysUnavailable.
+    """
+    contexts = [WrapContext(owner, domain, version) for _, owner, version in rows]
+    keys = _unwrap_many(domain, [wrapped for wrapped, _, _ in rows], contexts)
+    opened = [(key, context) for key, context in zip(keys, contexts, strict=True) if key]
+    anew = iter(key_choice.wrapping(domain).wrap_many(domain, opened))
+    return [next(anew) if key else None for key in keys]
+
+
+def _unwrap_many(
+    domain: str, wraps: Sequence[bytes], contexts: Sequence[WrapContext]
+) -> list[bytes | None]:
+    """Each provider is asked once for all that it wrapped."""
+    found: list[bytes | None] = [None] * len(wraps)
+    by_provider: dict[KeyProvider, list[int]] = {}
+    for at, wrapped in enumerate(wraps):
+        with suppress(SealBroken):
+            by_provider.setdefault(key_choice.opening(domain, wrapped), []).append(at)
+    for provider, places in by_provider.items():
+        opened = provider.unwrap_many(domain, [(wraps[at], contexts[at]) for at in places])
+        for at, key in zip(places, opened, strict=True):
+            found[at] = key
+    return found
 
 
 def wrap(key: bytes, organization_id: UUID, domain: str, version: int) -> tuple[int, bytes]:
-    """The data key under the active key of its domain, with that key's version."""
-    kek_version, kek = keyring.current().find(Cipher, domain)
-    context = _context(organization_id, domain, version, kek_version)
-    return kek_version, head(WRAPPED, AES_256_GCM, kek_version) + kek.seal(key, context)
-
-
-def _unwrap(wrapped: bytes, organization_id: UUID, domain: str, version: int) -> bytes:
-    kek_version, sealed = parts(wrapped, WRAPPED, AES_256_GCM)
-    _, kek = keyring.current().find(Cipher, domain, kek_version)
-    return kek.open(sealed, _context(organization_id, domain, version, kek_version))
-
-
-def _context(organization_id: UUID, domain: str, version: int, kek_version: int) -> bytes:
-    return lp("portal/v1/data-key", organization_id, domain, version, kek_version)
+    """The data key under the key that wraps now, with that key's number."""
+    context = WrapContext(organization_id, domain, version)
+    wrapped = key_choice.wrapping(domain).wrap(domain, key, context)
+    return key_providers.version_of(wrapped), wrapped

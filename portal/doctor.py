@@ -20,7 +20,7 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from portal import keyfile, keyring, roles
+from portal import key_choice, keyfile, keyring, roles
 from portal.keyfile import HOLDS, KeyringRefused
 from portal.models import Heartbeat
 from portal.problem import Problem
@@ -100,6 +100,12 @@ _POWERS: Final = """
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+@check("key provider")
+def key_provider() -> Iterator[Problem]:
+    """Vault or AWS KMS, if the settings name one, answers for each domain."""
+    return key_choice.problems()
 
 
 @check("migrations")

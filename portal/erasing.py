@@ -20,6 +20,7 @@ from portal import (
     audit,
     clock,
     erasure,
+    key_cache,
     key_rewrap,
     roles,
     startup,
@@ -97,6 +98,7 @@ def destroy(*, keeping: Job | None = None) -> None:
     gone = [{"domain": d, "version": v} for d, v in keys.values_list("domain", "version")]
     keys.update(wrapped=b"", state=DataKey.State.DESTROYED)
     _forbid_new_keys()
+    key_cache.forget(here)
     Intake.objects.all().delete()  # sealed under the installation's key, not the organization's
     others = Job.objects.filter(done_at=None).exclude(id=keeping.id if keeping else None)
     others.update(done_at=now, lease_owner=None, lease_until=None, last_error="organization_erased")

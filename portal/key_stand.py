@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from portal import keyring, presence, roles
+from portal import key_providers, keyring, presence, roles
+from portal.key_providers import KEYRING
 from portal.key_versions import domains_of
 from portal.keyfile import HOLDS
 from portal.models import Heartbeat, KeyCheck
@@ -66,9 +67,18 @@ def _waiting(version: int) -> int:
 
 def left(domain: str) -> tuple[int, int]:
     """Data keys of the domain that are not under the newest version yet, and all of them."""
-    newest = target(domain)
+    newest, provider = target(domain), key_providers.name_for(domain)
     counts = [(v, n) for d, v, n in keyring.wrapping_keys() if d == domain]
+    elsewhere = [n for v, n in counts if key_providers.name_of(v) != provider]
+    if provider != KEYRING:  # which of its versions is the newest, it knows itself
+        return sum(elsewhere), sum(n for _, n in counts)
     return sum(n for v, n in counts if v != newest), sum(n for _, n in counts)
+
+
+def away() -> list[tuple[str, int, int]]:
+    """Domain, number and how many data keys lie under it, of all that the keyring does not wrap."""
+    found = keyring.wrapping_keys()
+    return sorted(one for one in found if key_providers.name_of(one[1]) != KEYRING)
 
 
 def not_using(domain: str, version: int) -> list[str]:

@@ -20,7 +20,8 @@ from typing import Final
 from django.conf import settings
 from django.utils import timezone
 
-from portal import keyfile, roles
+from portal import key_cache, key_providers, keyfile, roles
+from portal.key_providers import KEYRING
 from portal.keyfile import HOLDS, Keyring, KeyringRefused
 from portal.keys import IntakeOpener, IntakeSealer, Key, lp, new_key
 from portal.models import KeyCheck
@@ -60,6 +61,7 @@ def refresh() -> bool:
         log.error("keyring.refused", extra={"problems": [str(one) for one in problems]})
         return False
     _held[:] = [ring]
+    key_cache.clear()
     log.info("keyring.changed", extra={"keys": fingerprints(), "active": active_versions()})
     return True
 
@@ -86,6 +88,7 @@ def install(ring: Keyring | None) -> None:
     """Use this keyring from now on, None to read the settings again: for tests and tools."""
     _held[:] = [ring] if ring else []
     _read_from.clear()
+    key_cache.clear()
 
 
 def load() -> Keyring:
@@ -180,7 +183,9 @@ def _is_proved(domain: str, key: Key, row: KeyCheck) -> bool:
 def _missing(ring: Keyring, sentinels: Sentinels) -> Iterator[Problem]:
     for domain, version, count in wrapping_keys():
         held = ring.domains.get(domain)
-        if held and version not in held.keys:
+        if held and key_providers.name_of(version) != KEYRING:
+            yield from _unreachable(domain, version, count)
+        elif held and version not in held.keys:
             row = sentinels.get((domain, version))
             fingerprint = f"fingerprint {row.fingerprint}, " if row else ""
             yield Problem(
@@ -188,6 +193,15 @@ def _missing(ring: Keyring, sentinels: Sentinels) -> Iterator[Problem]:
                 f" ({fingerprint}it wraps {count:,} data keys).",
                 "Restore the keyring file that has it from your backup.",
             )
+
+
+def _unreachable(domain: str, number: int, count: int) -> Iterator[Problem]:
+    if not key_providers.is_configured(key_providers.name_of(number)):
+        yield Problem(
+            f"{count:,} data keys of {domain} are wrapped by {key_providers.titled(number)}, which"
+            " is not configured.",
+            "Give this process the provider's settings; docs/operations.md names them.",
+        )
 
 
 def wrapping_keys() -> list[tuple[str, int, int]]:

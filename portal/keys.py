@@ -29,6 +29,13 @@ class SealBroken(Exception):
     """What was sealed does not open here. It says nothing more: the reason is in the log."""
 
 
+class KeysUnavailable(Exception):
+    """Who wraps the data keys cannot be asked now; it says why. Nothing is wrong with what is
+    stored: jobs come back later, web and api answer 503."""
+
+    code, seconds, free = "keys_unavailable", 30, True
+
+
 def lp(*parts: str | bytes | int | UUID) -> bytes:
     """Each part after its length in four bytes, so that no two lists of parts give the same bytes.
 

@@ -19,6 +19,7 @@ from django.conf import settings
 from portal import (
     clock,
     data_keys,
+    key_providers,
     key_rewrap,
     key_rotation,
     key_stand,
@@ -55,7 +56,8 @@ def tend() -> None:
 
 def rewrap() -> int:
     """The data key is under the newest activated key, if this process seals with it."""
-    if keyring.active_versions().get(DOMAIN) != key_stand.target(DOMAIN):
+    is_local = key_providers.name_for(DOMAIN) == key_providers.KEYRING
+    if is_local and keyring.active_versions().get(DOMAIN) != key_stand.target(DOMAIN):
         return 0
     return key_rewrap.rewrap_own(DOMAIN)
 

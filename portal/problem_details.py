@@ -13,6 +13,8 @@ from django.core.exceptions import BadRequest
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from portal.keys import KeysUnavailable
+
 CONTENT_TYPE: Final = "application/problem+json"
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -103,4 +105,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """A database that is away or too busy comes back; the rest is ours to mend."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         return respond(request, UNAVAILABLE, headers={"Retry-After": "5"})
+    if isinstance(sys.exc_info()[1], KeysUnavailable):
+        seconds = {"Retry-After": str(KeysUnavailable.seconds)}
+        return respond(request, UNAVAILABLE, "The keys cannot be asked for.", headers=seconds)
     return respond(request, ProblemType(500))

@@ -6,6 +6,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
+from portal.key_settings import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,6 @@ SECRET_KEY_FALLBACKS: list[str] = []
 KEYRING_FILE = env.text("KEYRING_FILE", "")
 KEYRING_DIR = env.text("KEYRING_DIR", str(BASE_DIR / "var" / "keys"))  # of every process, for tools
 KEYRING_FD = env.integer("KEYRING_FD", -1)
-
 # ── Applications ──────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
     "portal.apps.PortalConfig",

@@ -1,8 +1,7 @@
 """Work that survives: job rows claimed by lease, a lossy hint to wake workers, a sweeper.
 
-PostgreSQL is the truth. `later` inserts a row in the current transaction and sends a hint after
-commit. A worker claims due rows through the sweeper's role, enters the row's organization, and
-completes it in a transaction that fails when its lease was lost. Messages carry nothing.
+`later` inserts a row and sends an empty hint after commit. A worker claims due rows through the
+sweeper's role, enters the row's organization, and completes it only while it holds the lease.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from django.utils import timezone
 
 from portal import clock, context_vars, fairness, hints, roles, schedules, tenancy
 from portal.fairness import FULL, HOUSEKEEPING, INCREMENTAL, NORMAL, REFRESH, WAITING
+from portal.keys import KeysUnavailable
 from portal.models import Job
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ def _attempt(held: Claim) -> None:
     except ObjectDoesNotExist:  # deleted since: there is nothing left to do, nor to complain of
         log.warning("job.subject_gone", extra={"job_id": str(held.id), "kind": held.job.kind})
         _complete(held)
-    except RetryLater as error:
+    except (RetryLater, KeysUnavailable) as error:
         _again(held, kind, error.code, error.seconds, free=error.free)
     except Exception as error:  # a worker's outermost loop: the row keeps the reason
         log.exception("job.raised", extra={"job_id": str(held.id), "kind": held.job.kind})

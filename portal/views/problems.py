@@ -10,9 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
+from portal.keys import KeysUnavailable
 from portal.refusals import organization_slug, record_refusal
 
 TOO_COSTLY = "This search takes too long. Narrow it with a filter or a shorter span of time."
+NO_KEYS = "The service that keeps the keys does not answer. Nothing of yours was changed."
 BUSY = "Somebody else is changing the same thing at this moment. Nothing of yours was changed."
 
 
@@ -50,11 +52,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """A query that ran into its time limit is the asker's to narrow, one that waited in vain may be
     tried again; the rest is ours to mend."""
+    if isinstance(sys.exc_info()[1], KeysUnavailable):
+        return _later(request, NO_KEYS, KeysUnavailable.seconds)
     cause = getattr(sys.exc_info()[1], "__cause__", None)
     if isinstance(cause, QueryCanceled):
         return render(request, "400.html", {"reason": TOO_COSTLY}, status=400)
     if isinstance(cause, LockNotAvailable | DeadlockDetected):
-        page = render(request, "503.html", {"reason": BUSY}, status=503)
-        page["Retry-After"] = "5"
-        return page
+        return _later(request, BUSY, 5)
     return render(request, "500.html", status=500)
+
+
+def _later(request: HttpRequest, reason: str, seconds: int) -> HttpResponse:
+    page = render(request, "503.html", {"reason": reason}, status=503)
+    page["Retry-After"] = str(seconds)
+    return page

@@ -24,6 +24,7 @@ from portal import (
     everybody,
     key_advice,
     key_ceremony,
+    key_providers,
     key_rewrap,
     key_rotation,
     key_stand,
@@ -36,6 +37,7 @@ from portal.clock import now
 from portal.key_ceremony import Refused, Version
 from portal.key_versions import REPLACEABLE
 from portal.keyfile import KeyringRefused
+from portal.keys import KeysUnavailable
 from portal.models import Organization
 from portal.phrases import plural
 from portal.roles import using_role
@@ -85,6 +87,10 @@ class Command(BaseCommand):
             raise _stop(str(refused.problem)) from None
         except Refused as refused:
             raise _stop(str(refused)) from None
+        except KeysUnavailable as error:
+            raise _stop(
+                f"The keys' provider cannot be asked now ({error}). Run it again."
+            ) from None
 
     # ── Key-encryption keys ───────────────────────────────────────────────────────────────────
 
@@ -96,6 +102,8 @@ class Command(BaseCommand):
                 f" {line.holders} hold it, {line.users} seal with it,"
                 f" {line.data_keys:,} data keys under it"
             )
+        for domain, number, count in key_stand.away():
+            self._say(f"{domain}: {count:,} data keys under {key_providers.titled(number)}")
         for advice in key_advice.next_steps(lines):
             self._say(str(advice))
 
@@ -124,7 +132,8 @@ class Command(BaseCommand):
             self._rewrap(domain)
 
     def _rewrap(self, domain: str) -> None:
-        if keyring.active_versions()[domain] != key_stand.target(domain):
+        is_local = key_providers.name_for(domain) == key_providers.KEYRING
+        if is_local and keyring.active_versions()[domain] != key_stand.target(domain):
             raise Refused(f"This process does not seal with the newest {domain} key. Restart it.")
         left, every = key_stand.left(domain)
         began = time.monotonic()
