@@ -13,15 +13,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import PermissionDenied
 
-from connections.archive import open_credentials, packing
+from connections.archive import open_credentials, packing, sections
 from connections.flows import exports
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Export, ExportPiece
 from portal import clock
 from portal.models import AuditEvent, Job, Membership
 from portal.policy import Role
+from portal.tenancy import TenantModel
 from tests.canary import spellings
 from tests.connections.pages import proven, text
 from tests.connections.ways import hurry
@@ -212,12 +214,21 @@ def test_T19_whoever_lost_the_right_meanwhile_gets_no_file(works: Works) -> None
 
 def test_a_file_in_the_archive_may_be_larger_than_four_gibibytes() -> None:
     kept = io.BytesIO()
-    archive = packing.begun(packing.Pieces(kept.write))  # type: ignore[arg-type]
+    pieces = packing.Pieces(kept.write)  # type: ignore[arg-type]
+    archive = packing.begun(pieces)
     archive.lines("rows.jsonl", [{}])
     archive.finish({})
+    pieces.finish()
 
     extra = zipfile.ZipFile(kept).infolist()[0]
     assert extra.extract_version >= 45  # ZIP64, said before the size is known (APPNOTE 4.4.3.2)
+
+
+def test_every_table_of_an_organization_is_in_the_file_or_left_out_for_a_reason() -> None:
+    held = {section.model.__name__ for section in sections.SECTIONS}
+    models = {each.__name__ for each in apps.get_models() if issubclass(each, TenantModel)}
+    assert held | set(sections.LEFT_OUT) == models
+    assert held.isdisjoint(sections.LEFT_OUT)
 
 
 def test_F03_the_same_form_sent_twice_asks_once(works: Works) -> None:
