@@ -51,9 +51,10 @@ def test_each_promise_has_a_test() -> None:
 
 
 def settings_read() -> set[str]:
-    """The names that portal/settings.py asks the environment for."""
+    """The names that the settings ask the environment for."""
     found = set()
-    for node in ast.walk(ast.parse((ROOT / "portal" / "settings.py").read_text())):
+    files = [ROOT / "portal" / name for name in ("settings.py", "key_settings.py")]
+    for node in ast.walk(ast.parse("\n".join(file.read_text() for file in files))):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
