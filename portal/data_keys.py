@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from portal import key_cache, key_choice, key_providers
+from portal import key_cache, key_choice, key_locks, key_providers
 from portal.key_providers import KEYRING, KeyProvider, WrapContext
 from portal.keys import KEY_BYTES, Cipher, SealBroken
 from portal.models import DataKey
@@ -22,11 +22,14 @@ from portal.seals import Place
 def active(place: Place) -> tuple[int, Cipher]:
     """The data key that seals now; the first use in an organization makes it.
 
-    Two that come first at once agree: the second insert waits for the first and does nothing.
+    Two that come first at once agree: the second waits for the first and finds its key.
     Raises SealBroken and KeyMissing.
     """
     found = DataKey.objects.filter(domain=place.domain, state=DataKey.State.ACTIVE)
     row = found.first()
+    if row is None:
+        key_locks.hold()
+        row = found.first()
     if row is None:
         made = new(place.organization_id, place.domain, version=1)
         DataKey.objects.bulk_create([made], ignore_conflicts=True)

@@ -21,6 +21,7 @@ from portal import (
     clock,
     erasure,
     key_cache,
+    key_locks,
     key_rewrap,
     roles,
     startup,
@@ -94,14 +95,15 @@ def destroy(*, keeping: Job | None = None) -> None:
     here, now = tenancy.organization_id(), timezone.now()
     if Tombstone.objects.filter(erased_id=here).exists():
         return
+    others = Job.objects.filter(done_at=None).exclude(id=keeping.id if keeping else None)
+    others.update(done_at=now, lease_owner=None, lease_until=None, last_error="organization_erased")
+    key_locks.hold()
     keys = DataKey.objects.exclude(state=DataKey.State.DESTROYED)
     gone = [{"domain": d, "version": v} for d, v in keys.values_list("domain", "version")]
     keys.update(wrapped=b"", state=DataKey.State.DESTROYED)
     _forbid_new_keys()
     key_cache.forget(here)
     Intake.objects.all().delete()  # sealed under the installation's key, not the organization's
-    others = Job.objects.filter(done_at=None).exclude(id=keeping.id if keeping else None)
-    others.update(done_at=now, lease_owner=None, lease_until=None, last_error="organization_erased")
     tombstones.bury(here, gone, now)
     _erase_rows("portal_membership", 1_000_000)  # to its members it is not there any more
     if Organization.objects.filter(id=here).exists():

@@ -15,7 +15,20 @@ from uuid import UUID
 
 from django.conf import settings
 
-from portal import audit, clock, data_keys, everybody, roles, schedules, tenancy, vault, work
+from portal import (
+    audit,
+    clock,
+    data_keys,
+    everybody,
+    key_locks,
+    key_stand,
+    keyring,
+    roles,
+    schedules,
+    tenancy,
+    vault,
+    work,
+)
 from portal.audit import Action
 from portal.keys import Cipher, SealBroken
 from portal.models import DataKey
@@ -78,12 +91,22 @@ def ask(organizations: Iterable[UUID], before: datetime, *, once: str = "") -> N
 @work.job(KIND)
 def perform(claim: work.Claim, *, before: str) -> None:
     """The organization's older data keys are replaced; comes back until the last one is gone."""
+    _require_newest_keys()
     for domain in DOMAINS:
         demote(domain, datetime.fromisoformat(before), hold=claim.hold)
         reseal(domain, hold=claim.hold)
     wait = max(destroy(domain, hold=claim.hold) for domain in DOMAINS)
     if wait > timedelta():
         raise work.RetryLater("settling", seconds=wait.total_seconds() + 1, free=True)
+
+
+def _require_newest_keys() -> None:
+    """Raises RetryLater while this process would wrap a new data key under an older key."""
+    keyring.refresh()
+    for domain, active in keyring.active_versions().items():
+        if domain in DOMAINS and active != (key_stand.target(domain) or active):
+            seconds = settings.SWEEP_SECONDS
+            raise work.RetryLater("keys_not_read", seconds=seconds, free=True)
 
 
 # ── How ───────────────────────────────────────────────────────────────────────────────────────
@@ -95,6 +118,7 @@ def demote(domain: str, before: datetime, *, hold: Hold = lambda: None) -> bool:
     """A key made before that moment seals no more, and a new one does: in one transaction (C10)."""
     with tenancy.transaction():
         hold()
+        key_locks.hold()
         active = DataKey.objects.select_for_update().filter(
             domain=domain, state=DataKey.State.ACTIVE
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,17 @@ from django.db import connections as databases
 
 from connections import places
 from connections.models import Connection, Credential
-from portal import clock, erasing, erasure, roles, tenancy, tombstones, vault, work
+from portal import (
+    clock,
+    erasing,
+    erasure,
+    key_rotation,
+    roles,
+    tenancy,
+    tombstones,
+    vault,
+    work,
+)
 from portal.keys import SealBroken
 from portal.models import (
     AuditEvent,
@@ -173,6 +184,25 @@ class TestTheErasure:
                 }
                 with pytest.raises(SealBroken):
                     vault.seal(Secret("x"), vault.Place(works.acme.id, "t", uuid4(), "secret"))
+
+    def test_no_data_key_that_is_made_meanwhile_survives(self, works) -> None:
+        with_token(works)
+
+        def destroy() -> None:
+            with roles.using_role("worker"), works.inside():
+                erasing.destroy()
+            databases.close_all()
+
+        destroying = Thread(target=destroy)
+        with roles.using_role("worker"), works.inside():
+            assert key_rotation.demote("access", clock.now())
+            destroying.start()
+            destroying.join(0.5)
+            assert destroying.is_alive(), "it waits for the new key"
+        destroying.join()
+        with roles.using_role("worker"), works.inside():
+            assert DataKey.objects.filter(domain="access").count() == 2
+            assert not DataKey.objects.exclude(state="destroyed").exists()
 
     def test_a_vendor_that_does_not_answer_is_waited_for_a_day(
         self, works, owner, olga, monkeypatch

@@ -303,6 +303,21 @@ class TestADataKey:
         with using_role("worker"), tenancy.acting_for(made), tenancy.transaction():
             return set(DataKey.objects.values_list("domain", "version", "state"))
 
+    def test_is_replaced_only_by_a_worker_that_has_read_its_file(self, directory):
+        """Else the new data key would lie under the key that leaked."""
+        made = organization("acme")
+        keep(places_of(made))
+        before = everything(rings(directory))
+        for step in ("stage", "activate"):
+            keys(directory, step, "grant")
+        keyring.install(before)
+        self.rotate(made, clock.now())
+        assert self.states(made) == {("grant", 1, "active")}
+        reread(directory)
+        with clock.shifted(timedelta(minutes=2)), using_role("worker"):
+            work.drain()
+        assert ("grant", 2, "active") in self.states(made)
+
     def test_is_replaced_by_age_in_organizations_where_it_is_old(self, directory, settings):
         made = organization("acme")
         places = places_of(made)
