@@ -22,7 +22,7 @@ def unmake(rows: Sequence[ImportRow]) -> None:
     """
     replacing.taken_back(row for row in rows if row.outcome == Outcome.REPLACED)
     ids = [row.connection_id for row in rows if row.outcome != Outcome.REPLACED]
-    locked = Connection.objects.select_for_update().filter(id__in=ids)
+    locked = Connection.objects.select_for_update(no_key=True).filter(id__in=ids)
     for connection in locked:
         for credential in Credential.objects.filter(connection_id=connection.id):
             places.forget_credential(credential)

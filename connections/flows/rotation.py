@@ -143,8 +143,11 @@ def due() -> list[tuple[Connection, str]]:
 
 
 def _late(now: datetime) -> QuerySet[Any]:
-    """The credentials that a vendor could replace and that are due."""
-    found = policies.with_due(_able()).annotate(late_at=_late_at())
+    """The credentials that a vendor could replace and that are due, or end before they are.
+
+    One that neither a policy nor a mark asks for is let alone: somebody may use it elsewhere.
+    """
+    found = policies.with_due(_able()).annotate(late_at=_late_at()).exclude(due_at=None)
     late: QuerySet[Any] = found.filter(Q(due_at__lte=now) | Q(late_at__lte=now, expires_at__gt=now))
     return late
 

@@ -92,6 +92,7 @@ TOKEN_CLAIMS = {
 _BROWSER = "Needs a person's consent in a browser; link by OAuth once and look at the record."
 _SPENDING = "Would spend a refresh token or wait for months."
 _EXHAUSTING = "Would use up the account's hourly budget."
+_GONE = "Nobody can make an app password any more to try it with."
 
 UNTRIED = {
     "narrow_scopes": ("scope= on authorize narrows what the consumer ticked", _BROWSER),
@@ -108,5 +109,6 @@ UNTRIED = {
     "dead_refresh_status": ("A dead refresh token is a 400", _SPENDING),
     "rate_limit_answer": ("429 is plain text without Retry-After", _EXHAUSTING),
     "retry_after_seconds": ("Retry-After is not sent", _EXHAUSTING),
+    "app_passwords_end": ("App passwords answer 401 since 28 July 2026", _GONE),
     "not_modified_counts": ("A 304 costs as much as a 200", _EXHAUSTING),
 }

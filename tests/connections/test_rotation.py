@@ -170,12 +170,15 @@ class TestWhatIsDue:
 
         assert (last(works).connection_id, last(works).stage) == (connection.id, Stage.DONE)
 
-    def test_what_ends_soon_is_rotated_and_goes_on_so(self, works: Works, vendor: Vendor) -> None:
+    def test_what_ends_before_its_policy_asks_is_rotated_and_goes_on_so(
+        self, works: Works, vendor: Vendor
+    ) -> None:
         connection = linked(works, vendor)
         ends = clock.now() + timedelta(days=10)
         with works.inside():
             known = Credential.objects.filter(connection_id=connection.id)
             known.update(created_at=clock.now() - timedelta(days=70), expires_at=ends)
+            RotationPolicy.objects.create(max_age_days=365)
         start_due(works)
         with works.inside():
             assert not Replacement.objects.exists()
@@ -186,6 +189,16 @@ class TestWhatIsDue:
         asked(works, again(works, connection))  # by button: what rotates by itself goes on so
         works.drain()
         assert in_use(works, connection).rotate_because == "expiry"
+
+    def test_what_nobody_asked_to_rotate_is_let_alone(self, works: Works, vendor: Vendor) -> None:
+        connection = linked(works, vendor)
+        tomorrow = clock.now() + timedelta(days=1)
+        with works.inside():
+            known = Credential.objects.filter(connection_id=connection.id)
+            known.update(created_at=clock.now() - timedelta(days=89), expires_at=tomorrow)
+        start_due(works)
+        with works.inside():
+            assert not Replacement.objects.exists()
 
     def test_a_failure_is_tried_again_after_a_day(self, works: Works, vendor: Vendor) -> None:
         connection = linked(works, vendor)

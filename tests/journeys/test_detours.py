@@ -142,7 +142,7 @@ class TestLinkedAgain:
 def again(person: Person, connection: str) -> None:
     """Before the vendor's consent page, to link this connection again."""
     person.open(connection + "credential")
-    person.press("Replace the credential")
+    person.press("Link again")
     person.wait_at("/what$")
     person.press("Go on")
     person.follow("Choose Sign in to Bitbucket")
