@@ -10,10 +10,10 @@ from connections import access, high_water
 from connections.contracts import IssuesTokens
 from connections.errors import VendorError
 from connections.flows import campaigns, refresh
-from connections.flows.problems import FlowProblem
 from connections.flows.refreshing import Caller
 from connections.models import Campaign, Connection, Credential, Repository
 from portal import clock, erasing, erasure, key_upkeep, tenancy, work
+from portal.key_upkeep import Leak
 from portal.policy import SYSTEM
 
 log = logging.getLogger(__name__)
@@ -22,26 +22,27 @@ WITHIN: Final = timedelta(days=7)
 
 
 @key_upkeep.on_emergency
-def rotate_credentials(domain: str, because: str) -> None:
-    """Every credential of the organization is to be replaced within a week; on record and told."""
-    title = f"Replace every credential: the key {domain} leaked"
+def rotate_credentials(leak: Leak) -> None:
+    """Every credential of the organization is to be replaced within a week; on record and told.
+
+    Once for each version that leaked. Second factors are no credentials of connections.
+    """
+    if leak.domain == "mfa":
+        return
+    title = f"Replace every credential: the key {leak} leaked"
     with tenancy.transaction():
-        under_way = Campaign.objects.filter(title=title, ended_at=None, cancelled_at=None)
         live = Connection.objects.exclude(state=Connection.State.REVOKED)
         ids = list(live.values_list("id", flat=True))
-        if not ids or under_way.exists():
+        if not ids or Campaign.objects.filter(title=title, started_by_id=None).exists():
             return
-        try:
-            campaigns.start(
-                actor=SYSTEM,
-                goal="rotate",
-                title=title,
-                connection_ids=ids,
-                due_at=clock.now() + WITHIN,
-                because=because,
-            )
-        except FlowProblem as problem:  # its people have too many campaigns of their own
-            log.error("key_leaked.no_campaign", extra={"code": problem.code})
+        campaigns.start(
+            actor=SYSTEM,
+            goal="rotate",
+            title=title,
+            connection_ids=ids,
+            due_at=clock.now() + WITHIN,
+            because=leak.because,
+        )
 
 
 @erasure.on_preview

@@ -25,7 +25,7 @@ class PortalConfig(AppConfig):
         import_module("portal.notice_upkeep")
         import_module("portal.failed_jobs")
         hints.send_with(celery.send_hint)
-        for module in ("upkeep", "work_checks", "key_rewrap", "key_upkeep", "erasing"):
+        for module in ("upkeep", "work_checks", "key_rewrap", "key_upkeep", "key_leaks", "erasing"):
             import_module(f"portal.{module}")
         if settings.FOR_PEOPLE:
             import_module("portal.sign_ins")

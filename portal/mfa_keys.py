@@ -23,6 +23,7 @@ from portal import (
     key_rewrap,
     key_rotation,
     key_stand,
+    key_upkeep,
     keyring,
     own_seals,
     tenancy,
@@ -50,8 +51,17 @@ def tend() -> None:
     if _looked and _looked[0][1] == active and now - _looked[0][0] < EVERY_SECONDS:
         return
     rewrap()
-    waits = replace(clock.now() - timedelta(days=settings.DATA_KEY_DAYS))
+    waits = replace(_too_old())
     _looked[:] = [(now - EVERY_SECONDS + waits.total_seconds() if waits else now, active)]
+
+
+def _too_old() -> datetime:
+    """A data key from before this moment is to be replaced: by age, or because its key leaked."""
+    by_age = clock.now() - timedelta(days=settings.DATA_KEY_DAYS)
+    leak = key_upkeep.open_leak(DOMAIN)
+    if leak is None or keyring.active_versions().get(DOMAIN, 0) <= leak[0]:
+        return by_age
+    return max(by_age, leak[1])
 
 
 def rewrap() -> int:

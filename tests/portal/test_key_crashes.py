@@ -11,11 +11,12 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import call_command
 from django.db import connections
 
 from connections import high_water
 from connections.flows import restore
-from connections.models import Connection, Credential
+from connections.models import Campaign, Connection, Credential
 from portal import (
     clock,
     erasing,
@@ -32,7 +33,7 @@ from portal import (
 )
 from portal.models import AuditEvent, DataKey, KeyCheck, Organization, Tombstone, User
 from portal.policy import Actor, Role
-from tests.leasing import Service, service, with_token
+from tests.leasing import Service, linked, service, with_token
 from tests.portal.test_key_rotation import (
     directory,
     keep,
@@ -105,6 +106,40 @@ def test_C09_a_key_is_replaced_whatever_is_killed(directory) -> None:
     assert key_stand.left("grant") == (0, 2)
     assert list(KeyCheck.objects.filter(domain="grant").values_list("version", flat=True)) == [2]
     assert set(rings(directory)["worker"].domains["grant"].keys) == {2}
+
+
+@pytest.mark.django_db
+def test_C09_a_leak_is_dealt_with_whatever_is_killed(directory, servers: Servers) -> None:
+    made = [organization(slug) for slug in ("acme", "globex")]
+    places = [place for one in made for place in places_of(one)]
+    keep(places)
+    with tenancy.acting_for(made[0]), tenancy.transaction():
+        linked(made[0], "Acme code")
+
+    def command() -> None:
+        call_command("keys", "rotate", "grant", emergency=True, directory=directory, wait=0)
+
+    for step in ("keys.leak_declared", "keys.file_activated", "keys.rewrapped"):
+        dies_at(step, with_worker(command))
+        reread(directory)
+        assert may_start(directory) and opened(places), step
+    for step in ("keys.leak_spread", "keys.leak_rewrapped", "keys.leak_answered"):
+        dies_at(step, with_worker(work.drain))
+        release(servers)
+    finish(command, directory)
+    with_worker(work.drain)()
+
+    assert set(KeyCheck.objects.filter(domain="grant").values_list("version", flat=True)) == {1, 2}
+    assert opened(places)
+    with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+        event = AuditEvent.objects.get(action="key.leaked")
+    assert event.subject_name == "grant/v1", "the one that leaked"
+    for one in made:
+        with roles.using_role("worker"), tenancy.acting_for(one), tenancy.transaction():
+            active = DataKey.objects.get(domain="grant", state="active")
+            assert (active.version, active.kek_version) == (2, 2)
+    with tenancy.acting_for(made[0]), tenancy.transaction():
+        assert "grant/v1" in Campaign.objects.get().title
 
 
 def with_worker(deed: Callable[[], object]) -> Callable[[], None]:

@@ -168,18 +168,30 @@ class Command(BaseCommand):
         self.rewrap(options)
 
     def _emergency(self, options: dict[str, Any]) -> None:
-        """No straggler is waited for; what the leaked key ever wrapped is replaced as well."""
+        """No straggler is waited for; what the leaked key ever wrapped is replaced as well.
+
+        Run again, it goes on where it was interrupted, and makes no other key meanwhile.
+        """
         directory, domain = options["directory"], options["domain"]
-        key_ceremony.stage(directory, domain)
-        made = key_ceremony.activate(directory, domain, at_once=True)
+        leak = key_upkeep.open_leak(domain)
+        if leak is None:
+            leaked = key_ceremony.active(domain)
+            key_upkeep.declare(leaked, options["because"] or "The key has leaked.")
+            self._say(f"The leak of {leaked} is on record.")
+        elif leak[0] != (key_stand.target(domain) or 0):
+            self._say(f"The leak of {domain}/v{leak[0]} is being dealt with; no other key is made.")
+        if leak is None or leak[0] >= (key_stand.target(domain) or 0):
+            key_ceremony.stage(directory, domain)
+            key_ceremony.activate(directory, domain, at_once=True)
+        made = key_ceremony.active(domain)
         self._say(f"{made} seals from now on. Restart every process that does not hold it:")
         for process in _without(made):
             self._say(f"  {process}")
         self.rewrap(options)
         if domain == mfa_keys.DOMAIN:
             self._as("web", options, "rotate_data", domain)
-        count = key_upkeep.emergency(made, options["because"] or "The key has leaked.")
-        self._say(f"Data keys and credentials of {plural(count, 'organization')} are replaced.")
+        self._say("Workers replace all data keys, once every process seals with the new key.")
+        self._say("Each organization is told what it has to replace itself.")
 
     # ── Data keys ─────────────────────────────────────────────────────────────────────────────
 
