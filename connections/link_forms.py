@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from connections.contracts import Capability
+from connections.contracts import BASE_URL, Capability
 from connections.forms import ProblemForm
 from portal.fields import CleanText, OnceKey
 
@@ -88,17 +88,33 @@ class AskForm(ProblemForm):
     )
 
     def __init__(
-        self, *args: Any, capabilities: Sequence[Capability] | None = None, **options: Any
+        self,
+        *args: Any,
+        capabilities: Sequence[Capability] | None = None,
+        teams: Sequence[tuple[str, str]] | None = None,
+        host: bool = False,
+        **options: Any,
     ) -> None:
+        """With `teams` it is about a new link, with `host` about a server at a new base URL."""
         super().__init__(*args, **options)
+        if host:
+            self.fields[BASE_URL] = forms.CharField(
+                max_length=500, label="Base URL", help_text="Where the server answers."
+            )
         if capabilities is not None:
             self.fields["capabilities"] = forms.MultipleChoiceField(
                 choices=[(each.key, each.title) for each in capabilities],
                 required=False,
-                label="What it should do as well",
+                label="What it should do as well" if teams is None else "What it should do",
                 widget=forms.CheckboxSelectMultiple,
             )
-            self.order_fields(["capabilities", "why"])
+        if teams is not None:
+            self.fields["team"] = forms.ChoiceField(
+                choices=teams,
+                required=bool(teams) and not any(key == "" for key, _ in teams),
+                label="For whom",
+            )
+        self.order_fields([BASE_URL, "capabilities", "team", "why"])
 
 
 class DeclineForm(ProblemForm):

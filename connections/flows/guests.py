@@ -17,7 +17,7 @@ from connections import lookups
 from connections.flows import (
     connect_links,
     link,
-    link_requests,
+    once,
     pace,
     rights,
     telling,
@@ -157,7 +157,7 @@ def use_up(pending: PendingLink, connection: Connection) -> None:
     if pending.connect_link_id:
         _used(pending, connection)
     else:
-        link_requests.spend(pending)
+        once.spend(pending)
 
 
 def _used(pending: PendingLink, connection: Connection) -> None:

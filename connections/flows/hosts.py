@@ -15,11 +15,11 @@ from connections import explain
 from connections.base_urls import BASE_URL, Place, host_of, place_of
 from connections.contracts import Manifest
 from connections.errors import Blocked, TlsFailed, Unavailable, VendorError
-from connections.flows import pace
+from connections.flows import pace, rights
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer
 from portal import context_vars
-from portal.policy import Actor, Permission, authorize
+from portal.policy import Actor, Permission, allows, present
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ NOT_REACHED: Final = "not_reached"
 FLOOR_SECONDS: Final = 2.0
 WHO_RUN_IT: Final = frozenset({"system", "operator"})
 GUEST: Final = "guest"
+NOT_YOURS: Final = "new_host"
+ASK_FIRST: Final = "This server is new here, and an owner or admin decides about new ones."
 
 
 class NotReached(VendorError):
@@ -41,18 +43,32 @@ def entered(*, actor: Actor, manifest: Manifest, text: str, counted_as: str = "h
     One that no connection or consumer of the organization has yet takes the right to name it; a
     guest has it from whoever sent the connect link. `counted_as` is the pace that a new one keeps.
     """
-    place = place_of(manifest, text)
+    found = canonical(actor=actor, manifest=manifest, text=text, counted_as=counted_as)
+    if actor.kind not in WHO_RUN_IT and not _is_known(manifest, found):
+        if not may_name(actor, manifest, found):
+            raise FlowProblem(NOT_YOURS, BASE_URL, ASK_FIRST)
+        pace.keep(counted_as, actor)
+    return found
+
+
+def canonical(*, actor: Actor, manifest: Manifest, text: str, counted_as: str = "host") -> str:
+    """The base URL in one form; raises FlowProblem in the same words for each that is refused."""
     try:
-        found = str(place.base())
+        return str(place_of(manifest, text).base())
     except Blocked as blocked:
         pace.keep(counted_as, actor)
         log.warning("link.address_refused", extra={"reason": blocked.reason})
         raise refusal(manifest) from None
-    if actor.kind not in WHO_RUN_IT and not _is_known(manifest, found):
-        if actor.kind != GUEST:
-            authorize(actor, Permission.HOST_ENTER)
-        pace.keep(counted_as, actor)
-    return found
+
+
+def may_name(actor: Actor, manifest: Manifest, base_url: str) -> bool:
+    """Whether they may link at it: known here, a right of theirs, or approved when they asked."""
+    return (
+        actor.kind in WHO_RUN_IT | {GUEST}
+        or _is_known(manifest, base_url)
+        or allows(present(actor), Permission.HOST_ENTER)
+        or rights.allowed_host(actor, manifest.slug, base_url) is not None
+    )
 
 
 def _is_known(manifest: Manifest, base_url: str) -> bool:

@@ -48,9 +48,9 @@ def begin(
     relink: Connection | None = None,
 ) -> PendingLink:
     """A link under way for this session and organization, with the minimal capabilities chosen."""
-    team = relink.team_id if relink else None
     actor = rights.linker(actor, relink, connector)
     manifest = registry.get(connector).manifest
+    approved = None if relink else rights.allowed_once(actor, None, connector)
     if relink and relink.state == Connection.State.REVOKED:
         raise FlowProblem("revoked", "", "A revoked connection stays revoked. Link a new one.")
     pending: PendingLink = PendingLink.objects.create(
@@ -58,7 +58,7 @@ def begin(
         user_id=user_id,
         session_hash=digest(session_key),
         relink=relink,
-        team_id=team,
+        team_id=relink.team_id if relink else inputs.approved_team(approved),
         method=relink.method if relink else "",
         name=relink.name if relink else "",
         fields=relink.fields if relink else {},
@@ -66,7 +66,8 @@ def begin(
         reason=relink.reason if relink else "",
         capabilities=relink.capabilities
         if relink
-        else [c.key for c in manifest.capabilities if c.minimal],
+        else (approved.capabilities if approved else [])
+        or [c.key for c in manifest.capabilities if c.minimal],
     )
     work.later("forget_link", run_at=timezone.now() + FORGOTTEN_AFTER, pending_link_id=pending.id)
     audit.record(audit.Action.LINK_BEGUN, actor=actor, subject=pending, connector=connector)
@@ -82,6 +83,7 @@ def choose(
     known = {c.key: c for c in manifest.capabilities}
     if not capabilities or not set(capabilities) <= known.keys():
         raise FlowProblem("capabilities", "capabilities", "Choose at least one of the list.")
+    inputs.keep_to_approval(actor, pending, capabilities, pending.team_id)
     if any(known[key].writes for key in capabilities) and len(reason.strip()) < 10:
         raise FlowProblem(
             "reason", "reason", "Say in a sentence why write access is needed (10 letters or more)."
@@ -119,6 +121,7 @@ def prepare(
     if pending.relink is None:
         pending.name = inputs.free_name(name)
         pending.team_id = inputs.team_of(team_id, pending.connector)
+    inputs.keep_to_approval(actor, pending, pending.capabilities, pending.team_id)
     pending.consumer_id = inputs.consumer_of(chosen, pending.connector, consumer_id)
     pending.fields |= inputs.base_url_of(actor, manifest, pending.consumer_id, fields)
     pending.error, pending.error_detail, pending.found_account = "", "", {}
@@ -238,7 +241,7 @@ def _accept(pending: PendingLink, answer: Mapping[str, str], manifest: Manifest)
         _refused(pending, "expired")
     elif answer.get("error"):
         _refused(pending, _denial(answer["error"]), answer.get("error_description", ""))
-    elif answer.get("iss", issuer) != issuer:
+    elif answer.get("iss", "") != issuer:  # also a missing one (RFC 9207 §2.4)
         log.error("link.wrong_issuer", extra={"connector": pending.connector})
         _refused(pending, "wrong_issuer")
     elif not code or "\x00" in code:

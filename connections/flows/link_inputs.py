@@ -8,19 +8,22 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from connections import places
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind
 from connections.flows import hosts, pace, policies, rights
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, Consumer, PendingLink
+from connections.models import Connection, Consumer, LinkRequest, PendingLink
 from portal import tenancy, vault
 from portal.models import Team
 from portal.policy import Actor
 from portal.secret import Secret
 
 NAME = re.compile(r"[\w][\w .\-/()]{0,78}[\w)]|\w", re.UNICODE)
+MORE_THAN_APPROVED = "This is more than was approved. Tick what you asked for, or ask again."
+OTHER_THAN_APPROVED = "It was approved for another team. Choose that one, or ask again."
 LIFETIME = timedelta(minutes=settings.PENDING_LINK_MINUTES)
 
 
@@ -30,6 +33,32 @@ def require_own(actor: Actor, pending: PendingLink, *stages: str) -> None:
         raise FlowProblem("not_yours", "", "Somebody else began this link.")
     if pending.stage not in stages:
         raise FlowProblem("too_late", "", "This link has moved on. Look at its last step.")
+
+
+def keep_to_approval(
+    actor: Actor, pending: PendingLink, capabilities: Sequence[str], team_id: UUID | None = None
+) -> None:
+    """Who may link only because it was approved links what was approved; raises FlowProblem.
+
+    An approval that names nothing is of the release before, and is good for everything.
+    """
+    try:
+        rights.by_role(actor, pending.relink)
+    except PermissionDenied:
+        approved = rights.allowed_once(actor, pending.relink, pending.connector)
+        if approved is None:
+            raise
+        if approved.capabilities and not set(capabilities) <= set(approved.capabilities):
+            raise FlowProblem("capabilities", "capabilities", MORE_THAN_APPROVED) from None
+        team = approved.terms.get("team")
+        if pending.relink is None and team is not None and team != str(team_id or ""):
+            raise FlowProblem("team", "team", OTHER_THAN_APPROVED) from None
+
+
+def approved_team(approved: LinkRequest | None) -> UUID | None:
+    """The team that a link was approved for; None for the whole organization, or for any."""
+    team = approved.terms.get("team") if approved else None
+    return UUID(team) if team else None
 
 
 def keep_pace(actor: Actor, pending: PendingLink) -> None:

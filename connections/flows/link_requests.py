@@ -7,7 +7,7 @@ own. What nobody answers ends after thirty days.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,11 +17,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from connections import registry
-from connections.flows import pace, rights, telling, told_links
+from connections.contracts import Manifest
+from connections.flows import hosts, link_inputs as inputs, pace, rights, telling_requests
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, LinkRequest, PendingLink, RequestKind, RequestState
+from connections.models import Connection, LinkRequest, RequestKind, RequestState
 from portal import audit, notices, roles, tenancy, work
 from portal.audit import Action
+from portal.models import User
 from portal.policy import SYSTEM, Actor, Permission, authorize
 
 State = RequestState
@@ -32,11 +34,18 @@ OVER = "This was answered, taken back or has expired meanwhile. Look at it again
 
 
 def ask_for_link(
-    *, actor: Actor, connector: str, relink: Connection | None = None, why: str
+    *,
+    actor: Actor,
+    connector: str,
+    relink: Connection | None = None,
+    capabilities: Sequence[str] | None = None,
+    team_id: UUID | None = None,
+    why: str,
 ) -> LinkRequest:
     """The admins are asked for one link to this product, or for this connection again.
 
-    Raises FlowProblem for somebody who may do it without asking.
+    It is for these capabilities, else the least there are, and for this team; a connection keeps
+    its own. Raises FlowProblem for somebody who may do it without asking.
     """
     actor = authorize(actor, Permission.CONNECTION_VIEW)
     manifest = registry.get(connector).manifest
@@ -47,13 +56,41 @@ def ask_for_link(
     else:
         raise FlowProblem("allowed", "", "You may link it yourself. Nobody has to be asked.")
     what = f"a new link of {relink.name}" if relink else f"a link to {manifest.name}"
+    wanted = relink.capabilities if relink else _wanted(manifest, capabilities)
+    team = None if relink else inputs.team_of(team_id, connector)
+    place = relink.id if relink else team
     return _asked(
         actor,
         RequestKind.LINK,
-        f"{actor.id}:{connector}:{relink.id if relink else ''}",
+        f"{actor.id}:{connector}:{place}:{','.join(wanted)}",
         connector=connector,
         connection=relink,
+        capabilities=wanted,
+        terms={} if relink else {"team": str(team or "")},
         what=what,
+        why=_reason(why),
+    )
+
+
+def ask_for_host(*, actor: Actor, connector: str, base_url: str, why: str) -> LinkRequest:
+    """The admins are asked whether this person may link a server at a base URL that is new here.
+
+    Raises FlowProblem for one that cannot be, or that may be linked without asking.
+    """
+    actor = authorize(actor, Permission.CONNECTION_VIEW)
+    manifest = registry.get(connector).manifest
+    if manifest.self_hosted is None:
+        raise FlowProblem("connector", "", f"{manifest.name} has one address for everybody.")
+    found = hosts.canonical(actor=actor, manifest=manifest, text=base_url)
+    if hosts.may_name(actor, manifest, found):
+        raise FlowProblem("allowed", "", "You may link it yourself. Nobody has to be asked.")
+    return _asked(
+        actor,
+        RequestKind.HOST,
+        f"{actor.id}:{connector}:{found}",
+        connector=connector,
+        terms={"base_url": found},
+        what=f"a link to {manifest.name} at {found}"[:200],
         why=_reason(why),
     )
 
@@ -96,7 +133,7 @@ def approve(*, actor: Actor, request: LinkRequest) -> LinkRequest:
         held.state, held.expires_at = State.APPROVED, timezone.now() + USABLE
         _answer(held, actor)
         audit.record(Action.LINK_REQUEST_APPROVED, actor=actor, subject=held, **_facts(held))
-        _tell_askers(held, "approved")
+        telling_requests.tell_askers(held, "approved")
     return held
 
 
@@ -110,7 +147,7 @@ def decline(*, actor: Actor, request: LinkRequest, why: str) -> LinkRequest:
         audit.record(
             Action.LINK_REQUEST_DECLINED, actor=actor, subject=held, because=held.decision_why
         )
-        _tell_askers(held, "declined")
+        telling_requests.tell_askers(held, "declined")
     return held
 
 
@@ -123,11 +160,11 @@ def withdraw(*, actor: Actor, request: LinkRequest) -> None:
             held.state = State.WITHDRAWN
             _answer(held, actor)
         elif actor.id == held.asked_by_id:
-            held.asked_by_id, *held.also_asked_by = held.also_asked_by
-            held.save(update_fields=["asked_by", "also_asked_by"])
+            _hand_on(held)
         elif actor.id in held.also_asked_by:
             held.also_asked_by.remove(actor.id)
-            held.save(update_fields=["also_asked_by"])
+            held.formerly_asked_by = [*held.formerly_asked_by, actor.id]
+            held.save(update_fields=["also_asked_by", "formerly_asked_by"])
         else:
             raise PermissionDenied("Somebody else asked for this.")
         audit.record(Action.LINK_REQUEST_WITHDRAWN, actor=actor, subject=held)
@@ -144,20 +181,25 @@ def expire(claim: work.Claim, *, request_id: str) -> None:
             held.state = State.EXPIRED
             _answer(held, SYSTEM)
             audit.record(Action.LINK_REQUEST_EXPIRED, actor=SYSTEM, subject=held)
-            _tell_askers(held, "not answered in 30 days")
+            telling_requests.tell_askers(held, "not answered in 30 days")
         claim.done()
 
 
-def spend(pending: PendingLink) -> None:
-    """A link that was allowed once was made; in the transaction in which it was."""
-    LinkRequest.objects.filter(
-        kind=RequestKind.LINK,
-        asked_by_id=pending.user_id,
-        connector=pending.connector,
-        connection=pending.relink,
-        state=State.APPROVED,
-        used_at=None,
-    ).update(used_at=timezone.now())
+def _hand_on(held: LinkRequest) -> None:
+    """It is the next one's wish, under their name."""
+    held.formerly_asked_by = [*held.formerly_asked_by, held.asked_by_id]
+    held.asked_by_id, *held.also_asked_by = held.also_asked_by
+    held.asked_by_name = str(User.objects.get(id=held.asked_by_id))[:200]
+    held.save(update_fields=["asked_by", "asked_by_name", "also_asked_by", "formerly_asked_by"])
+
+
+def _wanted(manifest: Manifest, capabilities: Sequence[str] | None) -> list[str]:
+    if capabilities is None:
+        return [each.key for each in manifest.capabilities if each.minimal]
+    known = [each.key for each in manifest.capabilities]
+    if not capabilities or not set(capabilities) <= set(known):
+        raise FlowProblem("capabilities", "capabilities", "Choose at least one of the list.")
+    return [key for key in known if key in set(capabilities)]
 
 
 def _asked(
@@ -183,7 +225,7 @@ def _asked(
             return _joined(LinkRequest.objects.get(same_as=same_as, state=State.OPEN), actor)
         audit.record(Action.LINK_REQUESTED, actor=actor, subject=made, **_facts(made))
         work.later(EXPIRE, run_at=made.expires_at, request_id=made.id)
-        _tell_admins(made)
+        telling_requests.tell_admins(made)
     return made
 
 
@@ -208,7 +250,7 @@ def _joined(before: LinkRequest, actor: Actor) -> LinkRequest:
 
 def _held_open(actor: Actor, request: LinkRequest) -> LinkRequest:
     held = _open(request)
-    if actor.id in (held.asked_by_id, *held.also_asked_by):
+    if actor.id in (held.asked_by_id, *held.also_asked_by, *held.formerly_asked_by):
         raise PermissionDenied("You asked for this yourself. Somebody else answers.")
     return held
 
@@ -239,7 +281,7 @@ def _answer(held: LinkRequest, actor: Actor) -> None:
     held.decided_by_id, held.decided_by_name = actor.id, actor.name[:200]
     held.decided_at = timezone.now()
     held.save()
-    notices.resolve(_cause(held))
+    notices.resolve(telling_requests.cause(held))
 
 
 def _reason(why: str) -> str:
@@ -250,34 +292,5 @@ def _reason(why: str) -> str:
 
 
 def _facts(held: LinkRequest) -> dict[str, Any]:
-    return {"connector": held.connector, "capabilities": held.capabilities, "why": held.why}
-
-
-def _cause(held: LinkRequest) -> str:
-    return f"link_request:{held.id}"
-
-
-def _tell_admins(held: LinkRequest) -> None:
-    notices.tell(
-        told_links.REQUEST_WAITS,
-        subject=held,
-        audience=notices.who_may(Permission.LINK_REQUEST_DECIDE) - {held.asked_by_id},
-        dedupe=_cause(held),
-        url=telling.page_of("link_request", held.id),
-        title=f"{held.asked_by_name} asks for {held.what}",
-        body=held.why,
-    )
-
-
-def _tell_askers(held: LinkRequest, word: str) -> None:
-    because = f" {held.decision_why}" if held.decision_why else ""
-    askers: Collection[UUID] = {held.asked_by_id, *held.also_asked_by}
-    notices.tell(
-        told_links.REQUEST_ANSWERED,
-        subject=held,
-        audience=askers,
-        dedupe=f"{_cause(held)}:answer",
-        url=telling.page_of("link_request", held.id),
-        title=f"{held.what[:1].upper()}{held.what[1:]}: {word}",
-        body=f"You asked for {held.what}. It is {word}.{because}",
-    )
+    named = {"connector": held.connector, "capabilities": held.capabilities, "why": held.why}
+    return named | {key: text for key, text in held.terms.items() if text}

@@ -24,6 +24,7 @@ from connections.flows import (
     guests,
     hosts,
     marks,
+    once,
     rights,
     sync,
     tokens,
@@ -31,9 +32,9 @@ from connections.flows import (
 )
 from connections.flows.campaigns import Goal, settled
 from connections.flows.link import FORGOTTEN_AFTER, who
+from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, PendingLink
 from portal import audit, tenancy, vault, work
-from portal.models import User
 from portal.policy import Actor
 from portal.steps import step
 
@@ -129,18 +130,19 @@ def _end(pending: PendingLink, code: str, detail: str = "") -> None:
     )
 
 
-def _person(pending: PendingLink) -> Actor:
-    user = User.objects.get(id=pending.user_id)
-    return Actor("person", user.id, str(user))
+def _actor(pending: PendingLink, *, held: bool = False) -> Actor | None:
+    """Asked again, because minutes have passed: None when they may not any more.
 
-
-def _actor(pending: PendingLink) -> Actor | None:
-    """Asked again, because minutes have passed: None when they may not any more."""
+    `held` locks what allows it: the connect link, or the approval of one link.
+    """
     try:
         if pending.connect_link_id and not guests.is_live(pending):
             return None
-        return rights.linker(_person(pending), pending.relink, pending.connector)
-    except PermissionDenied:
+        person = Actor("person", pending.user_id, str(pending.user))
+        if held:
+            once.hold(person, pending)
+        return rights.linker(person, pending.relink, pending.connector)
+    except (PermissionDenied, FlowProblem):
         return None
 
 
@@ -172,7 +174,7 @@ def _settle(
             held_job.hold()
             if not _still_wanted(pending):
                 return
-            actor = _actor(pending)
+            actor = _actor(pending, held=True)
             if actor is None:
                 _end(pending, "not_allowed")
                 return

@@ -8,10 +8,10 @@ from typing import Final
 from django.utils import timezone
 
 from connections import registry
-from connections.contracts import Capability
+from connections.contracts import BASE_URL, Capability
 from connections.flows import rights
 from connections.models import Connection, LinkRequest, RequestKind, RequestState
-from portal.models import User
+from portal.models import Team, User
 from portal.policy import Actor, Permission, allows
 
 MOST: Final = 200
@@ -48,6 +48,8 @@ class RequestPage:
     line: RequestLine
     may_link: bool
     may_send: bool
+    capabilities: list[str]
+    team: str
 
 
 def lines(actor: Actor) -> list[RequestLine]:
@@ -71,6 +73,8 @@ def page(request: LinkRequest, actor: Actor) -> RequestPage | None:
         may_send=approved
         and request.connection is not None
         and allows(actor, Permission.CONNECT_LINK_SEND),
+        capabilities=_titles(request),
+        team=_team(request),
     )
 
 
@@ -87,7 +91,25 @@ def lacking(connection: Connection) -> list[Capability]:
     return [each for each in manifest.capabilities if each.key not in connection.capabilities]
 
 
+def _titles(request: LinkRequest) -> list[str]:
+    known = registry.get(request.connector).manifest.capabilities
+    return [each.title for each in known if each.key in request.capabilities]
+
+
+def _team(request: LinkRequest) -> str:
+    """For whom a link is asked; empty where the request says nothing of it."""
+    named = request.terms.get("team")
+    if named is None:
+        return ""
+    found = Team.objects.filter(id=named).first() if named else None
+    gone = "a team that is gone" if named else "The whole organization"
+    return str(found.name) if found else gone
+
+
 def _may_link(request: LinkRequest, actor: Actor) -> bool:
+    if request.kind == RequestKind.HOST:
+        base_url = request.terms.get(BASE_URL, "")
+        return rights.allowed_host(actor, request.connector, base_url) is not None
     if request.kind == RequestKind.LINK:
         once = rights.allowed_once(actor, request.connection, request.connector)
         return once is not None and once.id == request.id
@@ -102,6 +124,7 @@ def _line(request: LinkRequest, actor: Actor) -> RequestLine:
     if request.used_at is not None:
         word = "Used"
     is_mine = actor.id in (request.asked_by_id, *request.also_asked_by)
+    was_mine = actor.id in request.formerly_asked_by
     decides = allows(actor, Permission.LINK_REQUEST_DECIDE)
     others = User.objects.filter(id__in=request.also_asked_by) if request.also_asked_by else ()
     return RequestLine(
@@ -110,6 +133,6 @@ def _line(request: LinkRequest, actor: Actor) -> RequestLine:
         word=word,
         is_open=is_open,
         is_mine=is_mine,
-        may_answer=is_open and decides and not is_mine,
+        may_answer=is_open and decides and not (is_mine or was_mine),
         others=[str(each) for each in others],
     )

@@ -10,12 +10,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connections import registry
+from connections.contracts import BASE_URL, Capability, Manifest
 from connections.flows import link_requests as flows
 from connections.flows.problems import FlowProblem
 from connections.link_forms import AskForm, DeclineForm
 from connections.models import Connection, LinkRequest
-from connections.queries import link_requests as queries
+from connections.queries import link_requests as queries, linking
 from connections.views.doors import attempt, requires, status_of, to
+from portal.memberships import teams_shown
 from portal.policy import Permission
 from portal.requests import OrganizationRequest
 
@@ -46,14 +48,11 @@ def new(request: OrganizationRequest) -> HttpResponse:
         return to(request, "catalogue")
     if slug not in registry.connectors():
         raise Http404
+    manifest = registry.get(slug).manifest
     more = connection is not None and "more" in request.GET
+    host = connection is None and manifest.self_hosted is not None and BASE_URL in request.GET
     lacking = queries.lacking(connection) if connection and more else None
-    form = AskForm(
-        request.POST or None,
-        actor=request.actor,
-        capabilities=lacking,
-        initial={"capabilities": request.GET.getlist("capabilities")},
-    )
+    form = _form(request, manifest, lacking, is_new=connection is None and not host, host=host)
     if request.method == "POST" and form.is_valid():
         try:
             made = _asked(request, slug, connection, form)
@@ -66,16 +65,44 @@ def new(request: OrganizationRequest) -> HttpResponse:
         "form": form,
         "connection": connection,
         "more": more,
+        "host": host,
         "nothing": lacking == [],
-        "manifest": registry.get(slug).manifest,
+        "manifest": manifest,
     }
     return render(request, "connections/requests/new.html", context, status=status_of(form))
+
+
+def _form(
+    request: OrganizationRequest,
+    manifest: Manifest,
+    lacking: list[Capability] | None,
+    *,
+    is_new: bool,
+    host: bool,
+) -> AskForm:
+    within = teams_shown(request.membership)
+    minimal = [each.key for each in manifest.capabilities if each.minimal]
+    return AskForm(
+        request.POST or None,
+        actor=request.actor,
+        capabilities=manifest.capabilities if is_new else lacking,
+        teams=linking.team_choices(manifest.slug, within=within) if is_new else None,
+        host=host,
+        initial={
+            "capabilities": minimal if is_new else request.GET.getlist("capabilities"),
+            BASE_URL: request.GET.get(BASE_URL, ""),
+        },
+    )
 
 
 def _asked(
     request: OrganizationRequest, slug: str, connection: Connection | None, form: AskForm
 ) -> LinkRequest:
     given = form.cleaned_data
+    if BASE_URL in given:
+        return flows.ask_for_host(
+            actor=request.actor, connector=slug, base_url=given[BASE_URL], why=given["why"]
+        )
     if connection is not None and "capabilities" in form.fields:
         return flows.ask_for_more(
             actor=request.actor,
@@ -84,7 +111,12 @@ def _asked(
             why=given["why"],
         )
     return flows.ask_for_link(
-        actor=request.actor, connector=slug, relink=connection, why=given["why"]
+        actor=request.actor,
+        connector=slug,
+        relink=connection,
+        capabilities=given.get("capabilities"),
+        team_id=UUID(given["team"]) if given.get("team") else None,
+        why=given["why"],
     )
 
 

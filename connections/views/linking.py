@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from connections import registry
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind
-from connections.flows import link
+from connections.flows import hosts, link
 from connections.flows.problems import FlowProblem
 from connections.forms import CapabilitiesForm, LinkForm
 from connections.models import LinkStage, PendingLink
@@ -139,16 +140,18 @@ def consent(request: OrganizationRequest, link_id: UUID) -> HttpResponse:
         return to(request, "link_how", pending.id)
     form = _form(request, pending, manifest, method)
     offers: list[Method] = []
+    ask = False
     if request.method == "POST" and form.is_valid():
         try:
             _prepare(request, pending, method, form)
         except FlowProblem as problem:
             offers = _offers(manifest, method, form, problem)
+            ask = problem.code == hosts.NOT_YOURS
             form.refuse(problem)
         else:
             leaves = method.kind is MethodKind.AUTHORIZATION_CODE
             return to(request, "link_leave" if leaves else "link_check", pending.id)
-    return _consent_page(request, pending, manifest, method, form, offers)
+    return _consent_page(request, pending, manifest, method, form, offers, ask)
 
 
 def _consent_page(
@@ -158,12 +161,14 @@ def _consent_page(
     method: Method,
     form: LinkForm,
     offers: list[Method],
+    ask: bool,
 ) -> HttpResponse:
     chosen = [manifest.capability(key) for key in pending.capabilities]
     context = frame(request, pending, manifest, "link_consent") | {
         "method": method,
         "form": form,
         "offers": offers,
+        "ask": ask and urlencode({"connector": manifest.slug, BASE_URL: form.data[BASE_URL]}),
         "sheet": linking.scope_sheet(manifest, chosen, method.vocabulary),
         "guide": linking.filled(method.steps, link.callback_url(manifest.slug)),
         "leaves": method.kind is MethodKind.AUTHORIZATION_CODE,

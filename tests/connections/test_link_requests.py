@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from connections.flows import link, link_requests
+from connections.flows import link, link_requests, once
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, LinkRequest
 from portal import roles
-from portal.models import AuditEvent, Job, Membership, Notice, Receipt
+from portal.models import AuditEvent, Job, Membership, Notice, Receipt, Team
 from portal.policy import Actor, Role
 from portal.secret import Secret
 from tests.connections.pages import linked, signed_in, text
@@ -96,6 +97,47 @@ class TestALink:
         with pytest.raises(PermissionDenied):
             begins(works, nina)
 
+    def test_it_is_good_for_what_was_asked_and_for_that_team(
+        self, works: Works, vendor: Vendor, nina: Actor
+    ) -> None:
+        approved(works, works.admin, asks_for_link(works, nina))
+        pending = begins(works, nina)
+        with works.inside():
+            blue = Team.objects.create(name="Blue")
+            more = [*pending.capabilities, "pullrequests-read"]
+            with pytest.raises(FlowProblem, match="more than was approved"):
+                link.choose(actor=nina, pending=pending, capabilities=more, reason="")
+            with pytest.raises(FlowProblem, match="another team"):
+                link.prepare(
+                    actor=nina, pending=pending, method="api-token", name="N", team_id=blue.id,
+                    consumer_id=None, fields={"email": "dana@acme.example"},
+                    secret=Secret(vendor.token("dana-full")),
+                )  # fmt: skip
+
+    def test_of_two_links_settled_at_once_one_is_allowed(self, works: Works, nina: Actor) -> None:
+        approved(works, works.admin, asks_for_link(works, nina))
+        first, second = begins(works, nina), begins(works, nina)
+        held, outcome = Event(), []
+
+        def settle_second() -> None:
+            held.wait(5)
+            with works.inside():
+                try:
+                    once.hold(nina, second)
+                except PermissionDenied:
+                    outcome.append("refused")
+
+        thread = Thread(target=settle_second)
+        thread.start()
+        with works.inside():
+            once.hold(nina, first)
+            held.set()
+            thread.join(0.3)
+            assert thread.is_alive()
+            once.spend(first)
+        thread.join(5)
+        assert outcome == ["refused"]
+
     @pytest.mark.parametrize("end", ["left", "late", "declined"])
     def test_it_ends(self, works: Works, nina: Actor, end: str) -> None:
         asked = asks_for_link(works, nina)
@@ -156,6 +198,11 @@ class TestMore:
             link_requests.withdraw(actor=nina, request=first)
             left = LinkRequest.objects.get(id=first.id)
         assert (left.state, left.asked_by_id, left.also_asked_by) == ("open", other.id, [])
+        assert left.asked_by_name == "Max"
+        with works.inside():
+            Membership.objects.filter(user_id=nina.id).update(role=Role.OWNER)
+        with pytest.raises(PermissionDenied, match="yourself"):
+            approved(works, nina, first)
         approved(works, works.admin, first)
         assert told(works, "link_request_answered")[1] == {other.id}
 
@@ -217,16 +264,17 @@ class TestPages:
 
         assert "Why you need it" in text(hers.get(door))
         assert hers.post(door, {"why": "no"}).status_code == 400
-        place = hers.post(door, {"why": WHY})["Location"]
+        wish = {"why": WHY, "capabilities": ["repositories-read", "pullrequests-read"]}
+        place = hers.post(door, wish | {"team": ""})["Location"]
         assert "have been told" in text(hers.get(place))
         assert hers.post(f"{place}approve").status_code == 403
         other = works.person("max@acme.example", "Max", Role.MEMBER)
         assert signed_in(other).get(place).status_code == 404
         assert signed_in(other).post(f"{place}withdraw").status_code == 404
 
-        assert WHY in text(admins.get(place)) and "A link to" in text(
-            admins.get("/o/acme/requests/")
-        )
+        page = text(admins.get(place))
+        assert "Read pull requests" in page and "The whole organization" in page
+        assert WHY in page and "A link to" in text(admins.get("/o/acme/requests/"))
         assert admins.post(f"{place}approve").status_code == 303
         assert "You can go on" in text(hers.get(place))
         assert "Link it" in text(hers.get("/o/acme/catalogue/bitbucket-cloud/"))

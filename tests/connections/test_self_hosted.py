@@ -8,13 +8,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.exceptions import PermissionDenied
 
 from connections import access, base_urls, explain
-from connections.flows import consumers, hosts, link, pace
+from connections.flows import consumers, hosts, link, link_requests, pace
 from connections.flows.problems import FlowProblem
 from connections.http import Door
-from connections.models import Check, Connection, Consumer, Credential, PendingLink, Repository
+from connections.models import (
+    Check,
+    Connection,
+    Consumer,
+    Credential,
+    LinkRequest,
+    PendingLink,
+    Repository,
+)
 from portal import context_vars
 from portal.limits import Limit
 from portal.models import AuditEvent
@@ -240,11 +247,31 @@ class TestAddresses:
         assert record.reason == "ip-literal"  # type: ignore[attr-defined]
 
     def test_only_admins_name_a_server_that_is_new(self, works: Works, vendor: Vendor) -> None:
-        with pytest.raises(PermissionDenied, match="new here"):
+        with pytest.raises(FlowProblem, match="new here") as problem:
             prepare(works, place(vendor), token(vendor, "dana-read"), actor=works.alice)
+        assert (problem.value.code, problem.value.field) == (hosts.NOT_YOURS, "base_url")
         registered(works, vendor)
 
         linked(works, vendor, actor=works.alice)
+
+    def test_a_member_asks_for_a_new_server_and_links_it_when_approved(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        with works.inside():
+            asked = link_requests.ask_for_host(
+                actor=works.alice,
+                connector=SLUG,
+                base_url=place(vendor),
+                why="Our team moved to this server.",
+            )
+            link_requests.approve(actor=works.admin, request=asked)
+        with pytest.raises(FlowProblem, match="new here"):
+            prepare(works, "https://git.elsewhere.example", "BBDC-x", actor=works.alice)
+
+        linked(works, vendor, actor=works.alice)
+
+        with works.inside():
+            assert LinkRequest.objects.get(id=asked.id).used_at
 
     def test_addresses_are_tried_at_a_pace(self, works: Works) -> None:
         codes = []
