@@ -272,13 +272,20 @@ def _mail_later(sent: Sequence[Sent], actor: Actor) -> None:
     words = {
         "organization": str(organization),
         "sent_by": actor.name,
-        "product": registry.get(first.connector).manifest.name,
+        "product": ", ".join(sorted({_product(each) for each in sent})),
         "to_name": first.to_name,
         "message": first.message,
         "expires_at": first.expires_at,
-        "links": [{"name": each.link.name, "address": each.address} for each in sent],
+        "links": [
+            {"name": each.link.name, "product": _product(each), "address": each.address}
+            for each in sent
+        ],
     }
     transaction.on_commit(lambda: _mail(sent, words), using=roles.current(), robust=True)
+
+
+def _product(sent: Sent) -> str:
+    return registry.get(sent.link.connector).manifest.name
 
 
 def _mail(sent: Sequence[Sent], words: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from connections.flows.problems import FlowProblem
 from connections.link_forms import ConnectLinkForm
 from connections.models import Campaign, Connection, ConnectLink
 from connections.queries import connect_links as queries, linking
+from connections.queries.connect_links import Owner
 from connections.views.doors import attempt, requires, status_of, to
 from portal import tenancy
 from portal.memberships import teams_shown
@@ -68,6 +69,7 @@ def new(request: OrganizationRequest) -> HttpResponse:
         context = _context(wanted) | {
             "form": form,
             "chosen": request.POST.getlist("capabilities") or wanted.ticked,
+            "ticked": request.POST.getlist("connections") if form.is_bound else wanted.ids,
         }
         page = "connections/connect/new.html"
         return render(request, page, context, status=status_of(form))
@@ -112,6 +114,21 @@ class Wanted:
     manifest: Manifest
     relinks: Sequence[Connection]
     campaign: Campaign | None
+    owners: Sequence[Owner] = ()
+    owner: str = ""
+    waiting: int = 0  # more than one form takes
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(each.id) for each in self.relinks]
+
+    @property
+    def products(self) -> str:
+        """What is asked for, in one line."""
+        if self.is_new:
+            return self.manifest.name
+        slugs = sorted({each.connector for each in self.relinks})
+        return ", ".join(registry.get(slug).manifest.name for slug in slugs)
 
     @property
     def is_new(self) -> bool:
@@ -125,16 +142,7 @@ class Wanted:
 def _wanted(request: OrganizationRequest) -> Wanted:
     campaign_id, connection_id = request.GET.get("campaign"), request.GET.get("connection")
     if campaign_id:
-        campaign = _found(Campaign, campaign_id)
-        relinks = [
-            item.connection
-            for item in campaign.items.select_related("connection").filter(
-                done_at=None, excluded_at=None
-            )
-        ]
-        if not relinks:
-            raise Http404
-        return Wanted(registry.get(relinks[0].connector).manifest, relinks, campaign)
+        return _of_campaign(request, _found(Campaign, campaign_id))
     if connection_id:
         connection = _found(Connection, connection_id)
         return Wanted(registry.get(connection.connector).manifest, [connection], None)
@@ -142,6 +150,27 @@ def _wanted(request: OrganizationRequest) -> Wanted:
     if slug not in registry.connectors():
         raise Http404
     return Wanted(registry.get(slug).manifest, (), None)
+
+
+def _of_campaign(request: OrganizationRequest, campaign: Campaign) -> Wanted:
+    """Those of one owner, or of all, that wait for a link; what was ticked, once it is sent."""
+    owner = request.GET.get("owner", "")
+    left = queries.left_to_send(campaign, owner=owner)
+    shown = list(left[: connect_links.MOST])
+    if request.method == "POST":
+        shown = queries.left_in(campaign, request.POST.getlist("connections")) or shown
+    if not shown:
+        shown = list(queries.left_in_all(campaign)[: connect_links.MOST])
+    if not shown:
+        raise Http404
+    return Wanted(
+        registry.get(shown[0].connector).manifest,
+        shown,
+        campaign,
+        owners=queries.owners_left(campaign),
+        owner=owner,
+        waiting=max(0, left.count() - len(shown)) if request.method == "GET" else 0,
+    )
 
 
 def _found(model: Any, text: str) -> Any:
@@ -178,6 +207,8 @@ def _send(request: OrganizationRequest, wanted: Wanted, form: ConnectLinkForm) -
         )
         return [connect_links.send(actor=request.actor, wish=wish, to=recipient, key=given["once"])]
     campaign_id = wanted.campaign.id if wanted.campaign else None
+    if wanted.campaign and not request.POST.getlist("connections"):
+        raise FlowProblem("connections", "", "Tick at least one connection.")
     return connect_links.send_many(
         actor=request.actor,
         wishes=[connect_links.again(each, campaign_id=campaign_id) for each in wanted.relinks],
@@ -188,7 +219,7 @@ def _send(request: OrganizationRequest, wanted: Wanted, form: ConnectLinkForm) -
 
 def _made(request: OrganizationRequest, wanted: Wanted, made: list[Sent]) -> HttpResponse:
     context = _context(wanted) | {
-        "made": made,
+        "made": [(each, registry.get(each.link.connector).manifest.name) for each in made],
         "first": made[0].link,
         "mail_failed": any(each.mail_failed for each in made),
         "shown_before": not any(each.address for each in made),
@@ -199,7 +230,14 @@ def _made(request: OrganizationRequest, wanted: Wanted, made: list[Sent]) -> Htt
 def _context(wanted: Wanted) -> dict[str, Any]:
     return {
         "manifest": wanted.manifest,
-        "relinks": wanted.relinks,
+        "products": wanted.products,
+        "relinks": [
+            (each, str(each.id), registry.get(each.connector).manifest.name)
+            for each in wanted.relinks
+        ],
+        "owners": wanted.owners,
+        "owner": wanted.owner,
+        "waiting": wanted.waiting,
         "campaign": wanted.campaign,
         "is_new": wanted.is_new,
     }

@@ -16,7 +16,7 @@ from django.utils import timezone
 from connections.flows import campaigns, connect_links, lifecycle
 from connections.flows.connect_links import Recipient, Sent, Wish
 from connections.flows.problems import FlowProblem
-from connections.models import Campaign, Connection, ConnectLink, PendingLink
+from connections.models import Connection, ConnectLink, PendingLink
 from portal import people
 from portal.logs import redact
 from portal.models import AuditEvent, Membership, Notice, Team
@@ -72,6 +72,16 @@ def paste(
     chosen = browser.post(page_of(made, "begin"), {"method": method})
     assert chosen["Location"] == page_of(made, f"consent?method={method}"), chosen
     return browser.post(chosen["Location"], {"email": f"{who}@acme.example", "token": token})
+
+
+def linked_elsewhere(like: Connection, who: Actor) -> Connection:
+    """Of another product, granted by somebody else."""
+    made: Connection = Connection.objects.create(
+        connector="bitbucket-data-center", method="http-token", name="Own server",
+        capabilities=["repositories-read"], team_id=like.team_id, granted_by_id=who.id, granted_by_name="Ada",
+        account_id="olaf", state="working",
+    )  # fmt: skip
+    return made
 
 
 def actions(works: Works) -> list[tuple[str, str, str]]:
@@ -357,35 +367,40 @@ class TestSending:
     def test_the_address_is_cut_out_of_logs(self) -> None:
         assert "t" * 43 not in redact(f"GET /connect/{'t' * 43} 303")
 
-    def test_a_campaigns_open_connections_get_one_link_each(
+    def test_a_campaigns_connections_are_sent_by_owner(
         self, works: Works, vendor: Vendor, ada: Actor
     ) -> None:
         before = linked(works, vendor)
         with works.inside():
+            twin = linked_elsewhere(before, ada)
             campaign = campaigns.start(
                 actor=ada,
                 goal="relink",
                 title="Everything by Friday",
-                connection_ids=[before.id],
+                connection_ids=[before.id, twin.id],
                 due_at=timezone.now() + timedelta(days=5),
             )
         admin = signed_in(ada)
         door = f"{NEW}?campaign={campaign.id}"
         assert door in text(admin.get(reverse("campaign", args=["acme", campaign.id])))
-        assert "Acme code" in text(admin.get(door))
+        whole = text(admin.get(door))
+        assert "Acme code" in whole and "Own server" in whole and "Data Center" in whole
+        hers = text(admin.get(f"{door}&owner={before.granted_by_id}"))
+        assert "Acme code" in hers and "Own server" not in hers
 
         form = {"to_name": "Dana", "to_email": "dana@vendor.example", "once": str(uuid4())}
-        address = text(admin.post(door, form)).partition("/connect/")[2][:43]
-        browser = Client()
-        page = browser.get(f"/connect/{address}")["Location"]
-        browser.post(f"{page}begin", {"method": "api-token"})
-        browser.post(
-            f"{page}consent?method=api-token",
-            {"email": "dana@acme.example", "token": vendor.token("dana-full")},
-        )
-        works.drain()
-
+        assert b"Tick at least one" in admin.post(door, form).content
+        made = text(admin.post(door, form | {"connections": str(before.id)}))
+        assert "Acme code" not in text(admin.get(door))
+        page = Client().get("/connect/" + made.partition("/connect/")[2][:43])["Location"]
         with works.inside():
-            assert ConnectLink.objects.get().campaign_id == campaign.id
-            assert Campaign.objects.get(id=campaign.id).ended_at
-        assert len(mail.outbox) == 1
+            (sent_one,) = ConnectLink.objects.all()
+        assert (sent_one.relink_id, sent_one.campaign_id) == (before.id, campaign.id)
+        assert page == f"/connect/{sent_one.id}/"
+
+        form = {"to_name": "Olaf", "to_email": "olaf@vendor.example", "once": str(uuid4())}
+        assert "on its way" in text(admin.post(door, form | {"connections": str(twin.id)}))
+        first, second = mail.outbox
+        assert "connect Bitbucket Cloud" in first.subject
+        assert second.to == ["olaf@vendor.example"]
+        assert "connect Bitbucket Data Center" in second.subject
