@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.utils import timezone
 
+from connections import registry
 from connections.flows import consumers, link
 from connections.models import Connection, Consumer, Credential, PendingLink
 from portal.logs import JsonFormatter
@@ -91,6 +93,24 @@ class TestMixUp:
         nothing_linked(works, vendor)
         assert "wrong_issuer" in ended(works)
         assert "link.wrong_issuer" in caplog.messages
+
+    def test_O22_no_issuer_from_a_server_that_sends_one(
+        self, works: Works, alice: Browser, consumer: Consumer, vendor: Vendor,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        pending, url = alice.start(consumer)
+        connector = registry.get("bitbucket-cloud")
+        known = connector.manifest
+        assert known.oauth is not None
+        says = replace(known, oauth=replace(known.oauth, issuer="https://bitbucket.org"))
+        monkeypatch.setitem(
+            registry.connectors(),
+            "bitbucket-cloud",
+            replace(connector, manifest=says),  # type: ignore
+        )
+        alice.back(alice.answer(url))
+        assert alice.reloaded(pending).error == "wrong_issuer"
+        nothing_linked(works, vendor)
 
     def test_O23_at_another_connectors_callback(
         self, works: Works, alice: Browser, consumer: Consumer, vendor: Vendor

@@ -185,6 +185,25 @@ class TestARefusal:
         with works.inside():
             assert Credential.objects.get(connection_id=one.id).refresh_due_at is None
 
+    def test_I11_a_withdrawn_consent_is_noticed_and_asked_about_no_more(
+        self, works: Works, vendor: Vendor, consumer: Consumer
+    ) -> None:
+        (granted,) = consented(vendor, 1)
+        plant(works.acme, consumer, [granted])
+        vendor.order("/grants/revoke", user=granted.account_id)
+        for minutes in (0, 2, 17):
+            with clock.shifted(timedelta(minutes=minutes)):
+                sweep(works)
+        with works.inside():
+            found = Connection.objects.get()
+        assert found.state == Connection.State.NEEDS_REAUTHORIZATION
+        noticed = calls(vendor)
+        assert noticed <= 3
+        for hours in (1, 2, 24):
+            with clock.shifted(timedelta(hours=hours)):
+                sweep(works)
+        assert calls(vendor) == noticed
+
 
 class TestLateAnswers:
     """Two workers spend the same parent, and both answers arrive."""
