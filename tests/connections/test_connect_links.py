@@ -78,7 +78,8 @@ def linked_elsewhere(like: Connection, who: Actor) -> Connection:
     """Of another product, granted by somebody else."""
     made: Connection = Connection.objects.create(
         connector="bitbucket-data-center", method="http-token", name="Own server",
-        capabilities=["repositories-read"], team_id=like.team_id, granted_by_id=who.id, granted_by_name="Ada",
+        capabilities=["repositories-read"], team_id=like.team_id,
+        granted_by_id=who.id, granted_by_name="Ada",
         account_id="olaf", state="working",
     )  # fmt: skip
     return made
@@ -284,21 +285,6 @@ class TestOneUse:
         works.drain()
         with works.inside():
             assert not Connection.objects.exists()
-
-    def test_a_guest_cannot_use_the_organizations_own_consumer(
-        self, works: Works, vendor: Vendor, ada: Actor
-    ) -> None:
-        works.register(vendor.consumer("acme-portal"))
-        made = sent(works, ada)
-        browser = opened(made)
-        assert "client-credentials" not in text(browser.get(page_of(made)))
-        answer = browser.post(page_of(made, "begin"), {"method": "client-credentials"})
-        assert answer["Location"] == page_of(made)
-        browser.post(page_of(made, "begin"), {"method": "api-token"})
-        answer = browser.post(page_of(made, "consent?method=client-credentials"), {"go": "1"})
-        assert answer["Location"] == page_of(made)
-        with works.inside():
-            assert PendingLink.objects.get().stage == "choosing"
 
     def test_the_sender_does_not_drive_the_guests_link(self, works: Works, ada: Actor) -> None:
         made = sent(works, ada)

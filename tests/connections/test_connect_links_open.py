@@ -8,6 +8,7 @@ from django.test import Client
 from connections.flows import guests, pace
 from connections.models import Connection, PendingLink
 from portal.limits import Limit
+from tests.connections.pages import text
 from tests.connections.test_connect_links import opened, page_of, paste, path, row, sent
 from tests.vendor import Vendor
 from tests.works import Works
@@ -98,3 +99,17 @@ def test_one_link_is_begun_in_a_few_browsers_only(
     assert b"too many browsers" in answer.content
     with works.inside():
         assert PendingLink.objects.count() == 1
+
+
+def test_a_guest_cannot_use_the_organizations_own_consumer(works: Works, vendor: Vendor) -> None:
+    works.register(vendor.consumer("acme-portal"))
+    made = sent(works, works.admin)
+    browser = opened(made)
+    assert "client-credentials" not in text(browser.get(page_of(made)))
+    answer = browser.post(page_of(made, "begin"), {"method": "client-credentials"})
+    assert answer["Location"] == page_of(made)
+    browser.post(page_of(made, "begin"), {"method": "api-token"})
+    answer = browser.post(page_of(made, "consent?method=client-credentials"), {"go": "1"})
+    assert answer["Location"] == page_of(made)
+    with works.inside():
+        assert PendingLink.objects.get().stage == "choosing"
