@@ -9,10 +9,10 @@ from typing import Final
 from connections import access, high_water
 from connections.contracts import IssuesTokens
 from connections.errors import VendorError
-from connections.flows import campaigns, refresh
+from connections.flows import campaigns, refresh, spool
 from connections.flows.refreshing import Caller
 from connections.models import Campaign, Connection, Credential, Repository
-from portal import clock, erasing, erasure, key_upkeep, tenancy, work
+from portal import clock, erasing, erasure, key_stand, key_upkeep, tenancy, work
 from portal.key_upkeep import Leak
 from portal.policy import SYSTEM
 
@@ -43,6 +43,9 @@ def rotate_credentials(leak: Leak) -> None:
             due_at=clock.now() + WITHIN,
             because=leak.because,
         )
+
+
+key_stand.on_outside(spool.under_keys)
 
 
 @erasure.on_preview

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from portal import keyring, schedules, work
+from portal import key_stand, keyring, schedules, work
 from portal.models import Heartbeat
 from portal.startup import begin_work
 
@@ -39,7 +39,7 @@ def beat(kind: str, process_id: Any, *, hands: int = 0) -> None:
         "seen_at": timezone.now(),
         "hands": hands,
         "keys": keyring.fingerprints(),
-        "active": keyring.active_versions(),
+        "active": keyring.active_versions() | key_stand.outside(),
     }
     place = {"host": socket.gethostname()[:100], "pid": os.getpid()}
     Heartbeat.objects.update_or_create(id=process_id, defaults=now, create_defaults=now | place)

@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +27,7 @@ from connections.lineage import AnswerClass
 from connections.models import RefreshAttempt
 from connections.oauth_answers import TokenAnswer
 from portal import tenancy, vault
+from portal.models import Tombstone
 from portal.secret import Secret
 from portal.steps import step
 
@@ -135,6 +137,10 @@ def _replayed(path: Path) -> bool:
         try:
             record = json.loads(text)
             organization_id, attempt_id = UUID(record["organization"]), UUID(record["attempt"])
+            if Tombstone.objects.filter(erased_id=organization_id).exists():
+                log.warning("spool.erased", extra={"file": path.name})
+                path.unlink()
+                return False
             with tenancy.elsewhere(organization_id):
                 outcome = None if _is_settled(attempt_id) else _outcome(record)
         except UNREADABLE:
@@ -147,6 +153,18 @@ def _replayed(path: Path) -> bool:
         step("refresh.replayed")
         path.unlink()
         return True
+
+
+def under_keys() -> Counter[int]:
+    """How many answers lie here under each version of the intake's key."""
+    found: Counter[int] = Counter()
+    for path in folder().glob(f"*{_SUFFIX}"):
+        try:
+            sealed = base64.b64decode(json.loads(path.read_text())["sealed"])
+        except (OSError, *UNREADABLE):  # settled meanwhile, or no file of ours
+            continue
+        found[int.from_bytes(sealed[3:7], "big")] += 1
+    return found
 
 
 @contextmanager

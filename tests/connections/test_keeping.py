@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -16,7 +17,8 @@ from connections.flows import breaker, keeping, refreshing, renewals, spool
 from connections.flows.refreshing import EndpointBook, Outcome
 from connections.lineage import AnswerClass
 from connections.models import Credential
-from portal import clock, roles, tenancy
+from portal import clock, erasing, key_stand, roles, tenancy, vault
+from portal.secret import Secret
 from tests.grants import consented, plant
 from tests.vendor import Vendor
 from tests.works import Works
@@ -120,3 +122,23 @@ def test_what_was_never_sent_says_nothing_of_the_vendor(
         keeping.keep(unsent)
         with tenancy.transaction():
             assert not breaker.is_open("bitbucket-cloud")
+
+
+def test_the_key_of_the_intake_is_kept_while_something_lies_under_it(
+    works: Works, outcomes: list[Outcome], settings: LazySettings
+) -> None:
+    """On disk or on its way in; and what an erased organization has on disk goes."""
+    with roles.using_role("worker"), tenancy.acting_for(works.acme):
+        spool.put(outcomes)
+    with works.inside():
+        place = vault.Place(works.acme.id, "t", uuid4(), "secret")
+        vault.take_in(place, Secret("s"), expires_at=clock.now() + timedelta(hours=1))
+    assert key_stand.outside() == {"outside/v1": GRANTS}
+    assert key_stand.uses("intake", 1) == GRANTS + 1
+    assert key_stand.uses("intake", 2) == 0
+    with roles.using_role("worker"):
+        with works.inside():
+            erasing.destroy()
+        assert spool.replay() == 0
+    assert not spooled(settings)
+    assert key_stand.uses("intake", 1) == 0
