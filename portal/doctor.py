@@ -20,7 +20,7 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from portal import key_choice, keyfile, keyring, roles
+from portal import key_choice, keyfile, keyring, keystore, roles
 from portal.keyfile import HOLDS, KeyringRefused
 from portal.models import Heartbeat
 from portal.problem import Problem
@@ -100,6 +100,15 @@ _POWERS: Final = """
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+@check("key files")
+def key_leftovers() -> Iterator[Problem]:
+    """No command that was killed has left a copy of a key file behind."""
+    for half in keystore.leftovers(key_directory()):
+        yield Problem(
+            f"{half} is a copy of a key file.", "Run the `keys` command again, or delete it."
+        )
 
 
 @check("key provider")

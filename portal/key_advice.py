@@ -10,7 +10,7 @@ from django.conf import settings
 
 from portal import clock, key_stand
 from portal.phrases import plural
-from portal.platform import KeyLine
+from portal.platform import DataKeys, KeyLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +76,13 @@ def under_way(lines: list[KeyLine]) -> list[UnderWay]:
         if done < total:
             found.append(UnderWay(domain, done, total))
     return found
+
+
+def replaced_so_far(rows: list[DataKeys]) -> list[str]:
+    """A sentence for each domain of which data keys are being replaced: what is left of that."""
+    return [
+        f"{plural(row.decrypt_only, 'old data key')} of {row.domain} still to be destroyed:"
+        " workers seal anew what lies under it first."
+        for row in rows
+        if row.decrypt_only
+    ]

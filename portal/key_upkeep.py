@@ -77,27 +77,30 @@ def declare(leaked: Version, because: str) -> None:
 
     What was sealed under a data key that a leaked key wrapped must count as read.
     """
-    leak = {"domain": leaked.domain, "version": leaked.version}
+    domain, version, since = leaked.domain, leaked.version, timezone.now().isoformat()
     with (
         roles.using_role("worker"),
         tenancy.elsewhere(tenancy.PLATFORM),
         tenancy.transaction(),
     ):
         audit.record(Action.KEY_LEAKED, actor=SYSTEM, subject=leaked, because=because)
-        work.later(SPREAD, dedupe=f"{SPREAD}:{leaked}", because=because[:200], **leak)
-        since = timezone.now().isoformat()
-        work.later(REKEY, dedupe=f"{REKEY}:{leaked.domain}", max_attempts=500, since=since, **leak)
+        named, why = f"{SPREAD}:{leaked}", because[:200]
+        work.later(SPREAD, dedupe=named, domain=domain, version=version, because=why)
+        named = f"{REKEY}:{domain}"
+        work.later(
+            REKEY, dedupe=named, max_attempts=500, domain=domain, version=version, since=since
+        )
     step("keys.leak_declared")
 
 
 @work.job(SPREAD)
 def spread(claim: work.Claim, *, domain: str, version: str, because: str) -> None:
     """Each organization has a job that does what a leak asks for there."""
-    leak = {"domain": domain, "version": version, "because": because}
+    named = f"{KIND}:{domain}/v{version}"
     for organization_id in everybody.organizations():
         claim.stay()
         with tenancy.elsewhere(organization_id), tenancy.transaction():
-            work.later(KIND, dedupe=f"{KIND}:{domain}/v{version}", **leak)
+            work.later(KIND, dedupe=named, domain=domain, version=version, because=because)
     step("keys.leak_spread")
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from portal.keyfile import HOLDS, KeyringRefused
+from portal.steps import step
 
 
 def files(directory: Path) -> dict[str, Path]:
@@ -31,9 +32,18 @@ def exclusive(directory: Path) -> Iterator[None]:
         ) from None
     try:
         _lock(descriptor, directory)
+        for half in leftovers(directory):
+            half.unlink(missing_ok=True)
         yield
     finally:
         os.close(descriptor)
+
+
+def leftovers(directory: Path) -> list[Path]:
+    """Copies of key files that a killed command has left; the next one deletes them."""
+    return sorted(
+        half for path in files(directory).values() for half in path.parent.glob(f".{path.name}.*")
+    )
 
 
 def _lock(descriptor: int, directory: Path) -> None:
@@ -63,6 +73,7 @@ def put(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
+        step("keys.half_written")
         if before:
             half.replace(path)
         else:

@@ -60,14 +60,15 @@ def workers(request: OrganizationRequest) -> HttpResponse:
 @require_GET
 @operator_required
 def keys(request: OrganizationRequest) -> HttpResponse:
-    lines = platform.keys()
+    lines, data_keys = platform.keys(), platform.data_keys()
     context = {
         "lines": lines,
         "strangers": sum(line.strangers for line in lines),
         "unheld": any(not line.holders for line in lines if line.stage == "active"),
         "steps": key_advice.next_steps(lines),
         "under_way": key_advice.under_way(lines),
-        "data_keys": platform.data_keys(),
+        "data_keys": data_keys,
+        "left": key_advice.replaced_so_far(data_keys),
     }
     return render(request, "portal/platform_keys.html", context)
 

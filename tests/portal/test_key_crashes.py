@@ -26,6 +26,7 @@ from portal import (
     key_rotation,
     key_stand,
     keyring,
+    keystore,
     roles,
     tenancy,
     tombstones,
@@ -48,7 +49,7 @@ from tests.works import Works
 
 __all__ = ["directory"]
 
-STAGE = ("keys.sentinel_planted", "keys.file_staged")
+STAGE = ("keys.sentinel_planted", "keys.half_written", "keys.file_staged")
 ACTIVATE = ("keys.file_activated",)
 RETIRE = ("keys.file_retired",)
 REWRAP = ("keys.rewrapped",)
@@ -104,6 +105,7 @@ def test_C09_a_key_is_replaced_whatever_is_killed(directory) -> None:
 
     assert may_start(directory) and opened(places)
     assert key_stand.left("grant") == (0, 2)
+    assert keystore.leftovers(directory) == [], "no copy of a key file is left"
     assert list(KeyCheck.objects.filter(domain="grant").values_list("version", flat=True)) == [2]
     assert set(rings(directory)["worker"].domains["grant"].keys) == {2}
 

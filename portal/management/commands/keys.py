@@ -12,6 +12,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from django.conf import settings
@@ -104,6 +105,8 @@ class Command(BaseCommand):
             )
         for domain, number, count in key_stand.away():
             self._say(f"{domain}: {count:,} data keys under {key_providers.titled(number)}")
+        for text in key_advice.replaced_so_far(platform.data_keys()):
+            self._say(text)
         for advice in key_advice.next_steps(lines):
             self._say(str(advice))
 
@@ -253,13 +256,15 @@ class Command(BaseCommand):
         path = options["directory"] / f"{process}.json"
         environment = env.for_child(PORTAL_PROCESS=process, KEYRING_FILE=str(path))
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "keys", *words]
-        done = subprocess.run(  # noqa: S603  our own command
-            command, env=environment, capture_output=True, text=True
-        )
-        for line in done.stdout.splitlines():
-            self._say(line)
-        if done.returncode:
-            raise _stop((done.stderr.strip().splitlines() or ["It was ended."])[-1])
+        with TemporaryFile("w+") as errors:
+            done = subprocess.Popen(  # noqa: S603  our own command
+                command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+            for line in done.stdout or ():  # as it says them: it may take long
+                self._say(line.rstrip("\n"))
+            if done.wait():
+                errors.seek(0)
+                raise _stop((errors.read().strip().splitlines() or ["It was ended."])[-1])
 
 
 def _without(made: Version) -> list[str]:
