@@ -134,8 +134,12 @@ def _forbid_new_keys() -> None:
 def clear(claim: work.Claim, *, counted: str = "0") -> None:
     """No row of the erased organization is left; the platform's record says how many there were.
 
-    `counted` is how many went before this job was interrupted: its row knows that.
+    `counted` is how many went before this job was interrupted: its row knows that. Without a
+    tombstone nothing goes.
     """
+    with tenancy.transaction():
+        if not Tombstone.objects.filter(erased_id=claim.organization_id).exists():
+            return
     tombstones.write_down()
     step("erase.written_down")
     for clearing in _clearings:

@@ -95,7 +95,9 @@ def declare(leaked: Version, because: str) -> None:
 
 @work.job(SPREAD)
 def spread(claim: work.Claim, *, domain: str, version: str, because: str) -> None:
-    """Each organization has a job that does what a leak asks for there."""
+    """Each organization has a job that does what a leak asks for there; the platform says so."""
+    if claim.organization_id != tenancy.PLATFORM:
+        return
     named = f"{KIND}:{domain}/v{version}"
     for organization_id in everybody.organizations():
         claim.stay()
