@@ -137,7 +137,7 @@ def due() -> list[tuple[Connection, str]]:
     )
     over = _late(now).exclude(connection_id__in=since.values("connection_id"))
     over = over.order_by(Least("due_at", "late_at"))
-    reasons = {each.connection_id: _why(each, now) for each in over[:MOST]}
+    reasons = {each.connection_id: _why(each) for each in over[:MOST]}
     held = Connection.objects.select_for_update(no_key=True, skip_locked=True)
     return [(each, reasons[each.id]) for each in held.filter(id__in=reasons)]
 
@@ -167,10 +167,9 @@ def _late_at() -> Any:
     return ExpressionWrapper(F("expires_at") - tenth, DateTimeField())
 
 
-def _why(credential: Any, now: datetime) -> str:
-    by_policy = credential.due_at is not None and credential.due_at <= now
-    is_marked = credential.rotate_by is not None and credential.rotate_by <= now
-    return Because.POLICY if by_policy and not is_marked else Because.MARKED
+def _why(credential: Any) -> str:
+    """Whichever asks first, the policy or the mark; one that ends before then is asked for too."""
+    return Because.MARKED if credential.rotate_by == credential.due_at else Because.POLICY
 
 
 # ── The vendor makes it ───────────────────────────────────────────────────────────────────────

@@ -184,7 +184,7 @@ class TestWhatIsDue:
             assert not Replacement.objects.exists()
             known.update(created_at=clock.now() - timedelta(days=100))
         start_due(works)
-        assert (last(works).stage, last(works).because) == (Stage.DONE, "marked")
+        assert (last(works).stage, last(works).because) == (Stage.DONE, "policy")
 
         asked(works, again(works, connection))  # by button: what rotates by itself goes on so
         works.drain()
