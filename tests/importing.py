@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.request import Request, urlopen
 from uuid import UUID, uuid4
 
 from connections.flows import import_checks, imports
@@ -16,9 +17,11 @@ from tests.works import Works
 
 CLOUD = "bitbucket-cloud"
 READ = ["read:user:bitbucket", "read:workspace:bitbucket", "read:repository:bitbucket"]
+PULLS = ["pullrequest"]
+READS = ["account", "project", "repository"]
 COLUMNS = (
-    *("connector", "method", "name", "team", "email", "username", "workspace", "repository"),
-    *("labels", "description", "token"),
+    *("connector", "method", "name", "team", "email", "username", "workspace", "project"),
+    *("repository", "labels", "description", "token"),
 )
 
 
@@ -41,20 +44,32 @@ def api_tokens(vendor: Vendor, count: int) -> list[dict[str, str]]:
     return rows
 
 
-def repository_tokens(vendor: Vendor, slugs: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of access tokens of these repositories of acme."""
-    rows = []
+def slugs_of_acme(vendor: Vendor) -> list[str]:
+    """The repositories that the vendor lists first."""
+    bearer = {"Authorization": f"Bearer {vendor.token('acme-workspace')}"}
+    with urlopen(Request(f"{vendor.url}/2.0/repositories/acme", headers=bearer)) as answer:
+        return [each["slug"] for each in json.load(answer)["values"]]
+
+
+def access_tokens(vendor: Vendor, slugs: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of access tokens of acme: its workspace's, a project's, and these repositories'."""
+    rows = [
+        _access_token(vendor, "workspace", READS, name="Workspace acme"),
+        _access_token(vendor, "project", READS[1:], name="Project PAY", project="PAY"),
+    ]
     for slug in slugs:
-        made = vendor.order(
-            "/tokens",
-            kind="repo_access_token",
-            workspace="acme",
-            repository=slug,
-            scopes=["repository"],
+        rows.append(
+            _access_token(vendor, "repo", PULLS, name=f"Repository {slug}", repository=slug)
         )
-        about = {"connector": CLOUD, "name": f"Repository {slug}", "workspace": "acme"}
-        rows.append(about | {"repository": slug} | _token(made))
     return rows
+
+
+def _access_token(
+    vendor: Vendor, of: str, scopes: Sequence[str], name: str, **place: str
+) -> dict[str, str]:
+    place |= {"workspace": "acme"}
+    made = vendor.order("/tokens", kind=f"{of}_access_token", scopes=scopes, **place)
+    return {"connector": CLOUD, "name": name, **place} | _token(made)
 
 
 def _token(made: Mapping[str, Any]) -> dict[str, str]:

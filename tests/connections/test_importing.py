@@ -75,7 +75,8 @@ def mixed(works: Works, vendor: Vendor) -> list[dict[str, str]]:
     rows = [*alive, data_center | {"name": "Own server", "token": own}]
     rows += [data_center | {"name": f"Server {n}", "token": f"BBDC-{n:040}"} for n in range(39)]
     rows += [row(n, name=f"Old {n}", username=f"u{n}", token=DEAD.format(n)) for n in range(150)]
-    rows += [row(n, name=f"Refused {n}") for n in range(150, 250)]
+    rows += of_places(vendor)
+    rows += [row(n, name=f"Refused {n}") for n in range(159, 250)]
     rows += [alive[n] | {"name": f"Same account {n}", "token": _another(vendor, alive[n])}
              for n in range(10)]  # fmt: skip
     rows += [alive[n] | {"name": f"Same token {n}"} for n in range(40)]
@@ -86,6 +87,17 @@ def mixed(works: Works, vendor: Vendor) -> list[dict[str, str]]:
     )  # fmt: skip
     rows += [row(n, **broken[n % len(broken)]) for n in range(1000, 1100)]
     return rows
+
+
+def of_places(vendor: Vendor) -> list[dict[str, str]]:
+    """Access tokens of acme: five that open their place, and four of which each is wrong."""
+    first, second, third = files.slugs_of_acme(vendor)[:3]
+    rows = files.access_tokens(vendor, [first, second, third])
+    again = files.access_tokens(vendor, [first])[2] | {"name": "Same repository"}
+    foreign = rows[3] | {"name": "Of the neighbour", "repository": third}
+    unlike = rows[2] | {"name": "Not of a project", "project": "PAY", "method": "project-token"}
+    dead = rows[1] | {"name": "Ended project", "token": "ATCTT3xFfGP0NeverGiven0123"}
+    return [*rows, again, foreign, unlike, dead]
 
 
 def _another(vendor: Vendor, of: dict[str, str]) -> str:
@@ -112,20 +124,22 @@ class TestFiveHundredRows:
         works.drain()
 
         assert outcomes(works, batch) == {
-            Outcome.CREATED: 61,
+            Outcome.CREATED: 66,
             Outcome.DEAD: 150,
-            Outcome.SKIPPED: 10,
-            Outcome.FAILED: 139,
+            Outcome.SKIPPED: 11,
+            Outcome.FAILED: 133,
             Outcome.REFUSED: 140,
         }
         assert now(works, batch.id).state == State.DONE
         with works.inside():
             told = "".join(report(batch))
-            assert Connection.objects.filter(state="active").count() == 61
+            assert Connection.objects.filter(state="active").count() == 66
             assert Connection.objects.filter(state="needs_reauthorization").count() == 150
+            kinds = Counter(Connection.objects.values_list("account_kind", flat=True))
+            assert (kinds["workspace"], kinds["project"], kinds["repository"]) == (1, 1, 3)
             due = clock.now() + timedelta(days=30)
             assert Credential.objects.filter(rotate_by__lte=due, rotate_because="import").count()
-        assert sealed(works) == (0, 211)
+        assert sealed(works) == (0, 216)
         assert len(list(csv.reader(io.StringIO(told)))) == 501
         sinks = Sinks(servers, places={"report": told.encode()})
         sinks.take(caplog.records)
