@@ -6,12 +6,16 @@ import pytest
 from django.test import Client
 
 from connections.flows import hosts
-from tests.connections.pages import refused, signed_in, text
-from tests.connections.test_self_hosted import SLUG, place, token
+from tests.connections.pages import base_of, refused, signed_in, text
+from tests.connections.test_self_hosted import SLUG, linked, place, token
 from tests.vendor import Vendor
 from tests.works import Works
 
 CHOSEN = {"capabilities": ["repositories-read", "projects-read"], "reason": ""}
+TABS = (
+    *("", "verification", "credential", "repositories", "workspaces", "sync", "leases"),
+    *("record", "settings", "rotation", "replace"),
+)
 WORDS = "The portal could not connect to this address"
 
 
@@ -78,3 +82,12 @@ def test_a_consumer_names_its_server_where_people_choose_it(
     steps = begun(ada)
     page = text(ada.get(steps + "consent?method=oauth"))
     assert f"Ours ({place(vendor)})" in page and "Base URL of your" not in page
+
+
+def test_every_tab_of_its_connection_answers(ada: Client, works: Works, vendor: Vendor) -> None:
+    connection = linked(works, vendor)
+    works.sync(connection, "PAY")
+    base = base_of(connection)
+    for tab in TABS:
+        page = text(ada.get(base + tab))
+        assert connection.name in page, tab
