@@ -74,6 +74,10 @@ RENEWED: Final = (
     "Its access had ended and was renewed, which used up the refresh token of the file; the new one"
     " is kept sealed for three days, to be tried again here."
 )
+WHEN_KEPT: Final = {  # the file's row is of no use any more
+    "name_taken": "Another connection has this name by now. Rename that one.",
+    "default_taken": "The organization has its default connection by now.",
+}
 BEGINS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -234,7 +238,8 @@ def names_of(row: ImportRow) -> tuple[str, str]:
 def why_of(row: ImportRow) -> str:
     """Why it ended so, in a sentence or two; nothing for what went well."""
     if asking.keeps(row):
-        return f"{_why_of(row)} {RENEWED}".strip()
+        why = WHEN_KEPT.get(row.code) or _why_of(row).removesuffix(AGAIN)
+        return f"{why.strip()} {RENEWED}".strip()
     return _why_of(row)
 
 

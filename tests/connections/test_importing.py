@@ -278,6 +278,11 @@ class TestTheImport:
         works.drain()
         assert rows_of(works, batch)[3].code == "grant_used" and sealed(works)[1] == 1 + 6
 
+    @pytest.mark.parametrize("code", ["name_taken", "default_taken", "unavailable"])
+    def test_a_row_kept_for_another_try_is_not_to_be_uploaded_again(self, code: str) -> None:
+        kept = ImportRow(outcome=Outcome.FAILED, code=code, renewed_at=clock.now())
+        assert "tried again here" in why_of(kept) and "pload" not in why_of(kept)
+
     def test_an_app_password_that_still_works_is_linked_and_a_dead_one_waits_to_be_moved(
         self, works: Works, vendor: Vendor
     ) -> None:
