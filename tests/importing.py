@@ -64,6 +64,17 @@ def access_tokens(vendor: Vendor, slugs: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
+def of_places(vendor: Vendor) -> list[dict[str, str]]:
+    """Access tokens of acme: five that open their place, and four of which each is wrong."""
+    first, second, third = slugs_of_acme(vendor)[:3]
+    rows = access_tokens(vendor, [first, second, third])
+    again = access_tokens(vendor, [first])[2] | {"name": "Same repository"}
+    foreign = rows[3] | {"name": "Of the neighbour", "repository": third}
+    unlike = rows[2] | {"name": "Not of a project", "project": "PAY", "method": "project-token"}
+    dead = rows[1] | {"name": "Ended project", "token": "ATCTT3xFfGP0NeverGiven0123"}
+    return [*rows, again, foreign, unlike, dead]
+
+
 def _access_token(
     vendor: Vendor, of: str, scopes: Sequence[str], name: str, **place: str
 ) -> dict[str, str]:

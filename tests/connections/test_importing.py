@@ -75,7 +75,7 @@ def mixed(works: Works, vendor: Vendor) -> list[dict[str, str]]:
     rows = [*alive, data_center | {"name": "Own server", "token": own}]
     rows += [data_center | {"name": f"Server {n}", "token": f"BBDC-{n:040}"} for n in range(39)]
     rows += [row(n, name=f"Old {n}", username=f"u{n}", token=DEAD.format(n)) for n in range(150)]
-    rows += of_places(vendor)
+    rows += files.of_places(vendor)
     rows += [row(n, name=f"Refused {n}") for n in range(159, 250)]
     rows += [alive[n] | {"name": f"Same account {n}", "token": _another(vendor, alive[n])}
              for n in range(10)]  # fmt: skip
@@ -87,17 +87,6 @@ def mixed(works: Works, vendor: Vendor) -> list[dict[str, str]]:
     )  # fmt: skip
     rows += [row(n, **broken[n % len(broken)]) for n in range(1000, 1100)]
     return rows
-
-
-def of_places(vendor: Vendor) -> list[dict[str, str]]:
-    """Access tokens of acme: five that open their place, and four of which each is wrong."""
-    first, second, third = files.slugs_of_acme(vendor)[:3]
-    rows = files.access_tokens(vendor, [first, second, third])
-    again = files.access_tokens(vendor, [first])[2] | {"name": "Same repository"}
-    foreign = rows[3] | {"name": "Of the neighbour", "repository": third}
-    unlike = rows[2] | {"name": "Not of a project", "project": "PAY", "method": "project-token"}
-    dead = rows[1] | {"name": "Ended project", "token": "ATCTT3xFfGP0NeverGiven0123"}
-    return [*rows, again, foreign, unlike, dead]
 
 
 def _another(vendor: Vendor, of: dict[str, str]) -> str:
