@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.db import connections
 from portal import doctor, keyring, presence, tombstones
 from portal.problem import Problem
 
-DEMANDED = (doctor.database, doctor.row_security, doctor.production)
+DEMANDED = (doctor.database, doctor.row_security, doctor.production, tombstones.missing)
 
 Step = TypeVar("Step", bound=Callable[[], object])
 
@@ -37,13 +37,18 @@ def refuse_unless_ready() -> None:
     """Exit with code 78 and one line per problem; returns when there is none."""
     keyring.require()
     if settings.PRODUCTION:
-        _refuse([problem for check in DEMANDED for problem in check()])
+        demand(DEMANDED)
+
+
+def demand(checks: Iterable[Callable[[], Iterable[Problem]]]) -> None:
+    """Exit with code 78 and a line for each problem that these find."""
+    _refuse([problem for check in checks for problem in check()])
 
 
 def serve() -> None:
     """The web or api process may serve: nothing erased can be opened, and it says what it holds."""
     refuse_unless_ready()
-    _refuse(list(tombstones.unapplied()))
+    demand([tombstones.unapplied])
     presence.begin()
 
 

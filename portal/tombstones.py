@@ -100,6 +100,32 @@ def verify() -> tuple[int, str]:
 # ── Outside the database ──────────────────────────────────────────────────────────────────────
 
 
+def begin() -> None:
+    """The file is there, empty if it is new. Raises OSError."""
+    try:
+        path().parent.mkdir(parents=True, exist_ok=True)
+        _opened().close()
+    except sqlite3.Error as error:
+        raise OSError(f"The tombstones {path()} cannot be written ({error}).") from error
+
+
+def adopt() -> int:
+    """The file is there, with what the database knows; how many it has. Raises OSError."""
+    begin()
+    write_down()
+    return len(list(standing()))
+
+
+def missing() -> Iterator[Problem]:
+    """A file that is not there would say that nothing was ever erased."""
+    if not path().exists():
+        yield Problem(
+            f"The file of tombstones {path()} is missing.",
+            "Bring it from where it was, or set TOMBSTONE_FILE. If there never was one or it is"
+            " lost, `manage.py keys adopt_tombstones` begins it with what the database knows.",
+        )
+
+
 def write_down() -> None:
     """The file has every tombstone of the database; raises OSError when it cannot be written."""
     rows = [

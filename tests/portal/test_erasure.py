@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
 from django.db import connections as databases
 
 from connections import places
@@ -18,6 +19,7 @@ from portal import (
     erasure,
     key_rotation,
     roles,
+    startup,
     tenancy,
     tombstones,
     vault,
@@ -268,6 +270,33 @@ class TestARestoredBackup:
             with pytest.raises(tombstones.Forged):
                 erasing.apply_tombstones()
         assert opens(works, place_of(works, connection))
+
+
+class TestAMissingFile:
+    def test_begins_with_the_first_keys_and_then_only_by_command(
+        self, works, tmp_path, capsys
+    ) -> None:
+        call_command("init_keys", directory=tmp_path / "keys")
+        assert not list(tombstones.missing()) and not list(tombstones.standing())
+
+        tombstones.path().unlink()
+        call_command("init_keys", directory=tmp_path / "keys", if_missing=True)
+        (problem,) = tombstones.missing()
+        assert str(tombstones.path()) in str(problem) and "keys adopt_tombstones" in str(problem)
+
+        gone = works.organization("gone")
+        with roles.using_role("worker"), works.inside(gone):
+            erasing.destroy()
+        call_command("keys", "adopt_tombstones")
+        assert "with 1 erased organization." in capsys.readouterr().out
+        assert not list(tombstones.missing()) and len(list(tombstones.standing())) == 1
+
+    def test_stops_a_start_in_production(self, settings, capsys) -> None:
+        assert tombstones.missing in startup.DEMANDED
+        with pytest.raises(SystemExit) as ended:
+            startup.demand([tombstones.missing])
+        assert ended.value.code == 78
+        assert settings.TOMBSTONE_FILE in capsys.readouterr().err
 
 
 def test_no_table_is_forgotten(works: Works, servers: Servers) -> None:

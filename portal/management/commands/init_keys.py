@@ -1,6 +1,7 @@
 """`manage.py init_keys`: the keys of an installation, each domain's made once and never again.
 
-Run again after an upgrade it adds the domains that came since, and touches no other key.
+Run again after an upgrade it adds the domains that came since, and touches no other key. With the
+first keys the file of tombstones begins: never later, for then it would hide that one was lost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError, transaction
 
-from portal import keyfile, keyring, keystore
+from portal import keyfile, keyring, keystore, tombstones
 from portal.keyfile import ADDED, DOMAINS, HOLDS, KeyringRefused
 from portal.problem import Problem
 from portal.roles import using_role
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         with using_role("owner"):
             known = keyring.known()
             present = {process: path for process, path in files.items() if path.exists()}
+            if not known:  # nothing is sealed yet, so nothing can have been erased
+                _begin_tombstones()
             if not present and not known:
                 self._write(files, keyring.generate(), {}, DOMAINS.keys())
                 return
@@ -94,6 +97,13 @@ class Command(BaseCommand):
             raise _stop(f"The keyring files cannot be written ({error.strerror}).") from None
         named = " and ".join(str(files[process]) for process in changed)
         self.stdout.write(MADE.format(files=named) if changed else PLANTED)
+
+
+def _begin_tombstones() -> None:
+    try:
+        tombstones.begin()
+    except OSError as error:
+        raise _stop(f"{error} See TOMBSTONE_FILE.") from None
 
 
 def _read(process: str, path: Path, may_lack: Set[str]) -> str:

@@ -33,6 +33,7 @@ from portal import (
     keyring,
     mfa_keys,
     platform,
+    tombstones,
 )
 from portal.clock import now
 from portal.key_ceremony import Refused, Version
@@ -58,6 +59,7 @@ ACTIONS: Final = {
     "rotate_data": "DOMAIN or --organization SLUG or --all: new data keys",
     "adopt": "after restoring a backup from before a rotation: the files' versions are known again",
     "apply_tombstones": "after restoring a backup from before an erasure: it is erased again",
+    "adopt_tombstones": "the file of tombstones is missing: it begins with what is known",
 }
 
 
@@ -232,6 +234,14 @@ class Command(BaseCommand):
         except (OSError, Forged) as error:
             raise _stop(f"The tombstones cannot be applied: {error}") from None
         self._say(f"{plural(len(found), 'organization')} erased again.")
+
+    def adopt_tombstones(self, options: dict[str, Any]) -> None:
+        try:
+            with using_role("worker"):
+                known = plural(tombstones.adopt(), "erased organization")
+        except OSError as error:
+            raise _stop(str(error)) from None
+        self._say(f"{tombstones.path()} is there, with {known}.")
 
     # ── Words and ways ────────────────────────────────────────────────────────────────────────
 
