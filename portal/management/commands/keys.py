@@ -43,7 +43,7 @@ from portal.keys import KeysUnavailable
 from portal.models import Organization
 from portal.phrases import plural
 from portal.roles import using_role
-from portal.tombstones import Forged
+from portal.tenancy import PLATFORM
 
 # Who wraps the data keys of a domain; nothing is wrapped under the others.
 WRAPS: Final = {"grant": "worker", "access": "worker", "mfa": "web"}
@@ -206,7 +206,8 @@ class Command(BaseCommand):
         elif options["all"] or options["organization"]:
             found = _organizations(options["organization"])
             key_rotation.ask(found, now())
-            self._say(f"Workers replace the data keys of {plural(len(found), 'organization')}.")
+            named = plural(len({*found} - {PLATFORM}), "organization")
+            self._say(f"Workers replace the data keys of {named}.")
         else:
             raise CommandError("Name whose: mfa, --organization SLUG, or --all.")
 
@@ -231,7 +232,7 @@ class Command(BaseCommand):
             return
         try:
             found = erasing.apply_tombstones()
-        except (OSError, Forged) as error:
+        except (OSError, tombstones.Forged) as error:
             raise _stop(f"The tombstones cannot be applied: {error}") from None
         self._say(f"{plural(len(found), 'organization')} erased again.")
 
@@ -239,9 +240,9 @@ class Command(BaseCommand):
         try:
             with using_role("worker"):
                 known = plural(tombstones.adopt(), "erased organization")
+                self._say(f"{tombstones.path()} is there, with {known}.")
         except OSError as error:
             raise _stop(str(error)) from None
-        self._say(f"{tombstones.path()} is there, with {known}.")
 
     # ── Words and ways ────────────────────────────────────────────────────────────────────────
 
