@@ -74,6 +74,7 @@ def _stored(connection_id: UUID | None, actor: Actor, rule: Rule) -> bool:
     """Whether this changed anything."""
     policy = _locked(connection_id)
     if Rule.of(policy) == rule:
+        _keep(policy)
         return False
     policy.max_age_days, policy.forbids_personal = rule.max_age_days, rule.forbids_personal
     policy.told_roles, policy.told_people = list(rule.told_roles), list(rule.told_people)

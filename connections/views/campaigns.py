@@ -92,13 +92,17 @@ def _beginning(preview: Preview, goal: str) -> dict[str, object]:
 @requires(VIEW)
 def campaign(request: OrganizationRequest, campaign_id: UUID) -> HttpResponse:
     """How far it is, who has what left, and each connection."""
+    return _page(request, campaign_id)
+
+
+def _page(request: OrganizationRequest, campaign_id: UUID, *, status: int = 200) -> HttpResponse:
     context = {
         "shown": campaign_page(request, _campaign(campaign_id), request.actor),
         "may_edit": allows(request.actor, EDIT),
         "may_send": allows(request.actor, Permission.CONNECT_LINK_SEND),
         "exclude_form": ExcludeForm(),
     }
-    return render(request, "connections/campaigns/one.html", context)
+    return render(request, "connections/campaigns/one.html", context, status=status)
 
 
 @require_POST
@@ -109,7 +113,7 @@ def exclude(request: OrganizationRequest, campaign_id: UUID, item_id: UUID) -> H
     form = ExcludeForm(request.POST, actor=request.actor)
     if not form.is_valid():
         messages.error(request, f"Why: {first_error(form)}")
-        return to(request, "campaign", campaign_id)
+        return _page(request, campaign_id, status=400)
     attempt(
         request,
         lambda: campaigns.exclude(

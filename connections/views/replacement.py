@@ -47,11 +47,12 @@ def replace(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
         return to(request, "connection_credential", connection_id)
     if one is None or one.stage == ReplacementStage.ENTERING:
         return _enter(request, page, manifest)
+    status = 200
     if request.method == "POST":
         messages.error(request, "A replacement is under way already. See to it first.")
-        return to(request, "connection_replace", connection_id)
+        status = 400
     context = {"page": page, "manifest": manifest, "shown": replacements.shown(one, manifest)}
-    return render(request, "connections/replacement/step.html", context)
+    return render(request, "connections/replacement/step.html", context, status=status)
 
 
 def _enter(request: OrganizationRequest, page: ConnectionPage, manifest: Manifest) -> HttpResponse:

@@ -19,7 +19,8 @@ from tests.town import Town, snapshot
 Shown = list[tuple[str, ShownForm]]
 Clients = dict[str, Client]
 FORM = "application/x-www-form-urlencoded"
-OF_ALL = "/platform/queues/failed/"  # operators try any organization's failed job again, by right
+# Operators act on any organization here, by right: its failed jobs, its erasure.
+OF_ALL = ("/platform/queues/failed/", "/platform/erasures/")
 
 
 def posts(shown: Shown) -> Shown:
