@@ -109,6 +109,7 @@ class Town:
         with self.works.inside(organization):
             team = Team.objects.create(name=f"{word} team")
             in_team = Membership.objects.exclude(user=who).first() or Membership.objects.get()
+            owner = Membership.objects.filter(role=Role.OWNER).first()
             TeamMembership.objects.create(team=team, user=in_team.user, role="reader")
             invited = Invitation.objects.create(
                 email=f"{word.lower()}@invited.example", role=Role.MEMBER, token_hash=uuid4().bytes
@@ -130,7 +131,7 @@ class Town:
             )
             asked = LinkRequest.objects.create(
                 kind="link", connector="bitbucket-cloud", same_as=word, what=f"{word} link",
-                why=f"{word} why", asked_by=in_team.user, asked_by_name=word,
+                why=f"{word} why", asked_by=(owner or in_team).user, asked_by_name=word,
             )  # fmt: skip
             guest = ConnectLink.objects.create(
                 connector="bitbucket-cloud", name=f"{word} link", token_hash=uuid4().bytes * 2,
