@@ -97,16 +97,9 @@ class LinkForm(ProblemForm):
         for field in asked:
             self.fields[field.name] = _method_field(field)
         if not is_relink:
-            self.fields["name"] = CleanText(
-                max_length=80,
-                label="Name of the connection",
-                help_text="How people here will know it. It never changes, so choose it well.",
-            )
-            self.fields["team"] = forms.ChoiceField(
-                choices=teams,
-                required=bool(teams) and not any(key == "" for key, _ in teams),
-                label="For whom",
-                help_text="A team's connection shows its details only to those who manage it.",
+            self.fields["name"] = name_field()
+            self.fields["team"] = team_field(
+                teams, "A team's connection shows its details only to those who manage it."
             )
         if len(usable) > 1 or any(each.base_url for each in usable):
             self.fields["consumer"] = forms.ChoiceField(
@@ -132,6 +125,25 @@ class LinkForm(ProblemForm):
 def _named(consumer: Consumer) -> str:
     """The consumer's name, and of a self-hosted product where it signs people in."""
     return f"{consumer.name} ({consumer.base_url})" if consumer.base_url else consumer.name
+
+
+def name_field() -> CleanText:
+    """The name of a connection that is to be."""
+    return CleanText(
+        max_length=80,
+        label="Name of the connection",
+        help_text="How people here will know it. It never changes, so choose it well.",
+    )
+
+
+def team_field(teams: Sequence[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:
+    """Whose it will be; a choice is needed where the organization's default is none of them."""
+    return forms.ChoiceField(
+        choices=teams,
+        required=bool(teams) and not any(key == "" for key, _ in teams),
+        label="For whom",
+        help_text=help_text,
+    )
 
 
 def _method_field(field: Field) -> forms.Field:

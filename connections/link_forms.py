@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from connections.contracts import BASE_URL, Capability
-from connections.forms import ProblemForm
+from connections.forms import ProblemForm, name_field, team_field
 from portal.fields import CleanText, OnceKey
 
 
@@ -46,16 +46,8 @@ class ConnectLinkForm(ProblemForm):
         super().__init__(*args, **options)
         if teams is None:
             return
-        self.fields["name"] = CleanText(
-            max_length=80,
-            label="Name of the connection",
-            help_text="How people here will know it. It never changes, so choose it well.",
-        )
-        self.fields["team"] = forms.ChoiceField(
-            choices=teams,
-            required=bool(teams) and not any(key == "" for key, _ in teams),
-            label="For whom",
-        )
+        self.fields["name"] = name_field()
+        self.fields["team"] = team_field(teams)
         self.fields["capabilities"] = forms.MultipleChoiceField(
             choices=[(each.key, each.title) for each in capabilities],
             required=False,
