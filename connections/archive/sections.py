@@ -20,6 +20,7 @@ from connections.models import (
     Check,
     Connection,
     ConnectLink,
+    ConnectSending,
     Consumer,
     Credential,
     Export,
@@ -39,7 +40,7 @@ from connections.models import (
     Verification,
     Workspace,
 )
-from portal.models import Membership, Team, TeamMembership
+from portal.models import Invitation, Membership, Team, TeamMembership
 
 PORTION: Final = 500
 
@@ -81,6 +82,11 @@ SECTIONS: Final = (
         "members",
         Membership,
         "user_id user__email user__name role created_at",
+    ),
+    _section(
+        "invitations",
+        Invitation,
+        "email role invited_by_id created_at expires_at accepted_at revoked_at",
     ),
     _section("teams", Team, "name parent_id created_at"),
     _section("team_members", TeamMembership, "team_id user_id role"),
@@ -186,8 +192,14 @@ SECTIONS: Final = (
         "connect_links",
         ConnectLink,
         "connector relink_id connection_id team_id name capabilities reason to_name to_email",
-        "message campaign_id sent_by_id sent_by_name created_at expires_at mailed_at opened_at",
-        "opened_from begun_at linked_at linked_from linked_account revoked_at revoked_by_name",
+        "message campaign_id sending_id sent_by_id sent_by_name created_at expires_at mailed_at",
+        "opened_at opened_from begun_at linked_at linked_from linked_account revoked_at revoked_by_name",
+    ),
+    _section(
+        "connect_sendings",
+        ConnectSending,
+        "campaign_id owner_id to_name to_email message state error total left_out sent_by_id",
+        "sent_by_name created_at finished_at",
     ),
     _section(
         "link_requests",
@@ -240,7 +252,6 @@ LEFT_OUT: Final = {
     "ExportPiece": "the file itself",
     "HeldBack": "a note of a restore, over when the connection is linked again",
     "Intake": "secrets on their way in",
-    "Invitation": "workers may not read them; record.jsonl has each, members.jsonl who came",
     "Job": "work of the portal",
     "KeyUse": "leases has each of them",
     "Notice": "told of what the other files and the record hold",

@@ -4,6 +4,7 @@ from connections.models.allow_list import AllowListEntry, AllowState
 from connections.models.calendar_feed import CalendarFeed
 from connections.models.campaign import Campaign, CampaignItem, Goal
 from connections.models.connect_link import ConnectLink
+from connections.models.connect_sending import ConnectSending, SendingState
 from connections.models.connection import (
     Connection,
     ConnectionState,
@@ -60,6 +61,7 @@ __all__ = [
     "Check",
     "CheckOutcome",
     "ConnectLink",
+    "ConnectSending",
     "Connection",
     "ConnectionState",
     "Consumer",
@@ -94,6 +96,7 @@ __all__ = [
     "RowLevel",
     "RowOutcome",
     "RunState",
+    "SendingState",
     "ServiceKey",
     "StreamRun",
     "SyncFailure",

@@ -25,6 +25,7 @@ class ConnectLink(TenantModel):
 
     `relink` is the connection to link again in place; without it a new one is made, for `team`.
     `sent_by` answers for what is linked: when they may not link any more, the address is dead.
+    `sending_id` names the sending of a campaign that it belongs to.
     """
 
     connector = models.CharField(max_length=40)
@@ -43,6 +44,7 @@ class ConnectLink(TenantModel):
     to_email = models.EmailField(blank=True)
     message = models.CharField(max_length=500, blank=True)
     campaign_id = models.UUIDField(null=True)
+    sending_id = models.UUIDField(null=True)
     sent_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -62,6 +64,13 @@ class ConnectLink(TenantModel):
     class Meta:
         base_manager_name = "everywhere"
         ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                fields=["organization", "sending_id"],
+                condition=models.Q(sending_id__isnull=False),
+                name="connect_link_of_sending",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -20,7 +20,7 @@ from connections.archive import open_credentials, packing, sections
 from connections.flows import exports
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Export, ExportPiece
-from portal import clock
+from portal import clock, invitations
 from portal.models import AuditEvent, Job, Membership
 from portal.policy import Role
 from portal.tenancy import TenantModel
@@ -78,6 +78,11 @@ def test_T05_the_file_holds_all_of_this_organization_and_nothing_of_another(
             connector="bitbucket-cloud", method="api-token", name="Zanzibar code", account_id="z"
         )
 
+    with works.inside():
+        invited = invitations.invite(
+            actor=works.admin, email="nia@acme.example", role=Role.MEMBER, key=uuid4()
+        )
+
     export = asked(works)
     works.drain()
 
@@ -88,7 +93,11 @@ def test_T05_the_file_holds_all_of_this_organization_and_nothing_of_another(
     assert said.returncode == 0, said.stdout
     assert [c["name"] for c in lines(folder, "connections.jsonl")] == ["Acme code"]
     assert {m["user.email"] for m in lines(folder, "members.jsonl")} >= {"ada@acme.example"}
+    (waiting,) = lines(folder, "invitations.jsonl")
+    assert (waiting["email"], waiting["accepted_at"]) == ("nia@acme.example", None)
     everything = b"".join(path.read_bytes() for path in folder.iterdir()).lower()
+    link, kept = invited.link.split("/")[-2], invited.invitation.token_hash
+    assert link.lower().encode() not in everything and kept.hex().encode() not in everything
     assert b"zanzibar" not in everything and str(mallory.id).encode() not in everything
     assert not (folder / "credentials.sealed.jsonl").exists()
     assert [name for name, form in spellings(token).items() if form.lower() in everything] == []
