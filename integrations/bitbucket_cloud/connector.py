@@ -26,6 +26,7 @@ from connections.errors import (
     ScopeMissing,
     VendorError,
 )
+from integrations import bitbucket
 from integrations.bitbucket_cloud import client, reading
 from integrations.bitbucket_cloud.manifest import MANIFEST
 from integrations.bitbucket_cloud.scopes import ACCESS_TOKEN
@@ -67,7 +68,7 @@ class BitbucketCloud:
             return self._identify_access_token(api, fields, method)
         answer = api.get("user")
         _require_kind(answer, method)
-        return _identity(answer, _account(answer), method)
+        return _identity(answer, bitbucket.one(answer, reading.account), method)
 
     def workspaces(
         self, api: Api, fields: Mapping[str, str], method: Method, checkpoint: str | None
@@ -75,7 +76,7 @@ class BitbucketCloud:
         """A page of workspaces with their names; an access token has exactly one."""
         if method.vocabulary == ACCESS_TOKEN:
             _, record = _workspace(api, fields["workspace"])
-            return Page(records=(record,), checkpoint=None, total=1)
+            return bitbucket.only(record)
         answer = api.get(checkpoint or f"user/workspaces?pagelen={PAGE_SIZE}")
         _require_current_shape(answer)
         page = reading.page(answer, reading.workspace_access)
@@ -114,13 +115,6 @@ def _identity(answer: Answer, account: Account, method: Method) -> Identity:
     )
 
 
-def _account(answer: Answer) -> Account:
-    try:
-        return reading.account(reading.body(answer))
-    except reading.BadItem as error:
-        raise reading.unexpected(answer, str(error)) from None
-
-
 def _require_kind(answer: Answer, method: Method) -> None:
     """Raise ReauthorizationRequired when another kind of token was pasted than the form is for."""
     kind = client.credential_kind(answer)
@@ -139,16 +133,16 @@ def _prove_workspace(api: Api, fields: Mapping[str, str]) -> tuple[Answer, Accou
 
 def _prove_project(api: Api, fields: Mapping[str, str]) -> tuple[Answer, Account]:
     answer = api.get(project_path(fields["workspace"], fields["project"]))
-    record = reading.one(answer, reading.project)
+    record = bitbucket.one(answer, reading.project)
     return answer, _resource("project", record, f"{fields['workspace']} / {record.name}")
 
 
 def _prove_repository(api: Api, fields: Mapping[str, str]) -> tuple[Answer, Account]:
     answer = api.get(repository_path(fields["workspace"], fields["repository"]))
-    record = reading.one(answer, reading.repository)
+    record = bitbucket.one(answer, reading.repository)
     asked = f"{fields['workspace']}/"
     if not record.full_name.lower().startswith(asked.lower()):
-        raise reading.unexpected(answer, "The answer belongs to another workspace.")
+        raise bitbucket.unexpected(answer, "The answer belongs to another workspace.")
     return answer, _resource("repository", record, record.full_name)
 
 
@@ -170,9 +164,9 @@ def _resource(
 
 def _workspace(api: Api, slug: str) -> tuple[Answer, WorkspaceRecord]:
     answer = api.get(workspace_path(slug))
-    record = reading.one(answer, reading.workspace)
+    record = bitbucket.one(answer, reading.workspace)
     if record.slug.lower() != slug.lower():
-        raise reading.unexpected(answer, "The answer belongs to another workspace.")
+        raise bitbucket.unexpected(answer, "The answer belongs to another workspace.")
     return answer, record
 
 
@@ -183,12 +177,12 @@ def _named(api: Api, listed: WorkspaceRecord) -> WorkspaceRecord:
     except (AccessDenied, RemoteGone, ScopeMissing):
         return listed
     if full.remote_id != listed.remote_id:
-        raise reading.unexpected(answer, "The answer belongs to another workspace.")
+        raise bitbucket.unexpected(answer, "The answer belongs to another workspace.")
     return replace(full, administrator=listed.administrator)
 
 
 def _require_current_shape(answer: Answer) -> None:
     """Raise UnexpectedResponse for the shape of /user/permissions/workspaces, removed in 2026."""
-    for item in reading.items(answer):
+    for item in bitbucket.items(answer):
         if isinstance(item, dict) and "administrator" not in item:
-            raise reading.unexpected(answer, "These are not items of type workspace_access.")
+            raise bitbucket.unexpected(answer, "These are not items of type workspace_access.")

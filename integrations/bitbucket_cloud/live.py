@@ -7,12 +7,9 @@ with the credential as we send it ("own"), without one ("anonymous") and as Bear
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from connections.contracts import Answer, Api, Finding, Method, Outcome
-from connections.errors import VendorError
 from integrations.bitbucket_cloud import client
 from integrations.bitbucket_cloud.live_claims import (
     BEHAVIOURS,
@@ -23,28 +20,9 @@ from integrations.bitbucket_cloud.live_claims import (
     UNTRIED,
 )
 from integrations.bitbucket_cloud.scopes import ACCESS_TOKEN, API_TOKEN, IMPLIES, OAUTH
+from integrations.bitbucket_live import NO_ANSWER, Learned, Look, endpoint, form, learned, note
 
-ANY_STATUS = frozenset(range(100, 600))
 PLACES = ("workspace", "project", "repository")
-
-Learned = tuple[Outcome, str]
-NO_ANSWER: Learned = (Outcome.OPEN, "No answer, or nothing of this account's to ask about.")
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Who looks, with what, and at which of the account's own things."""
-
-    apis: Mapping[str, Api]
-    method: Method
-    places: Mapping[str, str]
-
-    def ask(self, path: str, *, by: str = "own") -> Answer | None:
-        """The answer, whatever its status; None when there is none or nothing to ask about."""
-        try:
-            return self.apis[by].get(path.format(**self.places), accept=ANY_STATUS)
-        except (KeyError, VendorError):
-            return None
 
 
 def findings(
@@ -72,27 +50,17 @@ def places(api: Api, fields: Mapping[str, str], method: Method) -> dict[str, str
     found = {name: fields[name] for name in PLACES if name in fields}
     look = Look({"own": api}, method, found)
     if "workspace" not in found:
-        access = _first(look, "user/workspaces?pagelen=10")
-        _note(found, "workspace", access.get("workspace"), "slug")
-    _note(found, "workspace_uuid", _body(look.ask("workspaces/{workspace}")), "uuid")
+        access = look.ask_for_first("user/workspaces?pagelen=10")
+        note(found, "workspace", access.get("workspace"), "slug")
+    note(found, "workspace_uuid", look.ask_for_body("workspaces/{workspace}"), "uuid")
     if "repository" not in found:
-        repository = _first(look, "repositories/{workspace}?pagelen=10")
-        _note(found, "repository", repository, "slug")
-        _note(found, "project", repository.get("project"), "key")
+        repository = look.ask_for_first("repositories/{workspace}?pagelen=10")
+        note(found, "repository", repository, "slug")
+        note(found, "project", repository.get("project"), "key")
     return {name: quote(value, safe="") for name, value in found.items()}
 
 
 # ── Endpoints ─────────────────────────────────────────────────────────────────────────────────
-
-
-def endpoint(answer: Answer | None) -> Learned:
-    """Confirmed by 200 and a JSON object; closed doors leave it open, other answers refute it."""
-    if answer is None:
-        return NO_ANSWER
-    if answer.status == 200 and isinstance(answer.body, dict):
-        return Outcome.CONFIRMED, "200"
-    said = f"{answer.status}, {_form(answer)}"
-    return (Outcome.OPEN if answer.status in (401, 403, 429) else Outcome.REFUTED), said
 
 
 def removed(answer: Answer | None) -> Learned:
@@ -108,17 +76,17 @@ def removed(answer: Answer | None) -> Learned:
 
 
 def _workspace_shape(look: Look) -> Learned:
-    item = _first(look, "user/workspaces?pagelen=10")
+    item = look.ask_for_first("user/workspaces?pagelen=10")
     if not item:
         return NO_ANSWER
     inner = item.get("workspace")
     named = isinstance(inner, dict) and "name" in inner
-    return _learned(isinstance(item.get("administrator"), bool) and not named)
+    return learned(isinstance(item.get("administrator"), bool) and not named)
 
 
 def _is_personal(look: Look) -> Learned:
-    body = _body(look.ask("workspaces/{workspace}"))
-    return _learned("is_personal" in body) if body else NO_ANSWER
+    body = look.ask_for_body("workspaces/{workspace}")
+    return learned("is_personal" in body) if body else NO_ANSWER
 
 
 def _access_token_user(look: Look) -> Learned:
@@ -135,7 +103,7 @@ def _oauth_credential_type(look: Look) -> Learned:
     kind = client.credential_kind(answer) if answer else ""
     if look.method.vocabulary != OAUTH:
         return Outcome.OPEN, f"Needs an OAuth token; this one is {kind or 'not named'}."
-    return _learned(kind == "oauth2", kind or "not said")
+    return learned(kind == "oauth2", kind or "not said")
 
 
 def _collapse_scopes(look: Look) -> Learned:
@@ -144,7 +112,7 @@ def _collapse_scopes(look: Look) -> Learned:
     strong = [word for word in words or () if word in IMPLIES]
     if words is None or not strong:
         return Outcome.OPEN, "Needs a credential with a scope that implies another."
-    return _learned(not any(implied in words for word in strong for implied in IMPLIES[word]))
+    return learned(not any(implied in words for word in strong for implied in IMPLIES[word]))
 
 
 def _accepted_scopes(look: Look) -> Learned:
@@ -156,7 +124,7 @@ def _api_token_as_bearer(look: Look) -> Learned:
     answer = look.ask("user", by="bearer")
     if look.method.vocabulary != API_TOKEN or answer is None:
         return Outcome.OPEN, "Needs an API token."
-    return _learned(answer.status in (200, 403), str(answer.status))
+    return learned(answer.status in (200, 403), str(answer.status))
 
 
 def _rate_limit(look: Look) -> Learned:
@@ -171,15 +139,15 @@ def _page_limit(look: Look) -> Learned:
     answer = look.ask(REPOSITORY + "/pullrequests?pagelen=51")
     if answer is None or answer.status in (401, 403, 404, 429):
         return NO_ANSWER
-    return _learned(answer.status == 400, str(answer.status))
+    return learned(answer.status == 400, str(answer.status))
 
 
 def _next_link(look: Look) -> Learned:
-    link = _body(look.ask("repositories/{workspace}?pagelen=10")).get("next")
+    link = look.ask_for_body("repositories/{workspace}?pagelen=10").get("next")
     if not isinstance(link, str):
         return Outcome.OPEN, "Needs more than ten repositories."
     followed = look.ask(link.replace("{", "{{").replace("}", "}}"))
-    return _learned(followed is not None and followed.status == 200)
+    return learned(followed is not None and followed.status == 200)
 
 
 def _missing_repository(look: Look) -> Learned:
@@ -195,14 +163,14 @@ def _removed_status(look: Look) -> Learned:
     statuses = [answer.status for answer in answers if answer is not None]
     if not statuses:
         return NO_ANSWER
-    return _learned(set(statuses) <= {404, 410}, ", ".join(map(str, statuses)))
+    return learned(set(statuses) <= {404, 410}, ", ".join(map(str, statuses)))
 
 
 def _permissions_by_uuid(look: Look) -> Learned:
     answer = look.ask("workspaces/{workspace_uuid}/permissions?pagelen=10")
     if answer is None or answer.status in (401, 403, 429):
         return NO_ANSWER
-    return _learned(answer.status == 404, str(answer.status))
+    return learned(answer.status == 404, str(answer.status))
 
 
 def _compress(look: Look) -> Learned:
@@ -236,57 +204,32 @@ def of_token(key: str, token: Mapping[str, object] | None) -> Learned:
     length = len(str(token.get("access_token", "")))
     seconds = token.get("expires_in")
     return {
-        "scope_key": _learned("scope" in token and "scopes" not in token),
-        "access_token_seconds": _learned(seconds in (3600, 7200), str(seconds)[:12]),
+        "scope_key": learned("scope" in token and "scopes" not in token),
+        "access_token_seconds": learned(seconds in (3600, 7200), str(seconds)[:12]),
         "token_length": (Outcome.CONFIRMED if length > 2500 else Outcome.OPEN, f"{length}"),
-        "token_state": _learned("state" in token),
+        "token_state": learned("state" in token),
     }[key]
 
 
 # ── Reading answers ───────────────────────────────────────────────────────────────────────────
 
 
-def _learned(holds: bool, detail: str = "") -> Learned:
-    return (Outcome.CONFIRMED if holds else Outcome.REFUTED), detail
-
-
-def _body(answer: Answer | None) -> Mapping[str, Any]:
-    usable = answer is not None and answer.status == 200 and isinstance(answer.body, dict)
-    return answer.body if answer is not None and usable else {}
-
-
-def _first(look: Look, path: str) -> Mapping[str, Any]:
-    values = _body(look.ask(path)).get("values")
-    item = values[0] if isinstance(values, list) and values else {}
-    return item if isinstance(item, dict) else {}
-
-
-def _note(found: dict[str, str], name: str, item: object, key: str) -> None:
-    value = item.get(key) if isinstance(item, Mapping) else None
-    if isinstance(value, str) and name not in found:
-        found[name] = value
-
-
-def _form(answer: Answer) -> str:
-    return "JSON" if answer.body is not None else "text"
-
-
-def _missing(answer: Answer | None, form: str) -> Learned:
+def _missing(answer: Answer | None, expected: str) -> Learned:
     if answer is None or answer.status in (401, 403, 429):
         return NO_ANSWER
-    holds = answer.status == 404 and _form(answer) == form
-    return _learned(holds, f"{answer.status}, {_form(answer)}")
+    holds = answer.status == 404 and form(answer) == expected
+    return learned(holds, f"{answer.status}, {form(answer)}")
 
 
 def _header(answer: Answer | None, name: str) -> Learned:
     if answer is None:
         return NO_ANSWER
     sent = name in answer.headers
-    return _learned(sent, f"{name} is {'sent' if sent else 'not sent'}")
+    return learned(sent, f"{name} is {'sent' if sent else 'not sent'}")
 
 
 def _limit(answer: Answer | None, expected: int) -> Learned:
     limit = client.rate(answer).limit if answer else None
     if limit is None:
         return Outcome.OPEN, "The header is not sent."
-    return _learned(limit == expected, str(limit))
+    return learned(limit == expected, str(limit))

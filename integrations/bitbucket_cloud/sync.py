@@ -7,7 +7,7 @@ The checkpoint is Bitbucket's own `next` link: it asks us never to build that li
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from connections.contracts import (
     Answer,
@@ -20,19 +20,13 @@ from connections.contracts import (
     Stream,
     WorkspaceRecord,
 )
-from connections.errors import UnexpectedResponse
+from integrations import bitbucket
+from integrations.bitbucket import Json, segment
 from integrations.bitbucket_cloud import reading
 
 PAGE_SIZE = 100  # what Bitbucket allows, but for pull requests, which end at 50
 
 Fields = Mapping[str, str]
-
-
-def segment(value: str) -> str:
-    """One path segment; raises UnexpectedResponse for what would change the path's meaning."""
-    if value in ("", ".", ".."):
-        raise UnexpectedResponse("A name that cannot stand in an address.")
-    return quote(value, safe="")
 
 
 def workspace_path(slug: str) -> str:
@@ -109,22 +103,18 @@ STREAMS = (
 )
 
 
-def _listed(
-    answer: Answer, read: Callable[[reading.Json], Record], workspace: WorkspaceRecord
-) -> Page:
-    for item in reading.items(answer):
+def _listed(answer: Answer, read: Callable[[Json], Record], workspace: WorkspaceRecord) -> Page:
+    for item in bitbucket.items(answer):
         _require_same_workspace(answer, item, workspace)
     return reading.page(answer, read)
 
 
-def _single(
-    answer: Answer, read: Callable[[reading.Json], Record], workspace: WorkspaceRecord
-) -> Page:
-    _require_same_workspace(answer, reading.body(answer), workspace)
-    return Page(records=(reading.one(answer, read),), checkpoint=None, total=1)
+def _single(answer: Answer, read: Callable[[Json], Record], workspace: WorkspaceRecord) -> Page:
+    _require_same_workspace(answer, bitbucket.body(answer), workspace)
+    return bitbucket.only(bitbucket.one(answer, read))
 
 
 def _require_same_workspace(answer: Answer, item: object, workspace: WorkspaceRecord) -> None:
     """Raise UnexpectedResponse for another workspace's item: a confused proxy, or worse."""
     if reading.foreign(item, workspace):
-        raise reading.unexpected(answer, "The answer belongs to another workspace.")
+        raise bitbucket.unexpected(answer, "The answer belongs to another workspace.")

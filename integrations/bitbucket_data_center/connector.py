@@ -23,6 +23,8 @@ from connections.contracts import (
     WorkspaceRecord,
 )
 from connections.errors import ReauthorizationRequired, RemoteGone, VendorError
+from integrations import bitbucket
+from integrations.bitbucket import segment
 from integrations.bitbucket_data_center import client, reading, tokens, versions
 from integrations.bitbucket_data_center.manifest import MANIFEST
 from integrations.bitbucket_data_center.sync import (
@@ -31,7 +33,6 @@ from integrations.bitbucket_data_center.sync import (
     listed,
     project_path,
     repository_path,
-    segment,
 )
 
 Fields = Mapping[str, str]
@@ -53,10 +54,10 @@ class BitbucketDataCenter:
         A list proves nothing: a stranger gets one too. The vendor never says what a token may.
         """
         told = api.get(f"{API}/application-properties")
-        version = reading.text(reading.body(told), "version")
+        version = bitbucket.text(bitbucket.body(told), "version")
         answer, account = _proof(api, fields, told)
         if client.user(answer) != client.user(told):
-            raise ReauthorizationRequired(client.AS_ANONYMOUS, **client.facts(answer))
+            raise ReauthorizationRequired(client.AS_ANONYMOUS, **bitbucket.facts(answer))
         return Identity(
             account=_at(fields, account),
             credential_kind=method.credential_kind,
@@ -71,7 +72,7 @@ class BitbucketDataCenter:
         if not fields.get("project"):
             return listed(api, f"{API}/projects", checkpoint, reading.project)
         _, record = _project(api, fields)
-        return Page(records=(record,), checkpoint=None, total=1)
+        return bitbucket.only(record)
 
     def judge(self, answer: Answer) -> VendorError | None:
         return client.judge(answer)
@@ -113,14 +114,14 @@ def _proof(api: Api, fields: Fields, told: Answer) -> tuple[Answer, Account]:
     """What the credential opens, or the user whom the server names."""
     if fields.get("repository"):
         answer = api.get(repository_path(fields["project"], fields["repository"]))
-        record = reading.one(answer, reading.repository)
+        record = bitbucket.one(answer, reading.repository)
         url, name = record.url, record.full_name
         return answer, Account(f"repository:{record.remote_id}", name, "repository", url)
     if fields.get("project"):
         answer, project = _project(api, fields)
         return answer, Account(f"project:{project.remote_id}", project.name, "project", project.url)
     answer = _user(api, told)
-    return answer, reading.one(answer, reading.account)
+    return answer, bitbucket.one(answer, reading.account)
 
 
 def _user(api: Api, told: Answer) -> Answer:
@@ -130,25 +131,25 @@ def _user(api: Api, told: Answer) -> Answer:
         return api.get(f"{API}/users/{segment(name)}")
     except RemoteGone:
         found = api.get(f"{API}/users?{urlencode({'filter': name})}")
-    for item in reading.items(found):
+    for item in bitbucket.items(found):
         if isinstance(item, dict) and str(item.get("name", "")).lower() == name.lower():
             try:
                 return api.get(f"{API}/users/{segment(reading.user_slug(item))}")
-            except reading.BadItem as error:
-                raise reading.unexpected(found, str(error)) from None
-    raise reading.unexpected(found, "The server does not know the user whom it names.")
+            except bitbucket.BadItem as error:
+                raise bitbucket.unexpected(found, str(error)) from None
+    raise bitbucket.unexpected(found, "The server does not know the user whom it names.")
 
 
 def _project(api: Api, fields: Fields) -> tuple[Answer, WorkspaceRecord]:
     """The project of the form; a repository's token reads it from its repository."""
     if fields.get("repository"):
         answer = api.get(repository_path(fields["project"], fields["repository"]))
-        record = reading.one(answer, reading.owner)
+        record = bitbucket.one(answer, reading.owner)
     else:
         answer = api.get(project_path(fields["project"]))
-        record = reading.one(answer, reading.project)
+        record = bitbucket.one(answer, reading.project)
     if record.slug.lower() != fields["project"].lower():
-        raise reading.unexpected(answer, "The answer belongs to another project.")
+        raise bitbucket.unexpected(answer, "The answer belongs to another project.")
     return answer, record
 
 
@@ -162,4 +163,4 @@ def _tokens_path(api: Api, fields: Fields) -> str:
     if fields.get("project"):
         return tokens.holder_path(fields, "")
     told = api.get(f"{API}/application-properties")
-    return tokens.holder_path(fields, reading.one(_user(api, told), reading.user_slug))
+    return tokens.holder_path(fields, bitbucket.one(_user(api, told), reading.user_slug))

@@ -7,13 +7,11 @@ Bearer ("bearer"), which a password cannot be.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
 
 from connections.contracts import Answer, Api, Finding, Method, Outcome, Scheme
-from connections.errors import VendorError
+from integrations import bitbucket_live
 from integrations.bitbucket_data_center import client, reading, versions
 from integrations.bitbucket_data_center.live_claims import (
     API,
@@ -22,28 +20,9 @@ from integrations.bitbucket_data_center.live_claims import (
     PROJECT,
     UNTRIED,
 )
+from integrations.bitbucket_live import NO_ANSWER, Learned, Look, is_good, learned, note
 
-ANY_STATUS = frozenset(range(100, 600))
 PROPERTIES = f"{API}/application-properties"
-
-Learned = tuple[Outcome, str]
-NO_ANSWER: Learned = (Outcome.OPEN, "No answer, or nothing of this account's to ask about.")
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Who looks, with what, and at which of the account's own things."""
-
-    apis: Mapping[str, Api]
-    method: Method
-    places: Mapping[str, str]
-
-    def ask(self, path: str, *, by: str = "own") -> Answer | None:
-        """The answer, whatever its status; None when there is none or nothing to ask about."""
-        try:
-            return self.apis[by].get(path.format(**self.places), accept=ANY_STATUS)
-        except (KeyError, VendorError):
-            return None
 
 
 def findings(
@@ -70,40 +49,36 @@ def places(api: Api, fields: Mapping[str, str], method: Method) -> dict[str, str
     if answer is not None and client.user(answer):
         found["user"] = client.user(answer)
     if "project" not in found:
-        _note(found, "project", _first(look, f"{API}/projects?limit=10"), "key")
+        note(found, "project", look.ask_for_first(f"{API}/projects?limit=10"), "key")
     if "repository" not in found:
-        _note(found, "repository", _first(look, PROJECT + "/repos?limit=10"), "slug")
+        note(found, "repository", look.ask_for_first(PROJECT + "/repos?limit=10"), "slug")
     return {name: quote(value, safe="~") for name, value in found.items()}
 
 
 def endpoint(answer: Answer | None) -> Learned:
-    """Confirmed by 200 to somebody; closed doors leave it open, other answers refute it."""
-    if answer is None:
-        return NO_ANSWER
-    if answer.status == 200 and isinstance(answer.body, dict):
-        named = bool(client.user(answer))
-        return (Outcome.CONFIRMED, "200") if named else (Outcome.OPEN, "200, as to a stranger")
-    said = f"{answer.status}, {'JSON' if answer.body is not None else 'text'}"
-    return (Outcome.OPEN if answer.status in (401, 403, 429) else Outcome.REFUTED), said
+    """As at Cloud, but that 200 to a stranger leaves it open."""
+    if answer is not None and is_good(answer) and not client.user(answer):
+        return Outcome.OPEN, "200, as to a stranger"
+    return bitbucket_live.endpoint(answer)
 
 
 # ── Behaviours ────────────────────────────────────────────────────────────────────────────────
 
 
 def _version(look: Look) -> Learned:
-    version = _body(look.ask(PROPERTIES)).get("version")
+    version = look.ask_for_body(PROPERTIES).get("version")
     if not isinstance(version, str):
         return NO_ANSWER
     ends = versions.end_of_life(version)
     said = f"{version}, until {ends}" if ends else f"{version}, no end known"
-    return _learned(ends is None or ends >= datetime.now(UTC).date(), said)
+    return learned(ends is None or ends >= datetime.now(UTC).date(), said)
 
 
 def _user_header(look: Look) -> Learned:
     answers = [look.ask(PROPERTIES), look.ask(f"{API}/projects?limit=1")]
     if None in answers:
         return NO_ANSWER
-    return _learned(all(client.user(answer) for answer in answers if answer))
+    return learned(all(client.user(answer) for answer in answers if answer))
 
 
 def _refused_token(look: Look) -> Learned:
@@ -117,28 +92,30 @@ def _refused_token(look: Look) -> Learned:
 
 def _anonymous_user(look: Look) -> Learned:
     answer = look.ask(f"{API}/users/{{user}}", by="anonymous")
-    return NO_ANSWER if answer is None else _learned(answer.status == 401, str(answer.status))
+    return NO_ANSWER if answer is None else learned(answer.status == 401, str(answer.status))
 
 
 def _next_page_start(look: Look) -> Learned:
-    body = _body(look.ask(f"{API}/projects?limit=1"))
+    body = look.ask_for_body(f"{API}/projects?limit=1")
     if not body or body.get("isLastPage") is True:
         return Outcome.OPEN, "Needs more than one project."
-    return _learned(isinstance(body.get("nextPageStart"), int))
+    return learned(isinstance(body.get("nextPageStart"), int))
 
 
 def _iso_dates(look: Look) -> Learned:
-    token = _first(look, "access-tokens/latest/users/{user}?limit=1")
+    token = look.ask_for_first("access-tokens/latest/users/{user}?limit=1")
     made = token.get("createdDate")
     if made is None:
         return Outcome.OPEN, "Needs a token of the user's own."
-    return _learned(isinstance(made, int) and reading.moment(made) is not None, type(made).__name__)
+    return learned(isinstance(made, int) and reading.moment(made) is not None, type(made).__name__)
 
 
 def _page_limit(look: Look) -> Learned:
     answer = look.ask(f"{API}/projects?limit=1000")
-    limit = _body(answer).get("limit")
-    return NO_ANSWER if answer is None else _learned(answer.status == 200, f"limit {limit}")
+    if answer is None:
+        return NO_ANSWER
+    limit = answer.body.get("limit") if is_good(answer) else None
+    return learned(answer.status == 200, f"limit {limit}")
 
 
 def _missing_project(look: Look) -> Learned:
@@ -146,14 +123,14 @@ def _missing_project(look: Look) -> Learned:
     if answer is None or answer.status in (401, 403, 429):
         return NO_ANSWER
     has_envelope = isinstance(answer.body, dict) and isinstance(answer.body.get("errors"), list)
-    return _learned(answer.status == 404 and has_envelope, str(answer.status))
+    return learned(answer.status == 404 and has_envelope, str(answer.status))
 
 
 def _user_token_as_basic(look: Look) -> Learned:
     answer = look.ask(PROPERTIES)
     if look.method.scheme is not Scheme.BASIC or answer is None:
         return Outcome.OPEN, "Use --method password with a token in its place."
-    return _learned(bool(client.user(answer)), str(answer.status))
+    return learned(bool(client.user(answer)), str(answer.status))
 
 
 def _bucket_size(look: Look) -> Learned:
@@ -176,27 +153,3 @@ TRIALS: Mapping[str, Callable[[Look], Learned]] = {
     "user_token_as_basic": _user_token_as_basic,
     "bucket_size": _bucket_size,
 }
-
-
-# ── Reading answers ───────────────────────────────────────────────────────────────────────────
-
-
-def _learned(holds: bool, detail: str = "") -> Learned:
-    return (Outcome.CONFIRMED if holds else Outcome.REFUTED), detail
-
-
-def _body(answer: Answer | None) -> Mapping[str, Any]:
-    usable = answer is not None and answer.status == 200 and isinstance(answer.body, dict)
-    return answer.body if answer is not None and usable else {}
-
-
-def _first(look: Look, path: str) -> Mapping[str, Any]:
-    values = _body(look.ask(path)).get("values")
-    item = values[0] if isinstance(values, list) and values else {}
-    return item if isinstance(item, dict) else {}
-
-
-def _note(found: dict[str, str], name: str, item: Mapping[str, Any], key: str) -> None:
-    value = item.get(key)
-    if isinstance(value, str):
-        found[name] = value

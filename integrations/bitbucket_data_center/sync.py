@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import quote
 
 from connections.contracts import (
     Api,
@@ -20,19 +19,14 @@ from connections.contracts import (
     WorkspaceRecord,
 )
 from connections.errors import UnexpectedResponse
+from integrations import bitbucket
+from integrations.bitbucket import Json, segment
 from integrations.bitbucket_data_center import reading
 
 PAGE_SIZE = 100
 API = "api/latest"
 
 Fields = Mapping[str, str]
-
-
-def segment(value: str) -> str:
-    """One path segment; raises UnexpectedResponse for what would change the path's meaning."""
-    if value in ("", ".", ".."):
-        raise UnexpectedResponse("A name that cannot stand in an address.")
-    return quote(value, safe="~")
 
 
 def project_path(key: str) -> str:
@@ -45,9 +39,7 @@ def repository_path(key: str, slug: str) -> str:
     return f"{project_path(key)}/repos/{segment(slug)}"
 
 
-def listed(
-    api: Api, path: str, checkpoint: str | None, read: Callable[[reading.Json], Record]
-) -> Page:
+def listed(api: Api, path: str, checkpoint: str | None, read: Callable[[Json], Record]) -> Page:
     """A page of a list from where the last one said that it goes on."""
     start = started(checkpoint)
     answer = api.get(f"{path}?start={start}&limit={PAGE_SIZE}")
@@ -69,14 +61,14 @@ def repositories(
     """A page of repositories, or the one that a repository's token opens."""
     if fields.get("repository"):
         answer = api.get(repository_path(workspace.slug, fields["repository"]))
-        if reading.foreign(reading.body(answer), workspace):
-            raise reading.unexpected(answer, "The answer belongs to another project.")
-        return Page((reading.one(answer, reading.repository),), checkpoint=None, total=1)
+        if reading.foreign(bitbucket.body(answer), workspace):
+            raise bitbucket.unexpected(answer, "The answer belongs to another project.")
+        return bitbucket.only(bitbucket.one(answer, reading.repository))
     start = started(checkpoint)
     path = f"{project_path(workspace.slug)}/repos?start={start}&limit={PAGE_SIZE}"
     answer = api.get(path)
-    if any(reading.foreign(item, workspace) for item in reading.items(answer)):
-        raise reading.unexpected(answer, "The answer belongs to another project.")
+    if any(reading.foreign(item, workspace) for item in bitbucket.items(answer)):
+        raise bitbucket.unexpected(answer, "The answer belongs to another project.")
     return reading.page(answer, start, reading.repository)
 
 

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 
 from connections.contracts import Answer, Api, NewToken
 from connections.errors import ReauthorizationRequired, UnexpectedResponse
+from integrations import bitbucket
+from integrations.bitbucket import Json, segment
 from integrations.bitbucket_data_center import reading
-from integrations.bitbucket_data_center.sync import PAGE_SIZE, segment
+from integrations.bitbucket_data_center.sync import PAGE_SIZE
 
 API = "access-tokens/latest"
 LEAST = frozenset({"REPO_READ"})
@@ -35,7 +37,7 @@ def make(api: Api, path: str, *, name: str, days: int, scopes: frozenset[str]) -
     """A token of this name; its text is told this one time."""
     asked = sorted(scopes or LEAST)
     answer = api.send("PUT", path, {"name": name, "permissions": asked, "expiryDays": days})
-    raw = reading.body(answer)
+    raw = bitbucket.body(answer)
     return NewToken(
         token=_word(answer, raw, "token"),
         token_id=_word(answer, raw, "id"),
@@ -50,7 +52,7 @@ def ids_named(api: Api, path: str, name: str) -> tuple[str, ...]:
     start: int | None = 0
     for _ in range(MOST_PAGES):
         answer = api.get(f"{path}?start={start}&limit={PAGE_SIZE}")
-        for item in reading.items(answer):
+        for item in bitbucket.items(answer):
             if isinstance(item, dict) and item.get("name") == name:
                 found.append(_word(answer, item, "id"))
         start = reading.next_start(answer, start or 0)
@@ -71,23 +73,23 @@ def withdraw(api: Api, path: str, token_id: str) -> None:
             raise
 
 
-def _word(answer: Answer, raw: reading.Json, key: str) -> str:
+def _word(answer: Answer, raw: Json, key: str) -> str:
     value = raw.get(key)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not text.isascii() or not text.isprintable() or " " in text:
-        raise reading.unexpected(answer, f"{key} is missing or malformed.")
+        raise bitbucket.unexpected(answer, f"{key} is missing or malformed.")
     if not text:
         raise UnexpectedResponse(f"{key} is empty.")
     return text
 
 
-def _expiry(raw: reading.Json, days: int) -> datetime | None:
+def _expiry(raw: Json, days: int) -> datetime | None:
     told = reading.moment(raw.get("expiryDate"))
     made = reading.moment(raw.get("createdDate"))
     return told or (made + timedelta(days=days) if made and days else None)
 
 
-def _permissions(raw: reading.Json) -> frozenset[str]:
+def _permissions(raw: Json) -> frozenset[str]:
     told = raw.get("permissions")
     return (
         frozenset(word for word in told if isinstance(word, str))

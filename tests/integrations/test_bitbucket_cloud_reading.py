@@ -11,6 +11,7 @@ import pytest
 
 from connections.contracts import Answer, Page, WorkspaceRecord
 from connections.errors import UnexpectedResponse
+from integrations import bitbucket
 from integrations.bitbucket_cloud import CONNECTOR, reading, sync
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +154,7 @@ class TestRepositories:
     def test_a_slug_cannot_change_the_path(self, slug):
         with pytest.raises(UnexpectedResponse):
             sync.repositories(Recorded({}), replace(ACME, slug=slug), {}, None)
-        assert sync.segment("a/../b?c#d") == "a%2F..%2Fb%3Fc%23d"
+        assert bitbucket.segment("a/../b?c#d") == "a%2F..%2Fb%3Fc%23d"
 
 
 class TestProjectsAndMembers:
@@ -223,7 +224,7 @@ class TestSmallThings:
         ],
     )
     def test_both_date_shapes_are_read_and_others_are_none(self, text, moment):
-        assert reading.moment(text) == moment
+        assert bitbucket.iso_moment(text) == moment
 
     def test_text_cannot_carry_what_a_page_or_table_cannot(self):
         item = {**raw("workspace__team"), "name": "a\x00b\u202e\ud800 c\r\nd \u200d"}
@@ -250,7 +251,7 @@ class TestSmallThings:
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the folder of real payloads is not here")
 class TestRealPayloads:
     def test_a_repository_and_a_page_of_them(self):
-        one = reading.one(answer(raw("goscm_repo", SAMPLES)), reading.repository)
+        one = bitbucket.one(answer(raw("goscm_repo", SAMPLES)), reading.repository)
         page = reading.page(answer(raw("goscm_repos", SAMPLES)), reading.repository)
 
         assert one == page.records[0]
@@ -272,10 +273,10 @@ class TestRealPayloads:
     def test_the_envelope_of_every_list_is_read(self, name):
         body = answer(raw(f"goscm_{name}", SAMPLES))
 
-        assert len(reading.items(body)) == 1
+        assert len(bitbucket.items(body)) == 1
         assert reading.next_page(body) is None or reading.next_page(body).startswith("https://")
 
     @pytest.mark.parametrize("name", ["error", "hook", "pr", "repo", "status", "user"])
     def test_what_is_no_list_is_not_taken_for_one(self, name):
         with pytest.raises(UnexpectedResponse):
-            reading.items(answer(raw(f"goscm_{name}", SAMPLES)))
+            bitbucket.items(answer(raw(f"goscm_{name}", SAMPLES)))

@@ -17,6 +17,7 @@ from connections.errors import (
     UnexpectedResponse,
     VendorError,
 )
+from integrations import bitbucket
 from integrations.bitbucket_data_center import CONNECTOR, reading, sync, tokens
 from tests.probe_table import printed, table
 
@@ -159,7 +160,7 @@ class TestRealPayloads:
         assert reading.repository(raw("goscm_repo", SAMPLES)).slug == "my-repo"
         assert reading.account(raw("goscm_user", SAMPLES)).name == "Jane Citizen"
         for name in ("goscm_branches", "goscm_commits", "goscm_prs", "goscm_webhooks"):
-            assert reading.items(answer(raw(name, SAMPLES)))
+            assert bitbucket.items(answer(raw(name, SAMPLES)))
 
     def test_both_kinds_of_dates_and_the_envelope_of_errors(self) -> None:
         epoch = raw("goscm_prs", SAMPLES)["values"][0]["createdDate"]
