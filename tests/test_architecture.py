@@ -81,9 +81,9 @@ def test_rooms_know_only_the_contract_and_their_family() -> None:
                     name,
                 )
             if name.startswith("integrations."):
-                own_or_shared = name.startswith(room) or len(name.split(".")) <= 2
-                family = not (ROOT / name.replace(".", "/")).is_dir()
-                assert own_or_shared or family, (path, name)
+                other = ".".join(name.split(".")[:2])
+                family = (ROOT / other.replace(".", "/")).with_suffix(".py")
+                assert other == room or family.is_file(), (path, name)
             assert not name.startswith("django"), (path, name)
 
 
