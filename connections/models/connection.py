@@ -63,7 +63,8 @@ class Connection(TenantModel):
     `fields` are the non-secret answers of the method's form. `account_*` is whom the vendor says we
     act as. Of health, `state`, `paused_at` and the suspicion (`suspect_since`, with the refusals
     counted in `looks`, the last one at `looked_at`) are stored; the rest is computed. `orphaned_at`
-    says since when whoever granted it is gone.
+    says since when whoever granted it is gone. `server` is how breakers name where a self-hosted
+    product runs (`flows/vendors.py`): processes without keys read it, workers write it.
     """
 
     State = ConnectionState
@@ -80,6 +81,7 @@ class Connection(TenantModel):
     capabilities = ArrayField(models.CharField(max_length=40), default=list)
     reason = models.CharField(max_length=300, blank=True)
     fields = models.JSONField(default=dict)
+    server = models.CharField(max_length=32, blank=True, default="", db_default="")
 
     account_id = models.CharField(max_length=200)
     account_name = models.CharField(max_length=200)

@@ -78,9 +78,11 @@ class BreakerState(models.TextChoices):
 
 
 class Breaker(TenantModel):
-    """Whether a vendor's token endpoint deserves belief now, and how fast it may be asked.
+    """Whether a vendor's host deserves belief now, and how fast it may be asked.
 
-    Rows of the platform, one per connector and host. `window` holds the counts of the last minutes.
+    Rows of the platform, one per connector and host. Of a product that customers run each server
+    has its own, by `server`, a keyed hash; `host` then says which part of it. `window` holds what
+    came of the last minutes.
     The budget is a bucket of `tokens`, filled at `rate` per second, which half open grows back to
     `normal_rate`.
     """
@@ -89,6 +91,7 @@ class Breaker(TenantModel):
 
     connector = models.CharField(max_length=40)
     host = models.CharField(max_length=260)
+    server = models.CharField(max_length=32, blank=True, default="", db_default="")
     state = models.CharField(
         max_length=12, choices=BreakerState.choices, default=BreakerState.CLOSED
     )
