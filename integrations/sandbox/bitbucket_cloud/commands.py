@@ -12,13 +12,13 @@ from integrations.sandbox.bitbucket_cloud.credentials import (
     TOKEN_KINDS,
     Consumer,
     StaticToken,
-    digest,
     static_text,
 )
 from integrations.sandbox.bitbucket_cloud.scopes import GRANULAR, OAUTH, SELECTABLE
 from integrations.sandbox.bitbucket_cloud.seed import crowd, founded, populate
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
 from integrations.sandbox.bitbucket_cloud.world import Repository, Workspace
+from integrations.sandbox.oauth import digest
 
 Json = dict[str, Any]
 DAY = 86400.0

@@ -10,16 +10,14 @@ from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 from integrations.sandbox.bitbucket_cloud import pages
-from integrations.sandbox.bitbucket_cloud.credentials import Code, Consumer, Registry, digest
+from integrations.sandbox.bitbucket_cloud.credentials import Code, Consumer, Registry
 from integrations.sandbox.bitbucket_cloud.switches import Switches
 from integrations.sandbox.bitbucket_cloud.world import World
 from integrations.sandbox.http import Request, Response, html_response, redirect_response
+from integrations.sandbox.oauth import CARRIED, digest
+from integrations.sandbox.pages import refusal
 
 MISCONFIGURED = "This integration is misconfigured. Contact the vendor for assistance."
-CARRIED = (
-    "client_id", "response_type", "redirect_uri", "state", "scope",
-    "code_challenge", "code_challenge_method",
-)  # fmt: skip
 Fields = dict[str, str]
 
 
@@ -53,7 +51,7 @@ class Consent:
             consumer = self._consumer(fields)
             callback = self._callback(consumer, fields)
         except ConsentRefused as refused:
-            return html_response(pages.refusal(refused.title, MISCONFIGURED), 400)
+            return html_response(refusal(refused.title, MISCONFIGURED), 400)
         if fields.get("response_type") != "code":
             return self._back(callback, fields, {"error": "unsupported_response_type"})
         if request.method == "POST":

@@ -8,7 +8,9 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from integrations.sandbox import oauth
 from integrations.sandbox.bitbucket_cloud.world import User
+from integrations.sandbox.oauth import digest
 
 TOKEN_KINDS = {
     "api_token": "ATATT3xFfGF0",
@@ -74,16 +76,10 @@ class RefreshToken:
     dead: bool = False
 
 
-@dataclass(slots=True)
-class Code:
+@dataclass(slots=True, kw_only=True)
+class Code(oauth.Code):
     consumer_key: str
     user_uuid: str
-    scopes: list[str]
-    redirect_uri: str
-    challenge: str
-    challenge_method: str
-    expires_at: float
-    used: bool = False
 
 
 @dataclass(slots=True)
@@ -166,10 +162,6 @@ class Registry:
             deactivated=kept.get("deactivated", []),
             static={name: StaticToken(**row) for name, row in kept["static"].items()},
         )
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def derived(seed: str, length: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 
 from integrations.sandbox.bitbucket_cloud import scopes
@@ -11,7 +9,6 @@ from integrations.sandbox.bitbucket_cloud.credentials import (
     Registry,
     StaticToken,
     actor_of,
-    digest,
 )
 from integrations.sandbox.bitbucket_cloud.switches import Switches
 from integrations.sandbox.bitbucket_cloud.world import (
@@ -24,6 +21,7 @@ from integrations.sandbox.bitbucket_cloud.world import (
 )
 from integrations.sandbox.clock import isoformat
 from integrations.sandbox.http import Request
+from integrations.sandbox.oauth import basic_pair, digest
 
 INVALID = "Token is invalid, expired, or not supported for this endpoint."
 EXPIRED = "Access token expired."
@@ -135,10 +133,10 @@ def by_bearer(
 def by_basic(
     value: str, registry: Registry, world: World, switches: Switches, now: float
 ) -> Identity:
-    try:
-        name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise Unauthenticated(INVALID) from error
+    pair = basic_pair(value)
+    if pair is None:
+        raise Unauthenticated(INVALID)
+    name, password = pair
     static = registry.static.get(digest(password))
     if static is not None and static.kind == "app_password":
         return by_app_password(name, static, registry, world, switches, now)

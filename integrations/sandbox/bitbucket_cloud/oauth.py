@@ -6,9 +6,6 @@ https://developer.atlassian.com/cloud/bitbucket/rest/intro/#oauth-2-0
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -20,11 +17,11 @@ from integrations.sandbox.bitbucket_cloud.credentials import (
     Grant,
     RefreshToken,
     Registry,
-    digest,
 )
 from integrations.sandbox.bitbucket_cloud.storm import Storm
 from integrations.sandbox.bitbucket_cloud.switches import Switches
 from integrations.sandbox.http import Request, Response, json_response
+from integrations.sandbox.oauth import basic_pair, digest
 
 NO_CREDENTIALS = "Requests must be authenticated using OAuth client credentials"
 WRONG_CREDENTIALS = "Invalid OAuth client credentials"
@@ -124,10 +121,9 @@ class TokenEndpoint:
             raise TokenRefused("invalid_grant", "The specified code was used or has expired.")
         if fields.get("redirect_uri", "") != code.redirect_uri:
             raise TokenRefused("invalid_grant", "redirect_uri does not match the authorization.")
-        if code.challenge and self._switches.verify_pkce:
-            verifier = fields.get("code_verifier", "")
-            if challenge_of(verifier, code.challenge_method) != code.challenge:
-                raise TokenRefused("invalid_grant", "code_verifier does not match.")
+        verifier = fields.get("code_verifier", "")
+        if self._switches.verify_pkce and not code.is_proven_by(verifier):
+            raise TokenRefused("invalid_grant", "code_verifier does not match.")
         code.used = True
         grant = self._new_grant(consumer, code.user_uuid, code.scopes)
         return self._pair(grant, self._registry.next_serial()), grant
@@ -228,16 +224,4 @@ def basic(request: Request) -> tuple[str, str] | None:
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
-    try:
-        key, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return key, secret
-
-
-def challenge_of(verifier: str, method: str) -> str:
-    """Return the challenge that this verifier answers (RFC 7636 §4.6)."""
-    if method == "plain":
-        return verifier
-    hashed = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(hashed).decode().rstrip("=")
+    return basic_pair(value) or ("", "")

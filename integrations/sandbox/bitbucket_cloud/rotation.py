@@ -6,8 +6,9 @@ the first is not documented. https://github.com/git-ecosystem/git-credential-man
 
 from __future__ import annotations
 
-from integrations.sandbox.bitbucket_cloud.credentials import Grant, RefreshToken, Registry, digest
+from integrations.sandbox.bitbucket_cloud.credentials import Grant, RefreshToken, Registry
 from integrations.sandbox.bitbucket_cloud.switches import Switches
+from integrations.sandbox.oauth import digest
 
 
 def is_usable(

@@ -2,60 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(slots=True)
-class Switches:
-    """Set by POST /switches; `MEANING` says what each one is about."""
-
-    access_token_seconds: int = 7200
-    token_length: int = 2600
-    scope_key: str = "scope"
-    token_state: str = "authorization_code"
-    narrow_scopes: bool = False
-    code_seconds: int = 600
-    verify_pkce: bool = True
-    rotation: str = "rotate"
-    refresh_grace_seconds: int = 600
-    grace_returns: str = "newer"
-    refresh_reuse: str = "grace"
-    refresh_ends_access: bool = False
-    refresh_idle_seconds: int = 90 * 86400
-    dead_refresh_error: str = "invalid_grant"
-    dead_refresh_status: int = 400
-    denial_error: str = "access_denied"
-    oauth_credential_type: str = "oauth2"
-    collapse_scopes: bool = True
-    api_token_as_bearer: bool = True
-    app_passwords_end: str = "2026-07-28"
-    rate_limit: int = 1000
-    anonymous_rate_limit: int = 60
-    rate_limit_answer: str = "text"
-    retry_after_seconds: int = 120
-    not_modified_counts: bool = True
-    removed_status: int = 404
-    permissions_by_uuid: bool = False
-    compress: bool = False
-
-    def set(self, name: str, value: Any) -> None:
-        """Change one switch. Raises ValueError for an unknown name or a value it cannot take."""
-        kinds = {item.name: type(item.default) for item in fields(self)}
-        if name not in kinds:
-            raise ValueError(f"unknown switch {name!r}")
-        if type(value) is not kinds[name]:
-            raise ValueError(f"{name} takes a value like {getattr(self, name)!r}")
-        if name in CHOICES and value not in CHOICES[name]:
-            raise ValueError(f"{name} is one of {', '.join(map(str, CHOICES[name]))}")
-        setattr(self, name, value)
-
-    def describe(self) -> dict[str, dict[str, Any]]:
-        return {
-            name: {"value": value, "meaning": MEANING[name], "choices": CHOICES.get(name, ())}
-            for name, value in asdict(self).items()
-        }
-
+from integrations.sandbox.switching import Switchboard
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "scope_key": ("scope", "scopes", "both", "absent"),
@@ -100,3 +50,40 @@ MEANING = {
     "permissions_by_uuid": "whether /workspaces/{uuid}/permissions works, or the slug only",
     "compress": "answer with gzip when the client accepts it",
 }
+
+
+@dataclass(slots=True)
+class Switches(Switchboard):
+    """Set by POST /switches; `MEANING` says what each one is about."""
+
+    CHOICES = CHOICES
+    MEANING = MEANING
+
+    access_token_seconds: int = 7200
+    token_length: int = 2600
+    scope_key: str = "scope"
+    token_state: str = "authorization_code"
+    narrow_scopes: bool = False
+    code_seconds: int = 600
+    verify_pkce: bool = True
+    rotation: str = "rotate"
+    refresh_grace_seconds: int = 600
+    grace_returns: str = "newer"
+    refresh_reuse: str = "grace"
+    refresh_ends_access: bool = False
+    refresh_idle_seconds: int = 90 * 86400
+    dead_refresh_error: str = "invalid_grant"
+    dead_refresh_status: int = 400
+    denial_error: str = "access_denied"
+    oauth_credential_type: str = "oauth2"
+    collapse_scopes: bool = True
+    api_token_as_bearer: bool = True
+    app_passwords_end: str = "2026-07-28"
+    rate_limit: int = 1000
+    anonymous_rate_limit: int = 60
+    rate_limit_answer: str = "text"
+    retry_after_seconds: int = 120
+    not_modified_counts: bool = True
+    removed_status: int = 404
+    permissions_by_uuid: bool = False
+    compress: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.sandbox.bitbucket_cloud import cast, pages, seed
+from integrations.sandbox.bitbucket_cloud import cast, seed
 from integrations.sandbox.bitbucket_cloud.api import Api
 from integrations.sandbox.bitbucket_cloud.consent import Consent
 from integrations.sandbox.bitbucket_cloud.credentials import Registry
@@ -12,6 +12,7 @@ from integrations.sandbox.bitbucket_cloud.oauth import TokenEndpoint
 from integrations.sandbox.bitbucket_cloud.switches import Switches
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.http import Request, Response, html_response, json_response
+from integrations.sandbox.pages import place, refusal
 
 
 class BitbucketCloud:
@@ -79,7 +80,7 @@ class BitbucketCloud:
         parts = request.segments
         workspace = self.world.workspace(parts[0])
         if workspace is None:
-            return html_response(pages.refusal("Not found", "Nothing is here."), 404)
+            return html_response(refusal("Not found", "Nothing is here."), 404)
         repository = workspace.repository(parts[1]) if len(parts) > 1 else None
         name = repository.name if repository else workspace.name
-        return html_response(pages.place("/".join(parts), name))
+        return html_response(place("/".join(parts), name))

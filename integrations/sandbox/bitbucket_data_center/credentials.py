@@ -8,6 +8,8 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from integrations.sandbox import oauth
+
 PERMISSIONS = (
     "PROJECT_READ", "PROJECT_WRITE", "PROJECT_ADMIN", "REPO_READ", "REPO_WRITE", "REPO_ADMIN",
 )  # fmt: skip
@@ -57,16 +59,10 @@ class Client:
     scopes: list[str]
 
 
-@dataclass(slots=True)
-class Code:
+@dataclass(slots=True, kw_only=True)
+class Code(oauth.Code):
     client_id: str
     user: str
-    scopes: list[str]
-    redirect_uri: str
-    challenge: str
-    challenge_method: str
-    expires_at: float
-    used: bool = False
 
 
 @dataclass(slots=True)
@@ -149,7 +145,3 @@ def closure(held: list[str]) -> set[str]:
                 reached.add(implied)
                 waiting.append(implied)
     return reached
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -11,11 +9,11 @@ from integrations.sandbox.bitbucket_data_center.credentials import (
     HttpToken,
     Registry,
     closure,
-    digest,
 )
 from integrations.sandbox.bitbucket_data_center.switches import Switches
 from integrations.sandbox.bitbucket_data_center.world import Project, Repository, User, World, sees
 from integrations.sandbox.http import Request
+from integrations.sandbox.oauth import basic_pair, digest
 
 ALL = frozenset({"PROJECT_ADMIN"})
 
@@ -114,10 +112,10 @@ def _by_access_token(text: str, world: World, registry: Registry, now: float) ->
 
 
 def _by_password(value: str, world: World, registry: Registry, now: float) -> Identity:
-    try:
-        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        raise Refused from None
+    pair = basic_pair(value)
+    if pair is None:
+        raise Refused
+    name, secret = pair
     user = world.users.get(name)
     if user is not None and user.active and registry.passwords.get(name) == secret:
         return Identity(user.name, user, None, ALL)

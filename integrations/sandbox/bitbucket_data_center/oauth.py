@@ -6,15 +6,12 @@ https://confluence.atlassian.com/bitbucketserver/bitbucket-oauth-2-0-provider-ap
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from collections.abc import Callable
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from integrations.sandbox.bitbucket_cloud.pages import page, refusal
 from integrations.sandbox.bitbucket_data_center.credentials import (
     AccessToken,
     Client,
@@ -22,7 +19,6 @@ from integrations.sandbox.bitbucket_data_center.credentials import (
     Grant,
     Registry,
     closure,
-    digest,
 )
 from integrations.sandbox.bitbucket_data_center.switches import Switches
 from integrations.sandbox.bitbucket_data_center.world import World
@@ -33,11 +29,9 @@ from integrations.sandbox.http import (
     json_response,
     redirect_response,
 )
+from integrations.sandbox.oauth import CARRIED, digest
+from integrations.sandbox.pages import page, refusal
 
-CARRIED = (
-    "client_id", "response_type", "redirect_uri", "state", "scope", "code_challenge",
-    "code_challenge_method",
-)  # fmt: skip
 Fields = dict[str, str]
 
 
@@ -135,7 +129,7 @@ class OAuth:
             or code.client_id != client.client_id
             or code.expires_at <= self._now()
             or code.redirect_uri != fields.get("redirect_uri")
-            or not proves(code, fields.get("code_verifier", ""))
+            or not code.is_proven_by(fields.get("code_verifier", ""))
         ):
             return refused("invalid_grant")
         code.used = True
@@ -167,16 +161,6 @@ class OAuth:
             "scope": " ".join(grant.scopes),
         }
         return json_response(answer, 200, {"Cache-Control": "no-store"})
-
-
-def proves(code: Code, verifier: str) -> bool:
-    """Whether the verifier fits the challenge that came before (RFC 7636)."""
-    if not code.challenge:
-        return True
-    if code.challenge_method != "S256":
-        return verifier == code.challenge
-    hashed = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(hashed).rstrip(b"=").decode() == code.challenge
 
 
 def refused(error: str, status: int = 400) -> Response:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from integrations.sandbox.switching import Switchboard
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "refused_token": ("anonymous", "named_anonymous", "unauthorized"),
@@ -27,8 +29,11 @@ MEANING = {
 
 
 @dataclass(slots=True)
-class Switches:
+class Switches(Switchboard):
     """The defaults are 9.4's manners as far as anybody documented or saw them."""
+
+    CHOICES = CHOICES
+    MEANING = MEANING
 
     context_path: str = "/bitbucket"
     version: str = "9.4.3"
@@ -42,20 +47,3 @@ class Switches:
     retry_after: bool = True
     tokens_make_tokens: bool = True
     page_limit: int = 1000
-
-    def set(self, name: str, value: Any) -> None:
-        """Change one switch. Raises ValueError for an unknown name or a value it cannot take."""
-        kinds = {item.name: type(item.default) for item in fields(self)}
-        if name not in kinds:
-            raise ValueError(f"unknown switch {name!r}")
-        if type(value) is not kinds[name]:
-            raise ValueError(f"{name} takes a value like {getattr(self, name)!r}")
-        if name in CHOICES and value not in CHOICES[name]:
-            raise ValueError(f"{name} is one of {', '.join(map(str, CHOICES[name]))}")
-        setattr(self, name, value)
-
-    def describe(self) -> dict[str, dict[str, Any]]:
-        return {
-            name: {"value": value, "meaning": MEANING[name], "choices": CHOICES.get(name, ())}
-            for name, value in asdict(self).items()
-        }

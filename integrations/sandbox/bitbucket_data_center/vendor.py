@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.sandbox.bitbucket_cloud.pages import place
 from integrations.sandbox.bitbucket_data_center import world
 from integrations.sandbox.bitbucket_data_center.api import Api
 from integrations.sandbox.bitbucket_data_center.credentials import SCOPES, Client, Registry
@@ -12,6 +11,7 @@ from integrations.sandbox.bitbucket_data_center.oauth import OAuth
 from integrations.sandbox.bitbucket_data_center.switches import Switches
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.http import Request, Response, html_response
+from integrations.sandbox.pages import place
 
 DAY = 86_400
 CLIENT_ID, CLIENT_SECRET = "data-center-portal-client", "data-center-portal-secret-9d41"
