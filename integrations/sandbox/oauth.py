@@ -16,7 +16,7 @@ CARRIED = (
 
 @dataclass(slots=True, kw_only=True)
 class Code:
-    """An authorization code; each vendor adds whose it is and for which client, in its own words."""
+    """An authorization code; each vendor adds whose it is and for which client in its words."""
 
     scopes: list[str]
     redirect_uri: str
