@@ -119,6 +119,9 @@ class Action(StrEnum):
     CONNECT_LINK_OPENED = "connect_link.opened", "opened the connect link for"
     CONNECT_LINK_AGREED = "connect_link.agreed", "agreed to another account for"
     CONNECT_LINK_USED = "connect_link.used", "linked by connect link"
+    CONNECT_SENDING_STARTED = "connect_sending.started", "began to send the connect links of"
+    CONNECT_SENDING_ENDED = "connect_sending.ended", "ended sending the connect links of"
+    CONNECT_SENDING_CANCELLED = "connect_sending.cancelled", "stopped sending the connect links of"
     LINK_REQUESTED = "link_request.asked", "asked for"
     LINK_REQUEST_APPROVED = "link_request.approved", "approved the request for"
     LINK_REQUEST_DECLINED = "link_request.declined", "declined the request for"
@@ -164,6 +167,7 @@ class Action(StrEnum):
     ERASURE_ASKED = "organization.erasure_asked", "asked to erase the organization"
     ERASURE_CONFIRMED = "organization.erasure_confirmed", "confirmed the erasure of"
     ERASURE_ENDED = "organization.erasure_ended", "took back the erasure of"
+    KEYS_DESTROYED = "organization.keys_destroyed", "destroyed the data keys of"
     ORGANIZATION_ERASED = "organization.erased", "erased the organization"
     INPUT_LOOKS_SECRET = "input.looks_secret", "kept a pasted secret out of"
 

@@ -8,7 +8,7 @@ here or in a restored backup (`portal/tombstones.py`). Its rows go at leisure.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -17,13 +17,16 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from portal import (
+    audience,
     audit,
     clock,
+    erasing_rows,
     erasure,
+    erasure_mail,
+    erasure_notices,
     key_cache,
     key_locks,
     key_rewrap,
-    roles,
     startup,
     tenancy,
     tombstones,
@@ -31,7 +34,7 @@ from portal import (
 )
 from portal.audit import Action
 from portal.models import AuditEvent, DataKey, Erasure, Intake, Job, Organization, Tombstone
-from portal.policy import SYSTEM
+from portal.policy import SYSTEM, Permission
 from portal.steps import step
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ PORTION: Final = 2000
 # Ends what is left of it at other places; whether it has: asked again until it has, or a day went.
 Parting = Callable[[work.Claim], bool]
 _partings: list[Parting] = []
+_leavings: list[Callable[[], list[str]]] = []
 _clearings: list[Callable[[], object]] = []
 
 
@@ -54,6 +58,16 @@ def on_parting(parting: Parting) -> Parting:
     """
     _partings.append(parting)
     return parting
+
+
+def on_leaving(leaving: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """Register what stays at other places: each line says what, and where to withdraw it by hand.
+
+    Asked inside a transaction when the keys are gone and the rows still there. The lines go on the
+    platform's record for good: no names of people in them.
+    """
+    _leavings.append(leaving)
+    return leaving
 
 
 def on_clearing(clearing: Callable[[], object]) -> Callable[[], object]:
@@ -81,16 +95,17 @@ def perform(claim: work.Claim, *, erasure_id: str) -> None:
     with tenancy.transaction():
         claim.hold()
         if Erasure.objects.filter(id=erasure_id, ended_at=None).exists():
-            destroy(keeping=claim.job)
+            destroy(keeping=claim.job, owners=audience.who_may(Permission.ORGANIZATION_ERASE))
         claim.done()
     step("erase.destroyed")
     tombstones.write_down()
 
 
-def destroy(*, keeping: Job | None = None) -> None:
+def destroy(*, keeping: Job | None = None, owners: Collection[UUID] = ()) -> None:
     """Not one secret of the acting organization opens any more, and nothing of it goes on.
 
-    In the caller's transaction. Whoever has a job of it in hand loses the lease (T11).
+    In the caller's transaction. Whoever has a job of it in hand loses the lease (T11). `owners` are
+    written to once it is done.
     """
     here, now = tenancy.organization_id(), timezone.now()
     if Tombstone.objects.filter(erased_id=here).exists():
@@ -105,9 +120,10 @@ def destroy(*, keeping: Job | None = None) -> None:
     key_cache.forget(here)
     Intake.objects.all().delete()  # sealed under the installation's key, not the organization's
     tombstones.bury(here, gone, now)
-    _erase_rows("portal_membership", 1_000_000)  # to its members it is not there any more
+    erasing_rows.delete("portal_membership", 1_000_000)  # to its members it is not there any more
     if Organization.objects.filter(id=here).exists():
-        work.later(CLEAR, dedupe=CLEAR, max_attempts=50)
+        told = ",".join(sorted(map(str, owners)))
+        work.later(CLEAR, dedupe=CLEAR, max_attempts=50, owners=told)
 
 
 def _forbid_new_keys() -> None:
@@ -131,20 +147,24 @@ def _forbid_new_keys() -> None:
 
 
 @work.job(CLEAR)
-def clear(claim: work.Claim, *, counted: str = "0") -> None:
+def clear(claim: work.Claim, *, counted: str = "0", owners: str = "") -> None:
     """No row of the erased organization is left; the platform's record says how many there were.
 
-    `counted` is how many went before this job was interrupted: its row knows that. Without a
-    tombstone nothing goes.
+    `counted` is how many went before this job was interrupted: its row knows that, and `owners`
+    until they are told. Without a tombstone nothing goes.
     """
     with tenancy.transaction():
         if not Tombstone.objects.filter(erased_id=claim.organization_id).exists():
             return
     tombstones.write_down()
     step("erase.written_down")
+    _announce(claim.organization_id, owners)
+    step("erase.announced")
     for clearing in _clearings:
         clearing()
-    name, before = _name(), -1
+    with tenancy.transaction():
+        name = _name()
+    before = -1
     rows = int(counted)
     while rows != before:
         before, rows = rows, _round(claim, rows)
@@ -153,28 +173,36 @@ def clear(claim: work.Claim, *, counted: str = "0") -> None:
     step("erase.recorded")
     with tenancy.transaction():
         claim.hold()
-        for table in ("portal_datakey", "portal_job", "portal_organization"):
-            _delete(table, 1_000_000)
+        for table in erasing_rows.LAST:
+            erasing_rows.delete(table, 1_000_000)
 
 
-LAST: Final = frozenset({"portal_datakey", "portal_job", "portal_organization"})
-
-_TABLES = """
-SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
- WHERE a.attname = 'organization_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
-   AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname
-"""
+def _announce(erased: UUID, owners: str) -> None:
+    """The platform's record, operators and owners know that nothing opens, and what stays where."""
+    with tenancy.transaction():
+        organization = Organization(id=erased, name=_name())
+        left = [line for leaving in _leavings for line in leaving()]
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        done = AuditEvent.objects.filter(action=Action.KEYS_DESTROYED, subject_id=str(erased))
+        if done.exists():
+            return
+        audit.record(
+            Action.KEYS_DESTROYED, actor=SYSTEM, subject=organization, left_at_vendors=left
+        )
+        erasure_notices.erased(organization, left)
+        erasure_mail.later([one for one in owners.split(",") if one], erased)
 
 
 def _round(claim: work.Claim, before: int) -> int:
-    """A portion of each table is gone; how many rows are, with those before.
+    """Each table is empty, portion by portion; how many rows are gone, with those before.
 
     What others still point to waits a round.
     """
     rows, blocked = before, None
-    for table in _tables():
+    for table in erasing_rows.tables():
         try:
-            rows = _portion(claim, table, rows)
+            while (gone := _portion(claim, table, rows)) != rows:
+                rows = gone
         except IntegrityError as error:
             blocked = error
     if blocked is not None and rows == before:
@@ -186,7 +214,7 @@ def _portion(claim: work.Claim, table: str, before: int) -> int:
     """Some rows of the table are gone, and the job's row knows how many are by now."""
     with tenancy.transaction():
         claim.hold()
-        rows = before + _delete(table, PORTION)
+        rows = before + erasing_rows.delete(table, PORTION)
         if rows != before:
             Job.objects.filter(id=claim.id).update(ref={"counted": str(rows)})
     if rows != before:
@@ -194,36 +222,8 @@ def _portion(claim: work.Claim, table: str, before: int) -> int:
     return rows
 
 
-def _tables() -> list[str]:
-    with roles.connection().cursor() as cursor:
-        cursor.execute(_TABLES)
-        return [name for (name,) in cursor.fetchall() if name not in LAST]
-
-
-def _delete(table: str, most: int) -> int:
-    """Rows of the acting organization are gone from this table, by the worker's right or not."""
-    with roles.connection().cursor() as cursor:
-        cursor.execute("SELECT has_table_privilege(%s, 'DELETE')", [table])
-        if not cursor.fetchone()[0]:
-            return _erase_rows(table, most)
-        here = tenancy.organization_id()
-        cursor.execute(
-            f'DELETE FROM "{table}" WHERE organization_id = %s AND id IN'  # noqa: S608
-            f' (SELECT id FROM "{table}" WHERE organization_id = %s LIMIT %s)',
-            [here, here, most],
-        )
-        return int(cursor.rowcount)
-
-
-def _erase_rows(table: str, most: int) -> int:
-    with roles.connection().cursor() as cursor:
-        cursor.execute("SELECT portal_erase_rows(%s, %s)", [table, most])
-        return int(cursor.fetchone()[0])
-
-
 def _name() -> str:
-    with tenancy.transaction():
-        found = Organization.objects.filter(id=tenancy.organization_id()).first()
+    found = Organization.objects.filter(id=tenancy.organization_id()).first()
     return found.name if found else ""
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from portal import audit, clock, people, roles, tenancy, work
+from portal import audit, clock, erasure_notices, people, roles, tenancy, work
 from portal.audience import operators
 from portal.audit import Action
 from portal.models import AuditEvent, Erasure, Membership, Team
@@ -79,6 +79,7 @@ def ask(*, actor: Actor, typed_name: str, because: str = "") -> Erasure:
             counted=preview(),
         )
         audit.record(Action.ERASURE_ASKED, actor=actor, subject=organization, **made.counted)
+        erasure_notices.asked(made, organization)
         return made
 
 
@@ -103,6 +104,7 @@ def confirm(*, actor: Actor, organization_id: UUID, typed_name: str) -> Erasure:
         work.later(KIND, run_at=wanted.due_at, max_attempts=500, erasure_id=wanted.id)
         due = wanted.due_at
         audit.record(Action.ERASURE_CONFIRMED, actor=actor, subject=organization, due_at=due)
+        erasure_notices.confirmed(wanted, organization)
         return wanted
 
 
@@ -122,6 +124,7 @@ def take_back(*, actor: Actor, organization_id: UUID) -> None:
         wanted.ended_at, wanted.ended_by = clock.now(), actor.name[:200]
         wanted.save(update_fields=["ended_at", "ended_by"])
         audit.record(Action.ERASURE_ENDED, actor=actor, subject=organization)
+        erasure_notices.taken_back(wanted, organization)
 
 
 def all_open(asker: UUID) -> list[Asked]:

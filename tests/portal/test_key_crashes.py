@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
+from django.core import mail
 from django.core.management import call_command
 from django.db import connections
 
@@ -20,7 +21,10 @@ from connections.models import Campaign, Connection, Credential
 from portal import (
     clock,
     erasing,
+    erasing_rows,
     erasure,
+    erasure_mail,
+    erasure_notices,
     key_ceremony,
     key_rewrap,
     key_rotation,
@@ -32,7 +36,7 @@ from portal import (
     tombstones,
     work,
 )
-from portal.models import AuditEvent, DataKey, KeyCheck, Organization, Tombstone, User
+from portal.models import AuditEvent, DataKey, KeyCheck, Notice, Organization, Tombstone, User
 from portal.policy import Actor, Role
 from tests.leasing import Service, linked, service, with_token
 from tests.portal.test_key_rotation import (
@@ -55,7 +59,7 @@ RETIRE = ("keys.file_retired",)
 REWRAP = ("keys.rewrapped",)
 DATA_KEY = ("data_key.demoted", "data_key.resealed", "data_key.destroyed")
 ERASE = ("erase.parted", "erase.destroyed")
-CLEAR = ("erase.written_down", "erase.portion", "erase.recorded")
+CLEAR = ("erase.written_down", "erase.announced", "erase.portion", "erase.recorded")
 
 
 def dies_at(step: str, deed: Callable[[], object]) -> None:
@@ -195,6 +199,16 @@ def release(servers: Servers) -> None:
                       " WHERE lease_until IS NOT NULL")  # fmt: skip
 
 
+def put_mail(servers: Servers, days: int) -> None:
+    """The owners' mail is due so many days from now."""
+    name = connections["default"].settings_dict["NAME"]
+    with servers.postgres.connect(name) as admin:
+        admin.execute(
+            "UPDATE portal_job SET run_at = now() + make_interval(days => %s) WHERE kind = %s",
+            [days, erasure_mail.KIND],
+        )
+
+
 def of_another(works: Works) -> Service:
     """A service of an organization that has nothing to do with the erasure."""
     globex = works.organization("globex")
@@ -231,7 +245,7 @@ def worker_starts() -> None:
 def rows_left(works: Works, servers: Servers) -> int:
     """The rows that `clear_erased` is to count; turns come and go with the work."""
     of_it = 'SELECT count(*) FROM "{}" WHERE organization_id = %s'
-    tables = [table for table in erasing._tables() if table != "portal_turn"]
+    tables = [table for table in erasing_rows.tables() if table != "portal_turn"]
     with servers.postgres.connect(connections["default"].settings_dict["NAME"]) as admin:
         found = [admin.execute(of_it.format(one), [works.acme.id]).fetchone() for one in tables]
     return sum(row[0] for row in found)
@@ -258,15 +272,23 @@ def test_an_organization_is_erased_whatever_is_killed(
             dies_at(step, work.drain)
             release(servers)
             worker_starts()
+            put_mail(servers, 30)
             if step == "erase.destroyed":
                 expected = rows_left(works, servers)
+        put_mail(servers, 0)
+        dies_at("erase.mailed", work.drain)
+        release(servers)
         work.drain()
         with works.inside():
             assert not Organization.objects.filter(id=works.acme.id).exists()
             assert not Credential.objects.exists()
         with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
             event = AuditEvent.objects.get(action="organization.erased")
-    assert event.details["rows"] - expected in (0, 1), "what went before a kill is counted"
+            assert AuditEvent.objects.filter(action="organization.keys_destroyed").count() == 1
+            assert Notice.objects.filter(kind=erasure_notices.ERASED_OPERATORS).count() == 1
+    letters = [one for one in mail.outbox if one.subject == "Acme is erased"]
+    assert [one.to for one in letters] == [["owen@acme.example"]], "by who came after the dead"
+    assert event.details["rows"] - expected in range(4), "what went before a kill is counted"
     assert list(high_water.standing()) == []
     assert bystander.reloaded().frozen_at is None, "nobody takes this for a restored backup"
     assert Tombstone.objects.count() == len(list(tombstones.standing())) == 1
