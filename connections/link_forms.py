@@ -68,6 +68,41 @@ class ConnectLinkForm(ProblemForm):
         return [field for field in self if field.name != "capabilities"]
 
 
+class SendingForm(ProblemForm):
+    """To whom the links of a whole campaign are mailed, with which words."""
+
+    EACH, ONE = "each", "one"
+
+    whom = forms.ChoiceField(
+        choices=[
+            (EACH, "Each to whoever linked or granted it"),
+            (ONE, "All to one person"),
+        ],
+        initial=EACH,
+        label="To whom",
+        widget=forms.RadioSelect,
+    )
+    to_name = CleanText(
+        max_length=80, required=False, label="Who links", help_text="Only for one person."
+    )
+    to_email = forms.EmailField(
+        required=False,
+        label="E-mail address",
+        help_text="Only for one person.",
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    message = ConnectLinkForm.base_fields["message"]
+    once = OnceKey()
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get("whom") == self.ONE:
+            for name in ("to_name", "to_email"):
+                if not given.get(name) and name not in self.errors:
+                    self.add_error(name, "Name the person and give their address.")
+        return given
+
+
 class AskForm(ProblemForm):
     """Why somebody asks; with capabilities, what for."""
 

@@ -10,6 +10,7 @@ from connections.views import (
     campaigns,
     catalogue,
     connect_links,
+    connect_sendings,
     connection,
     consumers,
     deeds,
@@ -128,6 +129,11 @@ CALENDAR: list[URLPattern | URLResolver] = [
 CONNECT_LINKS: list[URLPattern | URLResolver] = [
     path("", connect_links.sent, name="connect_sent"),
     path("new", connect_links.new, name="connect_new"),
+    path("campaign/<uuid:campaign_id>/", connect_sendings.new, name="connect_sending_new"),
+    path("sendings/<uuid:sending_id>/", connect_sendings.one, name="connect_sending"),
+    path(
+        "sendings/<uuid:sending_id>/cancel", connect_sendings.cancel, name="connect_sending_cancel"
+    ),
     path("<uuid:connect_link_id>/", connect_links.one, name="connect_sent_one"),
     path("<uuid:connect_link_id>/revoke", connect_links.revoke, name="connect_revoke"),
     path("<uuid:connect_link_id>/agree", connect_links.agree, name="connect_agree"),

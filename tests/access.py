@@ -90,7 +90,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(
         (
             *("connect_sent", "connect_new", "connect_sent_one", "connect_revoke"),
-            "connect_agree",
+            *("connect_agree", "connect_sending_new", "connect_sending", "connect_sending_cancel"),
         ),
         P.CONNECT_LINK_SEND,
     ),

@@ -17,6 +17,7 @@ from connections.models import (
     CampaignItem,
     Connection,
     ConnectLink,
+    ConnectSending,
     Consumer,
     Export,
     ImportBatch,
@@ -208,7 +209,10 @@ class Town:
             title=f"{word} by Friday", goal="rotate", due_at=timezone.now(), started_by_name=word
         )
         item = CampaignItem.objects.create(campaign=campaign, connection=connection)
-        return {"campaign_id": campaign.id, "item_id": item.id}
+        sending = ConnectSending.objects.create(
+            campaign=campaign, total=1, state="done", sent_by_name=word
+        )
+        return {"campaign_id": campaign.id, "item_id": item.id, "sending_id": sending.id}
 
     def client(self, name: str | None, *, csrf: bool = False) -> Client:
         """A browser of this person; None is nobody signed in."""

@@ -193,7 +193,8 @@ SECTIONS: Final = (
         ConnectLink,
         "connector relink_id connection_id team_id name capabilities reason to_name to_email",
         "message campaign_id sending_id sent_by_id sent_by_name created_at expires_at mailed_at",
-        "opened_at opened_from begun_at linked_at linked_from linked_account revoked_at revoked_by_name",
+        "opened_at opened_from begun_at linked_at linked_from linked_account revoked_at",
+        "revoked_by_name",
     ),
     _section(
         "connect_sendings",

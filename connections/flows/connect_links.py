@@ -7,50 +7,31 @@ dead. `flows/guests.py` is the other side, of the person who opens it.
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from smtplib import SMTPException
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import send_mail
-from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from connections import registry
 from connections.contracts import Manifest
-from connections.flows import link, link_inputs as inputs, pace, rights
+from connections.flows import connect_mail, link, link_inputs as inputs, pace, rights
+from connections.flows.connect_mail import Sent
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, ConnectLink, PendingLink
-from portal import audit, notices, people, roles, tenancy, work
+from connections.models import Connection, ConnectLink, PendingLink, connect_link_expiry
+from portal import audit, notices, people, tenancy, work
 from portal.audit import Action
 from portal.fields import made_once
-from portal.models import Organization
 from portal.policy import Actor, Permission, authorize
-
-log = logging.getLogger(__name__)
 
 Stage = PendingLink.Stage
 SHORTEST_REASON = 10
 MOST = 200
 UNUSABLE = "This link no longer works. Ask for a new one."
-
-
-@dataclass(slots=True)
-class Sent:
-    """A connect link and its address; the address is known only in the moment it is made.
-
-    Once the transaction is over, `mail_failed` says whether the mail could not be sent.
-    """
-
-    link: ConnectLink
-    address: str
-    mail_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +64,9 @@ def send(*, actor: Actor, wish: Wish, to: Recipient, key: UUID) -> Sent:
     actor = authorize(actor, Permission.CONNECT_LINK_SEND)
     pace.keep("connect_link", actor)
     with tenancy.transaction():
-        sent = _sent(actor, wish, to, made_once(actor.id, key))
+        sent = make(actor, wish, to, made_once(actor.id, key))
         if to.email and sent.address:
-            _mail_later([sent], actor)
+            connect_mail.later([sent], actor)
     return sent
 
 
@@ -97,10 +78,10 @@ def send_many(*, actor: Actor, wishes: Sequence[Wish], to: Recipient, key: UUID)
         raise FlowProblem("many", "", f"Send at most {MOST} links at once. Choose fewer.")
     with tenancy.transaction():
         once = made_once(actor.id, key)
-        sent = [_sent(actor, wish, to, made_once(once, wish_key(wish))) for wish in wishes]
+        sent = [make(actor, wish, to, made_once(once, wish_key(wish))) for wish in wishes]
         fresh = [each for each in sent if each.address]
         if to.email and fresh:
-            _mail_later(fresh, actor)
+            connect_mail.later(fresh, actor)
     return sent
 
 
@@ -132,7 +113,7 @@ def revoke(*, actor: Actor, connect_link: ConnectLink) -> None:
         if held.linked_at is not None:
             raise FlowProblem("used", "", "It was used already. Revoke the connection instead.")
         if held.revoked_at is None:
-            _end(held, actor.name)
+            end(held, actor.name)
             audit.record(Action.CONNECT_LINK_REVOKED, actor=actor, subject=held)
 
 
@@ -181,16 +162,22 @@ def hashed(token: str) -> bytes:
 def _left(user_id: UUID) -> None:
     """What somebody sent who is no member any more is dead."""
     for each in ConnectLink.objects.filter(sent_by_id=user_id, linked_at=None, revoked_at=None):
-        _end(each, "Portal")
+        end(each, "Portal")
 
 
-def _sent(actor: Actor, wish: Wish, to: Recipient, link_id: UUID) -> Sent:
+def make(
+    actor: Actor, wish: Wish, to: Recipient, link_id: UUID, *, sending_id: UUID | None = None
+) -> Sent:
+    """The link and its address, or the link alone when it was made before; on record.
+
+    One of a sending is not mailed yet. Raises FlowProblem or PermissionDenied.
+    """
     rights.linker(actor, wish.relink, wish.connector)
     known = ConnectLink.objects.filter(id=link_id).first()
     if known is not None:
         return Sent(known, "")
     token = secrets.token_urlsafe(32)
-    made = _made(actor, wish, to, link_id, token)
+    made = _made(actor, wish, to, link_id, token, sending_id)
     audit.record(
         Action.CONNECT_LINK_SENT,
         actor=actor,
@@ -202,10 +189,24 @@ def _sent(actor: Actor, wish: Wish, to: Recipient, link_id: UUID) -> Sent:
         again=made.relink_id is not None,
         expires_at=made.expires_at,
     )
-    return Sent(made, settings.PORTAL_URL + reverse("connect_link", args=[token]))
+    return Sent(made, _address(token))
 
 
-def _made(actor: Actor, wish: Wish, to: Recipient, link_id: UUID, token: str) -> ConnectLink:
+def readdress(connect_link: ConnectLink) -> Sent:
+    """Another address, with a new term; the one before, which nobody was told, no longer works."""
+    token = secrets.token_urlsafe(32)
+    connect_link.token_hash, connect_link.expires_at = hashed(token), connect_link_expiry()
+    connect_link.save(update_fields=["token_hash", "expires_at"])
+    return Sent(connect_link, _address(token))
+
+
+def _address(token: str) -> str:
+    return str(settings.PORTAL_URL) + reverse("connect_link", args=[token])
+
+
+def _made(
+    actor: Actor, wish: Wish, to: Recipient, link_id: UUID, token: str, sending_id: UUID | None
+) -> ConnectLink:
     manifest = registry.get(wish.connector).manifest
     values: dict[str, Any] = {
         "capabilities": _capabilities(manifest, wish),
@@ -226,7 +227,8 @@ def _made(actor: Actor, wish: Wish, to: Recipient, link_id: UUID, token: str) ->
         to_name=to.name.strip()[:80],
         to_email=to.email.strip().lower(),
         message=to.message.strip()[:500],
-        mailed_at=timezone.now() if to.email else None,
+        mailed_at=timezone.now() if to.email and sending_id is None else None,
+        sending_id=sending_id,
         sent_by_id=actor.id,
         sent_by_name=actor.name[:200],
         **values,
@@ -255,7 +257,8 @@ def _held(connect_link: ConnectLink) -> ConnectLink:
     return found
 
 
-def _end(held: ConnectLink, by: str) -> None:
+def end(held: ConnectLink, by: str) -> None:
+    """It no longer works, and what was begun by it is over."""
     held.revoked_at, held.revoked_by_name = timezone.now(), by[:200]
     held.save(update_fields=["revoked_at", "revoked_by_name"])
     notices.resolve(asks(held))
@@ -264,36 +267,3 @@ def _end(held: ConnectLink, by: str) -> None:
         pending.stage, pending.error = Stage.FAILED, "abandoned"
         pending.save(update_fields=["stage", "error"])
         work.later("forget_link", pending_link_id=pending.id)
-
-
-def _mail_later(sent: Sequence[Sent], actor: Actor) -> None:
-    organization = Organization.objects.get(id=tenancy.organization_id())
-    first = sent[0].link
-    words = {
-        "organization": str(organization),
-        "sent_by": actor.name,
-        "product": ", ".join(sorted({_product(each) for each in sent})),
-        "to_name": first.to_name,
-        "message": first.message,
-        "expires_at": first.expires_at,
-        "links": [
-            {"name": each.link.name, "product": _product(each), "address": each.address}
-            for each in sent
-        ],
-    }
-    transaction.on_commit(lambda: _mail(sent, words), using=roles.current(), robust=True)
-
-
-def _product(sent: Sent) -> str:
-    return registry.get(sent.link.connector).manifest.name
-
-
-def _mail(sent: Sequence[Sent], words: dict[str, Any]) -> None:
-    subject = " ".join(render_to_string("emails/connect_link_subject.txt", words).split())
-    text = render_to_string("emails/connect_link.txt", words)
-    try:
-        send_mail(subject, text, None, [sent[0].link.to_email])
-    except (OSError, SMTPException) as error:
-        for each in sent:
-            each.mail_failed = True
-        log.warning("mail.not_sent", extra={"error": type(error).__name__})

@@ -166,7 +166,7 @@ def _used(pending: PendingLink, connection: Connection) -> None:
     held.linked_at, held.connection_id = timezone.now(), connection.id
     held.linked_account = connection.account_name[:200]
     held.save(update_fields=["linked_at", "connection", "linked_account"])
-    connection.granted_by_name = f"{held.to_name}, asked by {held.sent_by_name}"[:200]
+    connection.granted_by_name = held.as_granter
     connection.save(update_fields=["granted_by_name"])
     audit.record(
         Action.CONNECT_LINK_USED,

@@ -3,7 +3,7 @@
 from connections.models.allow_list import AllowListEntry, AllowState
 from connections.models.calendar_feed import CalendarFeed
 from connections.models.campaign import Campaign, CampaignItem, Goal
-from connections.models.connect_link import ConnectLink
+from connections.models.connect_link import ConnectLink, connect_link_expiry
 from connections.models.connect_sending import ConnectSending, SendingState
 from connections.models.connection import (
     Connection,
@@ -106,5 +106,6 @@ __all__ = [
     "WithdrawnHow",
     "Workspace",
     "bump",
+    "connect_link_expiry",
     "credential_of",
 ]

@@ -28,6 +28,8 @@ class ConnectLink(TenantModel):
     `sending_id` names the sending of a campaign that it belongs to.
     """
 
+    ASKED_BY = ", asked by "
+
     connector = models.CharField(max_length=40)
     relink = models.ForeignKey(
         Connection, null=True, on_delete=models.CASCADE, db_constraint=False, related_name="+"
@@ -74,6 +76,11 @@ class ConnectLink(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def as_granter(self) -> str:
+        """Who granted what is linked by it, as the connection names them."""
+        return f"{self.to_name}{self.ASKED_BY}{self.sent_by_name}"[:200]
 
     @property
     def is_open(self) -> bool:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.utils import timezone
 
 from connections import registry
 from connections.contracts import Manifest, Method, MethodKind
 from connections.flows import connect_links
+from connections.flows.sendings import left_in_all, left_to_send
 from connections.models import (
     Campaign,
-    CampaignItem,
     Connection,
     ConnectLink,
     Credential,
@@ -93,36 +93,21 @@ class Owner:
     left: int
 
 
-def left_in_all(campaign: Campaign) -> QuerySet[Any]:
-    """The connections that the campaign still waits for, by name."""
-    items = CampaignItem.objects.filter(campaign=campaign, done_at=None, excluded_at=None)
-    found: QuerySet[Any] = Connection.objects.filter(id__in=items.values("connection_id"))
-    return found.exclude(state=Connection.State.REVOKED).order_by("name", "id")
-
-
-def left_to_send(campaign: Campaign, *, owner: str = "") -> QuerySet[Any]:
-    """Those of them for which no link of this campaign is open; `owner` keeps one person's."""
-    is_open = ConnectLink.objects.filter(
-        campaign_id=campaign.id, linked_at=None, revoked_at=None, expires_at__gt=timezone.now()
-    )
-    found = left_in_all(campaign).exclude(id__in=is_open.values("relink_id"))
-    return found.filter(granted_by_id=_uuid(owner)) if owner else found
-
-
 def left_in(campaign: Campaign, ids: Sequence[str]) -> list[Connection]:
     """Those of them with these ids."""
-    known = {found for each in ids if (found := _uuid(each))}
+    known = {found for each in ids if (found := uuid_of(each))}
     return list(left_in_all(campaign).filter(id__in=known)) if known else []
 
 
 def owners_left(campaign: Campaign) -> list[Owner]:
     """Who granted what is left to send, the one with the most first."""
     rows = left_to_send(campaign).exclude(granted_by_id=None).order_by()
-    counted = rows.values_list("granted_by_id", "granted_by_name").annotate(left=Count("id"))
-    return [Owner(str(key), name, left) for key, name, left in counted.order_by("-left")[:MOST]]
+    counted = rows.values_list("granted_by_id", "granted_by__name", "granted_by__email")
+    most = counted.annotate(left=Count("id")).order_by("-left")[:MOST]
+    return [Owner(str(key), name or email, left) for key, name, email, left in most]
 
 
-def _uuid(text: str) -> UUID | None:
+def uuid_of(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

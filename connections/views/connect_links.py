@@ -13,12 +13,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from connections import registry
 from connections.contracts import Manifest
-from connections.flows import connect_links
-from connections.flows.connect_links import Recipient, Sent, Wish
+from connections.flows import connect_links, sendings
+from connections.flows.connect_links import Recipient, Wish
+from connections.flows.connect_mail import Sent
 from connections.flows.problems import FlowProblem
 from connections.link_forms import ConnectLinkForm
 from connections.models import Campaign, Connection, ConnectLink
-from connections.queries import connect_links as queries, linking
+from connections.queries import connect_links as queries, connect_sendings, linking
 from connections.queries.connect_links import Owner
 from connections.views.doors import attempt, requires, status_of, to
 from portal import tenancy
@@ -37,6 +38,7 @@ def sent(request: OrganizationRequest) -> HttpResponse:
     context = {
         "open": [each for each in lines if each.is_open],
         "over": [each for each in lines if not each.is_open],
+        "running": connect_sendings.running(),
         "manifests": [each.manifest for each in registry.connectors().values()],
     }
     return render(request, "connections/connect/sent.html", context)
@@ -155,12 +157,12 @@ def _wanted(request: OrganizationRequest) -> Wanted:
 def _of_campaign(request: OrganizationRequest, campaign: Campaign) -> Wanted:
     """Those of one owner, or of all, that wait for a link; what was ticked, once it is sent."""
     owner = request.GET.get("owner", "")
-    left = queries.left_to_send(campaign, owner=owner)
+    left = sendings.left_to_send(campaign, owner_id=queries.uuid_of(owner))
     shown = list(left[: connect_links.MOST])
     if request.method == "POST":
         shown = queries.left_in(campaign, request.POST.getlist("connections")) or shown
     if not shown:
-        shown = list(queries.left_in_all(campaign)[: connect_links.MOST])
+        shown = list(sendings.left_in_all(campaign)[: connect_links.MOST])
     if not shown:
         raise Http404
     return Wanted(
@@ -238,6 +240,7 @@ def _context(wanted: Wanted) -> dict[str, Any]:
         "owners": wanted.owners,
         "owner": wanted.owner,
         "waiting": wanted.waiting,
+        "left": wanted.waiting + len(wanted.relinks),
         "campaign": wanted.campaign,
         "is_new": wanted.is_new,
     }

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connections.flows import campaigns, connect_links, lifecycle
-from connections.flows.connect_links import Recipient, Sent, Wish
+from connections.flows.connect_links import Recipient, Wish
+from connections.flows.connect_mail import Sent
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, ConnectLink, PendingLink
 from portal import people
