@@ -31,6 +31,8 @@ from connections.flows import (
     renewals,
     replacement,
     replacing,
+    sending,
+    sendings,
     settle,
     sync,
     verify,
@@ -82,6 +84,7 @@ _register("sync_connection", read.perform, read.gave_up)
 _register("apply_shrink", sync.apply_shrink)
 _register(replacement.JOB, replacing.advance, replacing.gave_up)
 _register("forget_connection", forget.perform)
+_register(sendings.SEND, sending.perform, sending.gave_up)
 _register(imports.IMPORT, importing.perform, importing.gave_up)
 _register(import_checks.FORGET, importing.forget)
 _register(imports.UNDO, importing.undo)
