@@ -100,6 +100,11 @@ class Calendar:
         return len(self.overdue) + sum(month.count for month in self.months)
 
     @property
+    def overdue_count(self) -> int:
+        """All that is overdue, listed or not."""
+        return len(self.overdue) + self.overdue_more
+
+    @property
     def is_filtered(self) -> bool:
         return bool(self.wish.kind or self.wish.team or self.wish.owner)
 

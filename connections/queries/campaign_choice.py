@@ -127,8 +127,8 @@ def preview(choice: Choice) -> Preview:
         kinds=[("", "Any credential"), *_kinds()],
         teams=_teams(),
         ages=[("", "Any age"), *((str(days), f"Older than {word}") for days, word in AGES.items())],
-        policies=[("", "Whatever the policy says"), *POLICIES.items()],
-        changes=[("", "No matter what changes"), *_changes()],
+        policies=[("", "Any policy"), *POLICIES.items()],
+        changes=[("", "Any change at the vendor"), *_changes()],
     )
 
 

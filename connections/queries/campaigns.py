@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from portal.policy import Actor, Permission, allows, present
 STATES: Final = {"": "Open", "over": "Over", "all": "All"}
 ITEMS: Final = {"": "Left to do", "mine": "Mine to do", "done": "Done", "excluded": "Excluded"}
 OWNERS: Final = 20
+SOON: Final = timedelta(days=3)
 DONE, OUT = Q(items__done_at__isnull=False), Q(items__excluded_at__isnull=False)
 LEFT: Final = Q(done_at=None, excluded_at=None)
 
@@ -123,7 +124,9 @@ def _state(row: Campaign) -> tuple[str, str]:
         return "working", "Done"
     if row.cancelled_at is not None:
         return "paused", "Cancelled"
-    return ("broken", "Overdue") if row.due_at <= clock.now() else ("attention", "Open")
+    if row.due_at <= clock.now():
+        return "broken", "Overdue"
+    return ("attention", "Due soon") if row.due_at <= clock.now() + SOON else ("unverified", "Open")
 
 
 # ── One campaign ──────────────────────────────────────────────────────────────────────────────
@@ -156,6 +159,10 @@ class CampaignPage:
     next: str
     which: str
     filters: list[tuple[str, str]]
+
+    @property
+    def deadline(self) -> str:
+        return f"Due {self.line.due}." if self.line.is_open else f"Was due {self.line.due}."
 
 
 def campaign_page(request: HttpRequest, campaign: Campaign, actor: Actor) -> CampaignPage:

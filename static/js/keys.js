@@ -1,7 +1,7 @@
 // The keyboard: "/" to the search, "j" and "k" through the rows, "?" for help. Enter is the link's own.
 const help = document.querySelector("[data-help]");
 const rows = () =>
-  [...document.querySelectorAll("[data-row-link]")].filter((link) => link.offsetParent !== null);
+  [...document.querySelectorAll("[data-row-link]")].filter((link) => link.checkVisibility());
 
 function move(step) {
   const links = rows();
