@@ -20,7 +20,7 @@ from connections.flows.problems import FlowProblem
 from connections.forms import ConsumerForm, ReplaceConsumerForm
 from connections.models import Consumer
 from connections.queries.consumers import consumer_page, consumer_pages
-from connections.views.doors import SeeOther, requires, status_of
+from connections.views.doors import SeeOther, accepted, requires, status_of
 from portal import tenancy
 from portal.policy import Actor, Permission
 from portal.requests import OrganizationRequest, SignedInRequest
@@ -94,7 +94,7 @@ def _listed(request: SignedInRequest, actor: Actor, home: str, template: str) ->
         raise Http404
     forms = {slug: _form(request, actor, slug) for slug in registry.connectors()}
     sent = forms[connector] if connector else None
-    if sent is not None and sent.is_valid() and _created(actor, connector, sent):
+    if sent is not None and _created(actor, connector, sent):
         messages.success(request, "The consumer is registered. A worker seals its secret now.")
         return SeeOther(home)
     shown = [(each, forms[each.manifest.slug]) for each in consumer_pages()]
@@ -113,20 +113,17 @@ def _form(request: SignedInRequest, actor: Actor, connector: str) -> ConsumerFor
 
 
 def _created(actor: Actor, connector: str, form: ConsumerForm) -> bool:
-    given = form.cleaned_data
-    try:
-        consumers.create(
+    return accepted(
+        form,
+        lambda: consumers.create(
             actor=actor,
             connector=connector,
-            name=given["name"],
-            client_id=given["client_id"],
-            secret=given["secret"],
-            base_url=given.get(BASE_URL, ""),
-        )
-    except FlowProblem as problem:
-        form.refuse(problem)
-        return False
-    return True
+            name=form.cleaned_data["name"],
+            client_id=form.cleaned_data["client_id"],
+            secret=form.cleaned_data["secret"],
+            base_url=form.cleaned_data.get(BASE_URL, ""),
+        ),
+    )
 
 
 def _one(

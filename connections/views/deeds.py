@@ -15,7 +15,7 @@ from connections.flows.problems import FlowProblem
 from connections.forms import SettingsForm
 from connections.models import Connection, SyncRun
 from connections.views.connection import settings_page
-from connections.views.doors import attempt, connection_of, requires, tab_of, to
+from connections.views.doors import accepted, attempt, connection_of, requires, tab_of, to
 from portal.policy import Permission
 from portal.requests import OrganizationRequest
 
@@ -119,22 +119,20 @@ def edit(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
         raise PermissionDenied("Only those who manage this connection change its settings.")
     form = SettingsForm(request.POST, actor=request.actor)
     form.allow(page.connection)
-    if not form.is_valid():
-        return settings_page(request, page, form)
-    if "preview" in request.POST:
+    if "preview" in request.POST and form.is_valid():
         rendered = markdown.render(form.cleaned_data["description"])
         return settings_page(request, page, form, preview=rendered)
-    try:
-        lifecycle.edit(
+    if not accepted(
+        form,
+        lambda: lifecycle.edit(
             actor=request.actor,
             connection=page.connection,
             labels=form.label_list(),
             description=form.cleaned_data["description"],
             verify_every_hours=form.cleaned_data["verify_every_hours"],
             sync_every_minutes=form.cleaned_data["sync_every_minutes"],
-        )
-    except FlowProblem as problem:
-        form.refuse(problem)
+        ),
+    ):
         return settings_page(request, page, form)
     messages.success(request, "Saved.")
     return to(request, "connection_settings", connection_id)

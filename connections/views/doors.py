@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,12 +14,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from connections.flows.problems import FlowProblem
+from connections.forms import ProblemForm
 from connections.models import Connection, PendingLink
 from connections.queries.connection import ConnectionPage, connection_page
 from portal.policy import Permission, allows, refusal
 from portal.requests import OrganizationRequest
 
 P = ParamSpec("P")
+T = TypeVar("T")
 View = Callable[Concatenate[OrganizationRequest, P], HttpResponse]
 
 
@@ -93,6 +95,25 @@ def attempt(request: HttpRequest, deed: Callable[[], object], done: str) -> bool
         return False
     messages.success(request, done)
     return True
+
+
+def accepted(form: ProblemForm, deed: Callable[[], object]) -> bool:
+    """Whether a valid form's deed was done; what stands in its way is said in the form."""
+    if not form.is_valid():
+        return False
+    try:
+        deed()
+    except FlowProblem as problem:
+        form.refuse(problem)
+        return False
+    return True
+
+
+def made(form: ProblemForm, deed: Callable[[], T]) -> T | None:
+    """What a valid form's deed makes; None when something stands in its way."""
+    found: list[T] = []
+    accepted(form, lambda: found.append(deed()))
+    return found[0] if found else None
 
 
 def to(request: OrganizationRequest, name: str, *args: Any) -> SeeOther:

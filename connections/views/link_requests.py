@@ -12,11 +12,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from connections import registry
 from connections.contracts import BASE_URL, Capability, Manifest
 from connections.flows import link_requests as flows
-from connections.flows.problems import FlowProblem
 from connections.link_forms import AskForm, DeclineForm
 from connections.models import Connection, LinkRequest
 from connections.queries import link_requests as queries, linking
-from connections.views.doors import attempt, requires, status_of, to
+from connections.views.doors import accepted, attempt, made, requires, status_of, to
 from portal.memberships import teams_shown
 from portal.policy import Permission
 from portal.requests import OrganizationRequest
@@ -53,14 +52,11 @@ def new(request: OrganizationRequest) -> HttpResponse:
     host = connection is None and manifest.self_hosted is not None and BASE_URL in request.GET
     lacking = queries.lacking(connection) if connection and more else None
     form = _form(request, manifest, lacking, is_new=connection is None and not host, host=host)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = _asked(request, slug, connection, form)
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            messages.success(request, "The owners and admins have been told. You hear from us.")
-            return to(request, "link_request", made.id)
+    if request.method == "POST" and (
+        asked := made(form, lambda: _asked(request, slug, connection, form))
+    ):
+        messages.success(request, "The owners and admins have been told. You hear from us.")
+        return to(request, "link_request", asked.id)
     context = {
         "form": form,
         "connection": connection,
@@ -143,14 +139,12 @@ def approve(request: OrganizationRequest, request_id: UUID) -> HttpResponse:
 def decline(request: OrganizationRequest, request_id: UUID) -> HttpResponse:
     found = _request(request_id)
     form = DeclineForm(request.POST, actor=request.actor)
-    if form.is_valid():
-        try:
-            flows.decline(actor=request.actor, request=found, why=form.cleaned_data["why"])
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            messages.success(request, "Declined. Who asked reads your reason.")
-            return to(request, "link_request", found.id)
+    if accepted(
+        form,
+        lambda: flows.decline(actor=request.actor, request=found, why=form.cleaned_data["why"]),
+    ):
+        messages.success(request, "Declined. Who asked reads your reason.")
+        return to(request, "link_request", found.id)
     return _page(request, found, form)
 
 

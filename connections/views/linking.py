@@ -20,6 +20,7 @@ from connections.models import LinkStage, PendingLink
 from connections.queries import linking
 from connections.views.doors import (
     SeeOther,
+    accepted,
     attempt,
     connection_of,
     pending_of,
@@ -81,7 +82,7 @@ def what(request: OrganizationRequest, link_id: UUID) -> HttpResponse:
     chosen = pending.capabilities
     if request.method == "POST":
         chosen = request.POST.getlist("capabilities")
-        if form.is_valid() and "show" not in request.POST and _chosen(request, pending, form):
+        if "show" not in request.POST and _chosen(request, pending, form):
             return to(request, "link_how", pending.id)
     context = frame(request, pending, manifest, "link_what") | {
         "form": form,
@@ -92,18 +93,15 @@ def what(request: OrganizationRequest, link_id: UUID) -> HttpResponse:
 
 
 def _chosen(request: OrganizationRequest, pending: PendingLink, form: CapabilitiesForm) -> bool:
-    given = form.cleaned_data
-    try:
-        link.choose(
+    return accepted(
+        form,
+        lambda: link.choose(
             actor=request.actor,
             pending=pending,
-            capabilities=given["capabilities"],
-            reason=given["reason"],
-        )
-    except FlowProblem as problem:
-        form.refuse(problem)
-        return False
-    return True
+            capabilities=form.cleaned_data["capabilities"],
+            reason=form.cleaned_data["reason"],
+        ),
+    )
 
 
 @require_GET

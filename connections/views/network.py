@@ -12,12 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connections.flows import allow_list
-from connections.flows.problems import FlowProblem
 from connections.models import AllowListEntry
 from connections.network_forms import DecisionForm, EntryForm
 from connections.queries import network
 from connections.views.consumers import OperatorRequest, for_platform
-from connections.views.doors import SeeOther, attempt, status_of
+from connections.views.doors import SeeOther, attempt, made, status_of
 from portal import approvals
 from portal.models import Approval
 from portal.refused import Impossible
@@ -40,14 +39,9 @@ def new(request: OperatorRequest) -> HttpResponse:
     if asked := proof_wanted(request, reverse("platform_network_new")):
         return asked
     form = EntryForm(request.POST or None, actor=request.actor)
-    if request.method == "POST" and form.is_valid():
-        try:
-            entry = _asked(request, form)
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            messages.success(request, "Another operator has been told. It is not in force yet.")
-            return _to(entry)
+    if request.method == "POST" and (wanted := made(form, lambda: _asked(request, form))):
+        messages.success(request, "Another operator has been told. It is not in force yet.")
+        return _to(wanted)
     return render(request, "connections/network/new.html", {"form": form}, status=status_of(form))
 
 

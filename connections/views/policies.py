@@ -13,10 +13,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from connections.due_forms import ExceptionForm, PolicyForm
 from connections.flows import policies, policy_settings
 from connections.flows.policies import Rule
-from connections.flows.problems import FlowProblem
 from connections.queries import policies as shown
 from connections.queries.connection import ConnectionPage
-from connections.views.doors import attempt, connection_of, requires, status_of, tab_of, to
+from connections.views.doors import (
+    accepted,
+    attempt,
+    connection_of,
+    requires,
+    status_of,
+    tab_of,
+    to,
+)
 from portal.policy import Permission, allows, refusal
 from portal.requests import OrganizationRequest
 
@@ -34,8 +41,11 @@ def general(request: OrganizationRequest) -> HttpResponse:
         form = PolicyForm(initial=PolicyForm.shown(rule), members=shown.people())
     else:
         form = PolicyForm(request.POST, members=shown.people(), actor=request.actor)
-        if form.is_valid() and request.POST.get("confirm") == "1":
-            if _saved(request, form):
+        if request.POST.get("confirm") == "1":
+            if accepted(
+                form,
+                lambda: policy_settings.set_general(actor=request.actor, rule=form.rule()),
+            ):
                 messages.success(request, SAVED)
                 return to(request, "rotation_policy")
         elif form.is_valid():
@@ -47,15 +57,6 @@ def general(request: OrganizationRequest) -> HttpResponse:
         "words": shown.words(rule),
     }
     return render(request, "connections/policies/general.html", context, status=status_of(form))
-
-
-def _saved(request: OrganizationRequest, form: PolicyForm) -> bool:
-    try:
-        policy_settings.set_general(actor=request.actor, rule=form.rule())
-    except FlowProblem as problem:
-        form.refuse(problem)
-        return False
-    return True
 
 
 # ── One connection's ──────────────────────────────────────────────────────────────────────────
@@ -79,16 +80,14 @@ def own_set(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     if not page.rights.manage:
         raise PermissionDenied("Your role does not let you edit this connection.")
     form = PolicyForm(request.POST, members=shown.people(), actor=request.actor)
-    if form.is_valid():
-        try:
-            policy_settings.set_own(
-                actor=request.actor, connection=page.connection, rule=form.rule()
-            )
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            messages.success(request, SAVED)
-            return to(request, "connection_rotation", connection_id)
+    if accepted(
+        form,
+        lambda: policy_settings.set_own(
+            actor=request.actor, connection=page.connection, rule=form.rule()
+        ),
+    ):
+        messages.success(request, SAVED)
+        return to(request, "connection_rotation", connection_id)
     return _own(request, page, form, ExceptionForm())
 
 
@@ -100,19 +99,17 @@ def exception(request: OrganizationRequest, connection_id: UUID) -> HttpResponse
     if not allows(request.actor, EDIT):
         raise refusal(EDIT)
     form = ExceptionForm(request.POST, actor=request.actor)
-    if form.is_valid():
-        try:
-            policy_settings.except_from(
-                actor=request.actor,
-                connection=page.connection,
-                until=form.moment(),
-                because=form.cleaned_data["because"],
-            )
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            messages.success(request, f"{page.connection} is excepted. It is on record with why.")
-            return to(request, "connection_rotation", connection_id)
+    if accepted(
+        form,
+        lambda: policy_settings.except_from(
+            actor=request.actor,
+            connection=page.connection,
+            until=form.moment(),
+            because=form.cleaned_data["because"],
+        ),
+    ):
+        messages.success(request, f"{page.connection} is excepted. It is on record with why.")
+        return to(request, "connection_rotation", connection_id)
     policy = policies.of_connection(connection_id)
     own_form = PolicyForm(initial=PolicyForm.shown(Rule.of(policy)), members=shown.people())
     return _own(request, page, own_form, form)

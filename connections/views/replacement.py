@@ -15,12 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from connections.contracts import Manifest, Method
 from connections.flows import policies, replacement, rotation
 from connections.flows.link import callback_url
-from connections.flows.problems import FlowProblem
 from connections.forms import LinkForm
 from connections.models import AT_WORK, ReplacementStage
 from connections.queries import linking, replacements
 from connections.queries.connection import ConnectionPage
-from connections.views.doors import SeeOther, attempt, requires, status_of, tab_of, to
+from connections.views.doors import SeeOther, accepted, attempt, requires, status_of, tab_of, to
 from portal import clock
 from portal.policy import Permission, refusal
 from portal.requests import OrganizationRequest
@@ -71,7 +70,7 @@ def _enter(request: OrganizationRequest, page: ConnectionPage, manifest: Manifes
         actor=request.actor,
         initial=fields,
     )
-    if request.method == "POST" and form.is_valid() and _handed_in(request, page, method, form):
+    if request.method == "POST" and _handed_in(request, page, method, form):
         return to(request, "connection_replace", page.connection.id)
     chosen = [c for c in manifest.capabilities if c.key in page.connection.capabilities]
     is_against = method.personal and policies.forbids_personal(page.connection)
@@ -108,18 +107,16 @@ def _method(
 def _handed_in(
     request: OrganizationRequest, page: ConnectionPage, method: Method, form: LinkForm
 ) -> bool:
-    try:
-        replacement.hand_in(
+    return accepted(
+        form,
+        lambda: replacement.hand_in(
             actor=request.actor,
             connection=page.connection,
             method=method.key,
             fields=form.method_values(),
             secret=form.secret(),
-        )
-    except FlowProblem as problem:
-        form.refuse(problem)
-        return False
-    return True
+        ),
+    )
 
 
 @require_GET

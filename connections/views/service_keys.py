@@ -14,11 +14,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from connections.api.asking import MOST_EXPOSED
 from connections.api.key import hash_of, keys_in
 from connections.flows import key_stops, service_keys
-from connections.flows.problems import FlowProblem
 from connections.key_forms import EditKeyForm, NewKeyForm
 from connections.models import ServiceKey
 from connections.queries.service_keys import key_list, key_page
-from connections.views.doors import View, attempt, requires, status_of, to
+from connections.views.doors import View, accepted, attempt, made, requires, status_of, to
 from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
 from portal.step_up import recently_proven
@@ -53,23 +52,22 @@ def keys(request: OrganizationRequest) -> HttpResponse:
 def new(request: OrganizationRequest) -> HttpResponse:
     """The form, and in the answer to it the key's text: there is no other place to read it."""
     form = NewKeyForm(request.POST or None, actor=request.actor)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = service_keys.create(
-                actor=request.actor,
-                name=form.cleaned_data["name"],
-                limits=form.limits(),
-                key=form.cleaned_data["once"],
-            )
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            if made.whole is None:
-                messages.warning(request, "This key was made already, and its text was shown then.")
-                return to(request, "service_key", made.key.id)
-            return _made(request, made.key, made.whole.reveal())
+    if request.method == "POST" and (fresh := made(form, lambda: _create(request, form))):
+        if fresh.whole is None:
+            messages.warning(request, "This key was made already, and its text was shown then.")
+            return to(request, "service_key", fresh.key.id)
+        return _made(request, fresh.key, fresh.whole.reveal())
     context = {"form": form}
     return render(request, "connections/keys/new.html", context, status=status_of(form))
+
+
+def _create(request: OrganizationRequest, form: NewKeyForm) -> service_keys.Made:
+    return service_keys.create(
+        actor=request.actor,
+        name=form.cleaned_data["name"],
+        limits=form.limits(),
+        key=form.cleaned_data["once"],
+    )
 
 
 def _made(request: OrganizationRequest, key: ServiceKey, whole: str) -> HttpResponse:
@@ -92,14 +90,12 @@ def key(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
 def edit(request: OrganizationRequest, key_id: UUID) -> HttpResponse:
     found = _key(key_id)
     form = EditKeyForm(request.POST, actor=request.actor)
-    if form.is_valid():
-        try:
-            service_keys.edit(actor=request.actor, key=found, limits=form.limits())
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            messages.success(request, "Its next request meets the new limits.")
-            return to(request, "service_key", key_id)
+    if accepted(
+        form,
+        lambda: service_keys.edit(actor=request.actor, key=found, limits=form.limits()),
+    ):
+        messages.success(request, "Its next request meets the new limits.")
+        return to(request, "service_key", key_id)
     return _page(request, found, form)
 
 
