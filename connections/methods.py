@@ -109,6 +109,7 @@ class MethodEnd:
     by: str
     instead: str
     url: str = ""
+    failing_since: date | None = None  # from then on it is refused for an hour now and then
 
     def is_over(self, at: datetime) -> bool:
         """Whether that day has come."""
@@ -148,6 +149,13 @@ class Method:
     def has_ended(self, at: datetime) -> bool:
         """Whether nobody's are accepted any more; until the day of its end it may be refused."""
         return self.end is not None and self.end.is_over(at)
+
+    def fails_at_times(self, at: datetime) -> bool:
+        """Whether a refusal says nothing about the credential: brownouts before the end."""
+        end = self.end
+        if end is None or end.failing_since is None or end.is_over(at):
+            return False
+        return end.failing_since <= at.date()
 
 
 @dataclass(frozen=True, slots=True)
