@@ -10,7 +10,7 @@ from typing import Final
 from connections.errors import Who
 from connections.explanation import Button, Explanation
 
-SUSPECTED, INCIDENT = "suspected", "vendor_incident"
+SUSPECTED, INCIDENT, SERVER_INCIDENT = "suspected", "vendor_incident", "server_incident"
 LOST, RESTORED, ORPHANED = "grant_lost", "restored", "orphaned"
 
 # Why a connection needs a new link, when that was not withdrawn at the vendor.
@@ -30,6 +30,14 @@ GRANT = (
         "So many fail in the same minutes that the trouble is at {product} and not with your "
         "grant.",
         "We wait, try one connection each half minute, and ask nobody to link again.",
+    ),
+    Explanation(
+        SERVER_INCIDENT,
+        "This server of {product} refuses all its connections",
+        "Every connection to it that was asked in the last minutes is refused, so the trouble is "
+        "most likely the server's and not this credential's.",
+        "We go on trying, and believe no refusal until it accepts one. Ask who runs the server. "
+        "Only if the credentials were withdrawn there, link again.",
     ),
     Explanation(
         LOST,

@@ -15,6 +15,13 @@ class FoundLink:
     slug: str
 
 
+def at_server(server: str) -> list[UUID]:
+    """The organizations with a live connection to the server that has this keyed hash; workers."""
+    with roles.connection().cursor() as cursor:
+        cursor.execute("SELECT organization_id FROM connections_at_server(%s)", [server])
+        return [row[0] for row in cursor.fetchall()]
+
+
 def pending_link(state_hash: bytes, user_id: UUID) -> FoundLink | None:
     """The link this person began with this state, while they still belong to its organization."""
     with roles.connection().cursor() as cursor:

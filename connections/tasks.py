@@ -36,6 +36,8 @@ from connections.flows import (
     settle,
     sync,
     verify,
+    wanted_renewals,
+    witnesses,
 )
 from connections.models import Connection, Workspace
 from portal import clock, tenancy, work
@@ -95,11 +97,11 @@ _register("seal_consumer", consumers.seal)
 _register("forget_consumer", consumers.forget)
 # These take trouble at the vendor as their daily work.
 work.job("refresh_due")(renewals.perform)
-work.job("refresh_credential")(renewals.renew_one)
+work.job("refresh_credential")(wanted_renewals.renew_one)
 work.every("connections.refresh_due", settings.SWEEP_SECONDS)(renewals.start_due)
 work.on_sweep(renewals.replay_spool)
 work.on_sweep(endpoints.keep)
-_register(probe.KIND, probe.perform)
+_register(witnesses.LOOK, probe.perform)
 _register(probe.IDLE_KIND, probe.perform)
 _register(key_stops.JOB, key_stops.stopped)
 

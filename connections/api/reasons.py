@@ -15,6 +15,7 @@ from connections.errors import Misconfigured
 from connections.explain import explain
 from connections.flows import breaker, leases
 from connections.flows.leases import Answer, NotGranted
+from connections.flows.vendors import Where
 from connections.grant_explanations import INCIDENT
 from connections.models import Connection, LeaseOutcome
 from connections.queries import products
@@ -80,15 +81,15 @@ def _state(answer: Answer) -> State | None:
     """None when the connection is gone meanwhile."""
     with tenancy.acting_for(answer.organization_id), tenancy.transaction():
         rows = Connection.objects.filter(id=answer.connection_id)
-        found = rows.values_list("id", "last_error", "suspect_since", "connector").first()
+        found = rows.values_list("id", "last_error", "suspect_since", "connector", "server").first()
         if found is None:
             return None
-        id_, trouble, suspect_since, connector = found
+        id_, trouble, suspect_since, connector, server = found
         return State(
             trouble=trouble,
             suspect_since=suspect_since,
             product=products.name_of(connector),
-            breaker=breaker.because(connector),
+            breaker=breaker.because(Where(connector, server)),
             page_url=page_url(id_),
             has_credential=answer.credential_id is not None,
         )

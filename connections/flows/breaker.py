@@ -2,7 +2,8 @@
 
 An incident at a vendor refuses everybody: one breaker for each connector and host notices it from
 what came of the last minutes (trust.md §5.5). While it is not closed no refusal is believed, and
-one grant is tried each half minute. Rows of the platform, so: outside transactions.
+one grant is tried each half minute. A server that people run themselves has breakers of its own.
+Rows of the platform, so: outside transactions.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import log2
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q, QuerySet
 
-from connections import registry
 from connections.flows.failures import Window
+from connections.flows.server_failures import ServerWindow
+from connections.flows.vendors import Where
 from connections.lineage import CALM_FOR
 from connections.models import Breaker
 from portal import clock, tenancy
@@ -38,50 +40,44 @@ State = Breaker.State
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """How we stand to a vendor: whether any of its breakers is not closed, and the last opening."""
+    """Whether any of its breakers is not closed, and when one opened last."""
 
     is_open: bool = False
     opened_at: datetime | None = None
 
 
-def stance(connector: str) -> Stance:
-    """How we stand to this vendor now. Call it inside a transaction of any organization."""
-    # The platform's rows: row security shows them to everybody.
-    found = Breaker.everywhere.filter(organization_id=tenancy.PLATFORM, connector=connector)
-    rows = list(found.values_list("state", "opened_at"))
+def stance(where: Where) -> Stance:
+    """How we stand to it now. Call it inside a transaction of any organization."""
+    rows = list(_rows(where).values_list("state", "opened_at"))
     openings = [opened_at for _, opened_at in rows if opened_at is not None]
     return Stance(any(state != State.CLOSED for state, _ in rows), max(openings, default=None))
 
 
-def is_open(connector: str) -> bool:
-    """Whether refusals of this vendor are not believed now. Call it inside a transaction."""
-    return stance(connector).is_open
+def is_open(where: Where) -> bool:
+    """Whether its refusals are not believed now. Call it inside a transaction."""
+    return stance(where).is_open
 
 
-def because(connector: str) -> str | None:
-    """Why this vendor is asked slowly now; None when it is not. Call it inside a transaction."""
-    found = Breaker.everywhere.filter(organization_id=tenancy.PLATFORM, connector=connector)
-    troubled = found.exclude(state=State.CLOSED).order_by("-opened_at")
+def because(where: Where) -> str | None:
+    """Why it is asked slowly now; None when it is not. Call it inside a transaction."""
+    troubled = _rows(where).exclude(state=State.CLOSED).order_by("-opened_at")
     known: str | None = troubled.values_list("because", flat=True).first()
     return known
 
 
-def token_host(connector: str) -> str:
-    """Where this vendor gives tokens; empty when it has no OAuth."""
-    oauth = registry.get(connector).manifest.oauth
-    return urlsplit(oauth.token_url).hostname or "" if oauth else ""
-
-
-def api_host(connector: str) -> str:
-    """Where this vendor's API is."""
-    return urlsplit(registry.get(connector).manifest.api_url).hostname or ""
+def _rows(where: Where) -> QuerySet[Breaker]:
+    """The platform's rows: row security shows them to everybody."""
+    found: QuerySet[Breaker] = Breaker.everywhere.filter(
+        organization_id=tenancy.PLATFORM, connector=where.connector, server=where.server
+    )
+    return found
 
 
 # ── What came of asking ───────────────────────────────────────────────────────────────────────
 
 
 def note(
-    connector: str,
+    where: Where,
     host: str,
     *,
     good: Collection[UUID] = (),
@@ -90,32 +86,41 @@ def note(
 ) -> None:
     """These connections of the acting organization were answered so; the breaker may open by it.
 
-    Call it before what was refused is settled: so the incident is noticed first. A product that
-    each customer runs has no incidents of all: one server in trouble says nothing of another.
+    `host` is one of the two that it has. Call it before what was refused is settled: so the
+    incident is noticed first.
     """
-    is_shared = registry.get(connector).manifest.self_hosted is None
-    if not is_shared or not (good or refused or faults):
+    if where.server:
+        faults = ()
+    if not (good or refused or faults):
         return
     organization_id = tenancy.organization_id()
-    if not refused and not faults and not _is_watching(connector, host, organization_id):
+    if not refused and not faults and not _is_watching(where, host, organization_id):
         return
-    with _held(connector, host) as row:
-        window = Window(row.window, now=clock.now())
+    with _held(where, host) as row:
+        window = _window(row)
         window.add(organization_id, good=good, refused=refused, faults=faults)
         row.window = window.entries
         _turn(row, window, good=bool(good), failing=organization_id if refused or faults else None)
 
 
-def _is_watching(connector: str, host: str, organization_id: UUID) -> bool:
-    """Whether a good answer matters now: after failures, until it is closed, and once a minute."""
+def _window(row: Breaker) -> Window | ServerWindow:
+    of = ServerWindow if row.server else Window
+    return of(row.window, now=clock.now())
+
+
+def _is_watching(where: Where, host: str, organization_id: UUID) -> bool:
+    """Whether a good answer matters now: after failures, until it is closed, and once a minute.
+
+    One of a server matters after failures only.
+    """
     with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
-        row = Breaker.objects.filter(connector=connector, host=host).first()
-        if row is None or row.state != State.CLOSED:
-            return True
-        return Window(row.window, now=clock.now()).wants(organization_id)
+        row = Breaker.objects.filter(connector=where.connector, host=host).first()
+        if row is None:
+            return not where.server
+        return row.state != State.CLOSED or _window(row).wants(organization_id)
 
 
-def _turn(row: Breaker, window: Window, *, good: bool, failing: UUID | None) -> None:
+def _turn(row: Breaker, window: Window | ServerWindow, *, good: bool, failing: UUID | None) -> None:
     now = clock.now()
     if row.state == State.CLOSED:
         because = window.storm()
@@ -136,7 +141,9 @@ def _open(row: Breaker, because: str, now: datetime) -> None:
     row.probed_at, row.good_probes = now, 0
 
 
-def _probed(row: Breaker, window: Window, *, good: bool, failing: UUID | None) -> None:
+def _probed(
+    row: Breaker, window: Window | ServerWindow, *, good: bool, failing: UUID | None
+) -> None:
     """Three good answers in a row, and it begins to close.
 
     One organization that fails while others do well breaks no row: its consumer or its people may
@@ -144,7 +151,7 @@ def _probed(row: Breaker, window: Window, *, good: bool, failing: UUID | None) -
     """
     now, settled_at = clock.now(), (row.opened_at or clock.now()) + SETTLES_IN
     probes = window.since(settled_at)
-    if failing is not None and not probes.suffers_alone(failing):
+    if failing is not None and probes.confirms(failing):
         row.good_probes = 0
     elif good and now >= settled_at:
         row.good_probes += 1
@@ -157,11 +164,11 @@ def _probed(row: Breaker, window: Window, *, good: bool, failing: UUID | None) -
 # ── How fast we may ask ───────────────────────────────────────────────────────────────────────
 
 
-def take(connector: str, wanted: int) -> int:
+def take(where: Where, wanted: int) -> int:
     """How many grants may be asked about now, at most `wanted`; the rest comes later."""
     if wanted <= 0:
         return 0
-    with _held(connector, token_host(connector)) as row:
+    with _held(where, where.token_host) as row:
         now = clock.now()
         _settle(row, now)
         if row.state == State.OPEN:
@@ -201,9 +208,13 @@ def _settle(row: Breaker, now: datetime) -> None:
 
 
 def settle_all() -> list[Breaker]:
-    """Every breaker as it is now, after those that were calm long enough closed by themselves."""
+    """The breakers of incidents that go on or whose end is untold, as they are now.
+
+    Those that were calm long enough are closed.
+    """
     with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
-        rows = list(Breaker.objects.select_for_update().order_by("id"))
+        concerned = Breaker.objects.exclude(Q(state=State.CLOSED) & Q(because=""))
+        rows = list(concerned.select_for_update().order_by("id"))
         for row in rows:
             before = row.state
             _settle(row, clock.now())
@@ -212,18 +223,23 @@ def settle_all() -> list[Breaker]:
         return rows
 
 
+def forget(row: Breaker) -> None:
+    """What was known of a server that nobody has a connection to any more is gone."""
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        Breaker.objects.filter(id=row.id).exclude(server="").delete()
+
+
 @contextmanager
-def _held(connector: str, host: str) -> Iterator[Breaker]:
+def _held(where: Where, host: str) -> Iterator[Breaker]:
     """The row, locked; it is saved when the block ends. It is made when it was not there."""
     normal = float(settings.REFRESH_PER_SECOND)
     fresh = {"rate": normal, "normal_rate": normal, "tokens": normal, "filled_at": clock.now()}
     with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
-        known = Breaker.objects.select_for_update().filter(connector=connector, host=host)
+        known = Breaker.objects.select_for_update().filter(connector=where.connector, host=host)
         row = known.first()
         if row is None:
-            made = Breaker(
-                organization_id=tenancy.PLATFORM, connector=connector, host=host, **fresh
-            )
+            named = {"connector": where.connector, "server": where.server, "host": host}
+            made = Breaker(organization_id=tenancy.PLATFORM, **named, **fresh)
             Breaker.objects.bulk_create([made], ignore_conflicts=True)
             row = known.get()
         row.normal_rate = normal

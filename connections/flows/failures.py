@@ -60,14 +60,14 @@ class Window:
         faults: Collection[UUID],
     ) -> None:
         """Whoever is good now has not failed before."""
-        well = {_short(each) for each in good}
+        well = {short(each) for each in good}
         for entry in self.entries:
             entry[3] = [name for name in entry[3] if name not in well]
             entry[4] = [name for name in entry[4] if name not in well]
-        entry = self._entry(_short(organization_id))
+        entry = self._entry(short(organization_id))
         entry[2] += len(well)
-        entry[3] = sorted({*entry[3], *map(_short, refused)})[:MOST_NAMED]
-        entry[4] = sorted({*entry[4], *map(_short, faults)})[:MOST_NAMED]
+        entry[3] = sorted({*entry[3], *map(short, refused)})[:MOST_NAMED]
+        entry[4] = sorted({*entry[4], *map(short, faults)})[:MOST_NAMED]
 
     def _entry(self, organization: str) -> Entry:
         second = int(self.now) // BUCKET_SECONDS * BUCKET_SECONDS
@@ -82,7 +82,7 @@ class Window:
         """Whether a good answer of this organization is worth a row's lock now."""
         if any(refused or faults for _, _, _, refused, faults in self.entries):
             return True
-        known = [second for second, name, *_ in self.entries if name == _short(organization_id)]
+        known = [second for second, name, *_ in self.entries if name == short(organization_id)]
         return self.now - max(known, default=0) >= GOOD_EVERY_SECONDS
 
     def storm(self) -> str:
@@ -111,11 +111,14 @@ class Window:
         failing = sum(len(tally.failing) for tally in tallies)
         return failing >= AGAIN and _share(failing, sum(t.good for t in tallies)) >= SHARE
 
-    def suffers_alone(self, organization_id: UUID) -> bool:
-        """Whether this organization fails while others do well: that is no sign of an incident."""
+    def confirms(self, failing: UUID) -> bool:
+        """Whether what this organization met is a sign of the incident: not while others do well.
+
+        Its consumer or its people may be the reason then.
+        """
         tallies = self._tallies()
-        own = tallies.get(_short(organization_id))
-        return own is not None and own.suffers and _is_one_alone(tallies.values())
+        own = tallies.get(short(failing))
+        return own is None or not own.suffers or not _is_one_alone(tallies.values())
 
     def since(self, moment: datetime) -> Window:
         """What came of asking since then."""
@@ -147,5 +150,6 @@ def _share(failing: int, good: int) -> float:
     return failing / (failing + good) if failing else 0.0
 
 
-def _short(id_: UUID) -> str:
+def short(id_: UUID) -> str:
+    """How a window names organizations and connections."""
     return id_.hex[:12]

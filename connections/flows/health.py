@@ -15,7 +15,7 @@ from django.conf import settings
 
 from connections import lineage, registry
 from connections.contracts import MethodEnd
-from connections.flows import breaker, telling, telling_replacements
+from connections.flows import breaker, telling, telling_replacements, vendors, witnesses
 from connections.grant_explanations import LOST
 from connections.lineage import Decision, GrantView
 from connections.models import Connection
@@ -41,7 +41,7 @@ def view_of(connection: Connection, stance: breaker.Stance) -> GrantView:
 
 def refused(connection: Connection, code: str, *, at_once: bool = False) -> Decision:
     """The vendor refused it; what that means is decided here and stands on the connection."""
-    view = view_of(connection, breaker.stance(connection.connector))
+    view = view_of(connection, breaker.stance(vendors.of(connection)))
     end = _end_of(connection)
     if end and end.is_over(clock.now()):  # nobody's are accepted: no third look is needed
         code, at_once = METHOD_ENDED, True
@@ -65,6 +65,7 @@ def settled(connection: Connection, decision: Decision, code: str, view: GrantVi
     `view` is the row as it was decided on. The next look is due in its time. Why it was refused
     for the first time stays the reason: a grant whose answer was lost was not withdrawn.
     """
+    vendors.learn(connection)
     code = LOST if connection.last_error == LOST else code
     if decision is Decision.BREAKER:
         troubled(connection, code)
@@ -85,6 +86,7 @@ def _suspect(connection: Connection, code: str, view: GrantView) -> None:
     connection.save(update_fields=["next_verification_at"])
     if is_first:
         telling.refused(connection)
+        witnesses.ask(connection)
 
 
 def _believe(connection: Connection, code: str, view: GrantView) -> None:
@@ -127,6 +129,7 @@ def worked(connection: Connection, *, was_troubled: bool = False) -> None:
     had_trouble = connection.suspect_since is not None or connection.last_error != ""
     was_troubled = was_troubled or had_trouble
     connection.succeeded()
+    vendors.learn(connection)
     if _end_of(connection) is not None:
         connection.failed(METHOD_ENDS)
     if was_troubled:

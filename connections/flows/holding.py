@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from connections.flows import breaker, told_kinds
+from connections.flows import breaker, told_kinds, vendors
 from connections.models import Connection
 from portal import notices, tenancy
 from portal.models import Notice
@@ -17,9 +17,10 @@ def of_open_breakers(found: list[Notice]) -> set[UUID]:
     """Those about connections whose vendor is in trouble now."""
     with tenancy.transaction():
         subjects = [notice.subject_id for notice in found]
-        vendors = dict(Connection.objects.filter(id__in=subjects).values_list("id", "connector"))
-        in_trouble = {vendor for vendor in set(vendors.values()) if breaker.is_open(vendor)}
-    return {notice.id for notice in found if vendors.get(notice.subject_id) in in_trouble}
+        concerned = Connection.objects.filter(id__in=subjects).only("id", "connector", "fields")
+        asked = {connection.id: vendors.of(connection) for connection in concerned}
+        in_trouble = {where for where in set(asked.values()) if breaker.is_open(where)}
+    return {notice.id for notice in found if asked.get(notice.subject_id) in in_trouble}
 
 
 for _kind in (told_kinds.REFUSED, told_kinds.NEEDS_LINK):

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 
-from connections.flows import breaker, settlement, spool
+from connections.flows import breaker, settlement, spool, vendors
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Outcome
+from connections.flows.vendors import Where
 from connections.lineage import AnswerClass
 from portal import roles, tenancy
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 UNREACHED = (InterfaceError, OperationalError)
 BETWEEN_GOOD_NEWS_SECONDS = 1.0
 
-_good_news: dict[tuple[UUID, str], float] = {}
+_good_news: dict[tuple[UUID, Where], float] = {}
 
 
 def keep(outcomes: Sequence[Outcome]) -> list[Settled]:
@@ -51,26 +52,29 @@ def _note(outcomes: Sequence[Outcome]) -> None:
 
     What was never sent was answered by nobody.
     """
-    heard = [one for one in outcomes if one.latency_ms is not None]
-    for connector in {one.claimed.row.connector for one in heard}:
+    heard: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    for one in outcomes:
+        if one.latency_ms is not None:
+            heard[one.claimed.row.connector, one.claimed.row.base_url].append(one)
+    for asked, theirs in heard.items():
+        where = vendors.at(*asked)
         answered: dict[AnswerClass, set[UUID]] = defaultdict(set)
-        for one in heard:
-            if one.claimed.row.connector == connector:
-                answered[one.answer].add(one.claimed.row.connection_id)
+        for one in theirs:
+            answered[one.answer].add(one.claimed.row.connection_id)
         refused, faults = answered[AnswerClass.REFUSED], answered[AnswerClass.CONNECTOR_FAULT]
-        if refused or faults or _is_news(connector):
+        if refused or faults or _is_news(where):
             breaker.note(
-                connector,
-                breaker.token_host(connector),
+                where,
+                where.token_host,
                 good=answered[AnswerClass.KEPT],
                 refused=refused,
                 faults=faults,
             )
 
 
-def _is_news(connector: str) -> bool:
+def _is_news(where: Where) -> bool:
     """Whether that a vendor is well was last said a moment ago: a sweep says it all the time."""
-    about, now = (tenancy.organization_id(), connector), time.monotonic()
+    about, now = (tenancy.organization_id(), where), time.monotonic()
     if now - _good_news.get(about, 0.0) < BETWEEN_GOOD_NEWS_SECONDS:
         return False
     _good_news[about] = now

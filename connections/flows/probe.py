@@ -20,7 +20,7 @@ from connections import access, places
 from connections.access import Way, way_of
 from connections.contracts import Answer, Identity
 from connections.errors import ReauthorizationRequired, VendorError
-from connections.flows import breaker, health, refresh
+from connections.flows import breaker, health, refresh, vendors
 from connections.grant_explanations import RESTORED
 from connections.models import Connection, Credential
 from portal import clock, tenancy, work
@@ -29,7 +29,7 @@ from portal.secret import Secret
 
 log = logging.getLogger(__name__)
 
-IDLE_KIND, KIND = "probe_connection", "look_at_connection"
+IDLE_KIND = "probe_connection"
 CALLER: Final = "probe"
 SHARE: Final = 0.02
 USUAL_BUDGET: Final = 1000  # requests an hour, where the vendor does not say
@@ -54,16 +54,6 @@ class Sight:
     def is_held_back(self) -> bool:
         """Whether its refresh token must not be sent."""
         return self.credential.quarantined_at is not None
-
-
-def start(connection: Connection) -> None:
-    """Look at it now, whatever the schedule says. Call it inside a transaction."""
-    work.later(
-        KIND,
-        priority=work.WAITING,
-        dedupe=f"look:{connection.id}",
-        connection_id=connection.id,
-    )
 
 
 def start_idle(connection: Connection) -> None:
@@ -202,8 +192,9 @@ def _refused(sight: Sight, error: ReauthorizationRequired) -> None:
             health.refused(connection, code, at_once=sight.is_held_back)
 
 
-def _where(sight: Sight) -> tuple[str, str]:
-    return sight.connection.connector, breaker.api_host(sight.connection.connector)
+def _where(sight: Sight) -> tuple[vendors.Where, str]:
+    where = vendors.of(sight.connection)
+    return where, where.api_host
 
 
 def _held(sight: Sight) -> Connection | None:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from connections import access, places
 from connections.errors import ReauthorizationRequired, Unavailable, VendorError
-from connections.flows import breaker, due, health, keeping, refreshing
+from connections.flows import breaker, due, health, keeping, refreshing, vendors
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Caller, Claimed, EndpointBook
 from connections.lineage import AnswerClass, Decision
@@ -83,7 +83,7 @@ def instead_of(
         credential = _current(connection)
         if not credential.refreshable:
             return None
-        if breaker.is_open(connection.connector):
+        if breaker.is_open(vendors.of(connection)):
             raise Unavailable(SLOWLY)
         Credential.objects.filter(id=credential.id, version=credential.version).update(
             expires_at=clock.now()
@@ -185,11 +185,11 @@ def _hindrance(wish: _Wish, credential: Credential) -> Unavailable | None:
     """
     if credential.lease_until is not None and credential.lease_until > clock.now():
         return Unavailable(ELSEWHERE)
-    connector = wish.connection.connector
-    if breaker.take(connector, 1) or wish.is_urgent:
+    where = vendors.of(wish.connection)
+    if breaker.take(where, 1) or wish.is_urgent:
         return None
     with tenancy.transaction():
-        if breaker.is_open(connector):
+        if breaker.is_open(where):
             raise Unavailable(SLOWLY)
     return NoBudget(SLOWLY)
 

@@ -1,8 +1,7 @@
 """Refresh by lineage: claim what is due, ask the vendor, hand what came to `settlement`.
 
 `claim_…` writes down durably which refresh token is about to be spent; `ask` spends it, once and
-outside of any transaction. Who may claim and what an answer means are the rules of `lineage.py`;
-the SQL here says the same, and a test holds the two together.
+outside of any transaction. Who may claim and what an answer means are the rules of `lineage.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from django.conf import settings
 from connections import access, lineage, places, registry
 from connections.contracts import MethodKind
 from connections.errors import AnswerLost, ReauthorizationRequired, Unavailable, VendorError
-from connections.flows import answers
+from connections.flows import answers, claim_statements
 from connections.lineage import AnswerClass
 from connections.models import Consumer
 from connections.oauth_answers import TokenAnswer
@@ -33,58 +32,6 @@ log = logging.getLogger(__name__)
 
 MOST_AT_ONCE: Final = 100
 
-# Nobody holds it, and it may be asked for. Of what is in doubt, `refresh_due_at` has passed: the
-# claim that wrote the intent saw to that, and it stays so until the answer is settled.
-_CLAIM = """
-WITH taken AS MATERIALIZED (
-    SELECT c.id, c.intent_version IS NOT NULL AS doubted
-      FROM connections_credential c
-     WHERE c.organization_id = %(organization)s AND --which--
-       AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
-       AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
-     ORDER BY c.refresh_due_at LIMIT %(limit)s
-       FOR NO KEY UPDATE OF c SKIP LOCKED
-), changed AS (
-    UPDATE connections_credential c
-       SET lease_owner = %(owner)s, lease_until = %(until)s, intent_version = c.version,
-           intent_at = CASE WHEN c.intent_version IS NULL THEN %(now)s ELSE c.intent_at END,
-           refresh_attempts = c.refresh_attempts + 1,
-           refresh_due_at = least(c.refresh_due_at, %(now)s)
-     WHERE c.id = ANY (ARRAY(SELECT id FROM taken))
- RETURNING c.*
-)
-SELECT c.id, c.connection_id, c.version, taken.doubted, c.refresh_attempts, c.scopes,
-       k.connector, k.method, k.consumer_id, k.paused_at IS NOT NULL,
-       k.suspect_since IS NOT NULL OR c.refresh_attempts > 1 AND k.last_error <> '',
-       EXISTS (SELECT FROM connections_candidate s
-                WHERE s.organization_id = c.organization_id AND s.credential_id = c.id),
-       k.name,
-       to_char(k.linked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'
-  FROM changed c JOIN taken ON taken.id = c.id CROSS JOIN LATERAL (
-       SELECT * FROM connections_connection k WHERE k.id = c.connection_id OFFSET 0) k
-"""
-# Of each row in turn, in the order of the index: as a join, or as an equality of which the planner
-# expects little, all connections of an organization would be read to find the first due ones.
-_LIVE = """(SELECT k.state <> 'revoked' AND k.connector = coalesce(%(connector)s, k.connector)
-              FROM connections_connection k WHERE k.id = c.connection_id)"""
-_DUE = _CLAIM.replace("--which--", f"c.refresh_due_at <= %(now)s AND {_LIVE}")
-_WANTED = _CLAIM.replace(
-    "--which--", f"c.id = %(credential)s AND c.version = %(version)s AND {_LIVE}"
-)
-_WAITING = """
-SELECT wanted.connector, due.count
-  FROM unnest(%(connectors)s::text[]) AS wanted (connector) CROSS JOIN LATERAL (
-       SELECT count(*) FROM (
-           SELECT FROM connections_credential c
-            WHERE c.organization_id = %(organization)s AND c.refresh_due_at <= %(now)s
-              AND (c.lease_until IS NULL OR c.lease_until <= %(now)s)
-              AND c.quarantined_at IS NULL AND c.replaced_at IS NULL AND c.refreshable
-              AND (SELECT k.state <> 'revoked' AND k.connector = wanted.connector
-                     FROM connections_connection k WHERE k.id = c.connection_id)
-            ORDER BY c.refresh_due_at LIMIT %(limit)s) first) due
- WHERE due.count > 0
-"""
-
 
 class Caller:
     """Who asked for a refresh, as the ledger says it."""
@@ -93,8 +40,15 @@ class Caller:
     LEASE, SYNC, VERIFY, PROBE = "lease", "sync", "verify", "probe"
 
 
+class Asked(NamedTuple):
+    """Who is asked: a connector, and of a self-hosted product the server's base URL."""
+
+    connector: str
+    base_url: str = ""
+
+
 class Row(NamedTuple):
-    """What `_CLAIM` returns."""
+    """What a claim returns (`claim_statements.py`)."""
 
     credential_id: UUID
     connection_id: UUID
@@ -110,6 +64,7 @@ class Row(NamedTuple):
     has_spares: bool
     name: str
     linked_at: str
+    base_url: str = ""  # last, with a default: answers spooled by an earlier version have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,28 +103,36 @@ class Outcome:
 # ── Claim ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def waiting(limit: int = MOST_AT_ONCE) -> dict[str, int]:
-    """How many of the acting organization's grants are due now, up to `limit` of each connector."""
+def waiting(limit: int = MOST_AT_ONCE) -> dict[Asked, int]:
+    """How many of the acting organization's grants are due now, up to `limit` of each vendor and
+    of each server."""
+    own = {slug for slug, one in registry.connectors().items() if one.manifest.self_hosted}
     asked: dict[str, Any] = {
         "organization": tenancy.organization_id(),
-        "connectors": list(registry.connectors()),
+        "shared": list(registry.connectors().keys() - own),
+        "own": list(own),
         "now": clock.now(),
         "limit": limit,
     }
     with tenancy.transaction(), roles.connection().cursor() as cursor:
-        cursor.execute(_WAITING, asked)
-        return {connector: int(count) for connector, count in cursor.fetchall()}
+        cursor.execute(claim_statements.WAITING, asked)
+        return {Asked(slug, base_url): int(count) for slug, base_url, count in cursor.fetchall()}
 
 
-def claim_due(connector: str, limit: int = MOST_AT_ONCE) -> list[Claimed]:
-    """Due grants of the acting organization, the longest due first; their intents are durable."""
-    return _claim(_DUE, Caller.SCHEDULE, connector=connector, limit=limit)
+def claim_due(connector: str, limit: int = MOST_AT_ONCE, *, base_url: str = "") -> list[Claimed]:
+    """Due grants of the acting organization, the longest due first; their intents are durable.
+
+    With a base URL those at that server only.
+    """
+    return _claim(
+        claim_statements.DUE, Caller.SCHEDULE, connector=connector, base_url=base_url, limit=limit
+    )
 
 
 def claim_one(credential_id: UUID, version: int, caller: str) -> Claimed | None:
     """This grant, due or not; None when somebody holds it or it moved on from this version."""
-    which = {"credential": credential_id, "version": version, "connector": None}
-    found = _claim(_WANTED, caller, **which, limit=1)
+    which = {"credential": credential_id, "version": version, "connector": None, "base_url": ""}
+    found = _claim(claim_statements.WANTED, caller, **which, limit=1)
     return found[0] if found else None
 
 

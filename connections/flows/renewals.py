@@ -1,4 +1,4 @@
-"""The jobs that refresh: what is due, organization by organization, and one that somebody wants.
+"""The jobs that refresh what is due, organization by organization.
 
 Threads ask the vendor, without a database; the worker's own thread claims and settles what has
 arrived, many at once. A job's turn is short, so that no organization takes all hands.
@@ -24,11 +24,16 @@ from django.conf import settings
 from django.db import connections as databases
 
 from connections import registry
-from connections.errors import VendorError
-from connections.flows import breaker, keeping, refresh, refreshing, settlement, spares, spool
+from connections.flows import (
+    breaker,
+    keeping,
+    refreshing,
+    spares,
+    spool,
+    vendors,
+)
 from connections.flows.due import WAITS_FOR_A_PERSON
-from connections.flows.refreshing import Caller, Claimed, EndpointBook, Outcome
-from connections.models import Credential
+from connections.flows.refreshing import Asked, Claimed, EndpointBook, Outcome
 from portal import clock, roles, tenancy, work
 
 log = logging.getLogger(__name__)
@@ -215,24 +220,23 @@ class Sweep:
             return
         waiting = refreshing.waiting(max(rooms.values()))
         claimed: list[Claimed] = []
-        for connector in waiting.keys() & rooms.keys():
-            wanted = min(waiting[connector], rooms[connector])
-            if granted := breaker.take(connector, wanted):
-                claimed += refreshing.claim_due(connector, granted)
+        for asked, count in waiting.items():
+            claimed += _within_budget(asked, count, rooms)
         self.is_dry = not waiting
         self.endpoints.learn(claimed)
         for one in claimed:
             _threads(one.row.connector).submit(self._ask, one)
             self.out[one.row.connector] += 1
-        if waiting.keys() <= rooms.keys() and waiting and not claimed:
-            self._wait_for_budget()
+        if waiting and not claimed and {one.connector for one in waiting} <= rooms.keys():
+            self._wait_for_budget(waiting)
 
     def _ask(self, one: Claimed) -> None:
         self.arrived.put(refreshing.ask(one, self.endpoints))
 
-    def _wait_for_budget(self) -> None:
-        """One sweep of the process waits with its hand; the others give theirs to other work."""
-        if not self.is_waiting:
+    def _wait_for_budget(self, waiting: Iterable[Asked]) -> None:
+        """One sweep of the process waits with its hand; the others give theirs to other work, and
+        so does one that waits for servers in trouble only."""
+        if not self.is_waiting and not _are_in_trouble(waiting):
             self.is_waiting = _waits_for_budget.acquire(blocking=False)
         if not self.is_waiting:
             self.is_denied = True
@@ -251,6 +255,20 @@ class Sweep:
         return found
 
 
+def _within_budget(asked: Asked, count: int, rooms: dict[str, int]) -> list[Claimed]:
+    wanted = min(count, rooms.get(asked.connector, 0))
+    granted = breaker.take(vendors.at(*asked), wanted)
+    if not granted:
+        return []
+    rooms[asked.connector] -= granted
+    return refreshing.claim_due(asked.connector, granted, base_url=asked.base_url)
+
+
+def _are_in_trouble(waiting: Iterable[Asked]) -> bool:
+    with tenancy.transaction():
+        return all(one.base_url and breaker.is_open(vendors.at(*one)) for one in waiting)
+
+
 def _slowest(found: Iterable[Outcome]) -> dict[str, float]:
     """The longest that each of these vendors took to answer."""
     longest: dict[str, float] = {}
@@ -258,37 +276,3 @@ def _slowest(found: Iterable[Outcome]) -> dict[str, float]:
         connector, seconds = one.claimed.row.connector, (one.latency_ms or 0) / 1000
         longest[connector] = max(seconds, longest.get(connector, 0.0))
     return longest
-
-
-# ── What somebody waits for ───────────────────────────────────────────────────────────────────
-
-
-def renew_one(
-    claim: work.Claim, *, credential_id: str, min_ttl_seconds: str = str(refresh.LEFT_SECONDS)
-) -> None:
-    """The grant's token lives that long, or its rows say why not; who waits for it reads them.
-
-    After a failure the schedule tries again, and nobody's waiting makes it come sooner; nor does
-    it bring another one a moment after the last, whose life is all that there is.
-    """
-    with tenancy.transaction():
-        current = Credential.objects.select_related("connection", "connection__consumer")
-        credential = current.filter(id=credential_id, replaced_at=None).first()
-        if credential is None or not credential.connection.is_live:
-            return
-    now, due_at, renewed_at = clock.now(), credential.refresh_due_at, credential.refreshed_at
-    if credential.refresh_attempts and due_at is not None and due_at > now:
-        return
-    if renewed_at is not None and now - renewed_at < settlement.SOONEST:
-        return
-    try:
-        refresh.fresh(
-            credential.connection,
-            min_ttl_seconds=int(min_ttl_seconds),
-            wait_seconds=0,  # who waits looks by itself, and no hand of ours waits with it
-            caller=Caller.LEASE,
-        )
-    except refresh.NoBudget as error:
-        raise work.RetryLater("no_budget", seconds=BUDGET_SECONDS, free=True) from error
-    except VendorError as error:
-        log.info("refresh.not_fresh", extra={"credential_id": credential_id, "code": error.code})

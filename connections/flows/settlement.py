@@ -16,7 +16,7 @@ from uuid import UUID
 
 from connections import lineage, places, registry
 from connections.errors import RateLimited, Unavailable
-from connections.flows import breaker, health, ledger, marks, spares
+from connections.flows import breaker, health, ledger, marks, spares, vendors
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Caller, Outcome
 from connections.grant_explanations import LOST
@@ -207,7 +207,7 @@ def _view(
 ) -> GrantView:
     suspicion = GrantView(version=0)
     if connection is not None:
-        suspicion = health.view_of(connection, breaker.stance(connection.connector))
+        suspicion = health.view_of(connection, breaker.stance(vendors.of(connection)))
     return replace(
         suspicion,
         version=credential.version,

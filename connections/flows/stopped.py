@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from connections import registry
 from connections.explain import explain
-from connections.flows import telling, told_kinds
+from connections.flows import telling, told_kinds, vendors
 from connections.flows.incidents import QUIET_FOR
 from connections.flows.telling import Named
 from connections.grant_explanations import LOST, RESTORED
@@ -146,8 +146,12 @@ def _gets_tokens(group: Group) -> bool:
 
 def _is_long(group: Group) -> bool:
     """Whether it was tried in vain for six hours, and no notice of an incident says so already."""
+    where = _where(group)
     troubled = Breaker.everywhere.filter(
-        organization_id=tenancy.PLATFORM, connector=group.connector, told_at__isnull=False
+        organization_id=tenancy.PLATFORM,
+        connector=where.connector,
+        server=where.server,
+        told_at__isnull=False,
     )
     if troubled.exclude(state=Breaker.State.CLOSED).exists():
         return False
@@ -159,6 +163,12 @@ def _is_long(group: Group) -> bool:
     tried = RefreshAttempt.objects.filter(connection_id__in=lasting, received_version=None)
     since = min(lasting.values()) - FIRST_TRY
     return tried.filter(at__gte=since, at__lte=calm).exists()
+
+
+def _where(group: Group) -> vendors.Where:
+    """Whom their consumer asks; a consumer of a self-hosted product knows one server."""
+    consumer = Consumer.everywhere.filter(id=group.consumer_id).first()
+    return vendors.at(group.connector, consumer.base_url if consumer else "")
 
 
 # ── Who is told what ──────────────────────────────────────────────────────────────────────────

@@ -189,6 +189,11 @@ def _is_told_of_restore(connection: Connection) -> bool:
 # ── A vendor in trouble ───────────────────────────────────────────────────────────────────────
 
 
+def storm_cause(breaker: Breaker) -> str:
+    """The cause that whoever the breaker is about is in trouble; a server's two parts are one."""
+    return f"{kinds.STORM}:{breaker.server or breaker.id}"
+
+
 def provider_storm(breaker: Breaker) -> None:
     """So many grants of one vendor fail that we stopped believing it. Operators are told.
 
@@ -198,14 +203,14 @@ def provider_storm(breaker: Breaker) -> None:
         kinds.STORM_OPERATORS,
         subject=breaker,
         audience=notices.operators(),
-        dedupe=f"{kinds.STORM}:{breaker.id}",
+        dedupe=storm_cause(breaker),
         url=reverse("platform_connectors"),
     )
 
 
 def provider_well(breaker: Breaker) -> None:
     """The vendor answers as usual again. Call it acting for the platform."""
-    notices.recovered(f"{kinds.STORM}:{breaker.id}", kind=kinds.STORM_OVER_OPERATORS)
+    notices.recovered(storm_cause(breaker), kind=kinds.STORM_OVER_OPERATORS)
 
 
 def provider_storm_here(breaker: Breaker) -> None:
@@ -215,14 +220,14 @@ def provider_storm_here(breaker: Breaker) -> None:
         kinds.STORM,
         subject=Named(breaker.id, product),
         audience=notices.who_may(Permission.CONNECTION_MEND),
-        dedupe=f"{kinds.STORM}:{breaker.id}",
+        dedupe=storm_cause(breaker),
         url=page_of("connections"),
     )
 
 
 def provider_well_here(breaker: Breaker) -> None:
     """The vendor answers as usual again, for the acting organization's people."""
-    notices.recovered(f"{kinds.STORM}:{breaker.id}", kind=kinds.STORM_OVER)
+    notices.recovered(storm_cause(breaker), kind=kinds.STORM_OVER)
 
 
 def _recovered(which: Q) -> None:

@@ -29,6 +29,7 @@ from connections.flows import (
     refresh,
     rights,
     telling,
+    vendors,
 )
 from connections.flows.look import Look, failure
 from connections.flows.problems import FlowProblem
@@ -234,8 +235,9 @@ def _record(connection: Connection, verification: Verification) -> None:
             telling.drift(connection, verification)
 
 
-def _api(look: Look) -> tuple[str, str]:
-    return look.connection.connector, breaker.api_host(look.connection.connector)
+def _api(look: Look) -> tuple[vendors.Where, str]:
+    where = vendors.of(look.connection)
+    return where, where.api_host
 
 
 def _not_identified(look: Look, error: VendorError) -> None:

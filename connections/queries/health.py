@@ -20,6 +20,7 @@ from connections.grant_explanations import (
     INCIDENT,
     LOST,
     ORPHANED,
+    SERVER_INCIDENT,
     SUSPECTED,
 )
 from connections.models import Breaker, Connection, Consumer, Credential, Outcome, Verification
@@ -33,6 +34,7 @@ WORST_FIRST = ("broken", "attention", "unverified", "working", "paused")
 EXPIRES_SOON = timedelta(days=30)
 
 State = Connection.State
+Incidents = frozenset[tuple[str, str]]  # connector, and server of a product that people run
 _PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
 _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
 _REFUSED = "reauthorization_required"
@@ -123,7 +125,7 @@ def health_of(
     product: str,
     credential: Credential | None,
     verification: Verification | None,
-    incidents: frozenset[str] = frozenset(),
+    incidents: Incidents = frozenset(),
 ) -> Health:
     """How this connection is now, by its row, its credential's life and its last verification."""
     if connection.state == State.REVOKED:
@@ -143,12 +145,12 @@ def health_of(
     return _working(credential, verification)
 
 
-def incidents() -> frozenset[str]:
-    """The connectors whose vendors are in trouble now, so that refusals are not believed."""
+def incidents() -> Incidents:
+    """Who is in trouble now, so that refusals are not believed."""
     # The platform's rows: row security shows them to everybody.
     troubled = Breaker.everywhere.filter(organization_id=tenancy.PLATFORM)
     troubled = troubled.exclude(state=Breaker.State.CLOSED)
-    return frozenset(troubled.values_list("connector", flat=True))
+    return frozenset(troubled.values_list("connector", "server"))
 
 
 def trouble_of(
@@ -156,7 +158,7 @@ def trouble_of(
     lack: Lack | None,
     *,
     product: str,
-    incidents: frozenset[str] = frozenset(),
+    incidents: Incidents = frozenset(),
 ) -> Explanation | None:
     """What the page explains; when it is the lack, its title names what is not possible."""
     code = trouble_code(connection, lack, incidents)
@@ -190,22 +192,20 @@ def named(connection: Any, trouble: Explanation) -> Explanation:
     )
 
 
-def trouble_code(
-    connection: Any, lack: Lack | None, incidents: frozenset[str] = frozenset()
-) -> str:
+def trouble_code(connection: Any, lack: Lack | None, incidents: Incidents = frozenset()) -> str:
     """The error code that the page explains; empty when there is nothing to explain.
 
-    `lack` is what the last verification found, `incidents` the connectors whose vendors are in
-    trouble.
+    `lack` is what the last verification found, `incidents` who is in trouble.
     """
     error: str = connection.last_error
     if connection.state == State.NEEDS_REAUTHORIZATION:
         return error if error in GONE_OTHERWISE else _REFUSED
     is_suspect = connection.suspect_since is not None
     is_told_by_incident = error in _BY_INCIDENT and (error or is_suspect)
-    if connection.connector in incidents and is_told_by_incident:
+    if is_told_by_incident and (connection.connector, connection.server) in incidents:
         is_own = error == _CONSUMER and _is_own(connection.consumer_id)
-        return error if is_own else INCIDENT
+        by_incident = SERVER_INCIDENT if connection.server else INCIDENT
+        return error if is_own else by_incident
     if is_suspect and error in {"", _REFUSED, LOST}:
         return SUSPECTED
     if error:

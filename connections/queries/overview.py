@@ -130,7 +130,7 @@ def _troubled(slug: str, actor: Actor) -> list[Need]:
     return [_need(row, slug, actor, incidents) for row in [*broken, *attention]]
 
 
-def _need(row: Any, slug: str, actor: Actor, incidents: frozenset[str]) -> Need:
+def _need(row: Any, slug: str, actor: Actor, incidents: health.Incidents) -> Need:
     product = products.name_of(row.connector)
     code = health.trouble_code(row, None, incidents)
     trouble = health.named(row, explain(code, product=product))

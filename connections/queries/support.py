@@ -84,7 +84,7 @@ def support_list(request: HttpRequest, slug: str, search: str, cursor: str) -> S
     )
 
 
-def _row(row: Any, slug: str, incidents: frozenset[str]) -> SupportRow:
+def _row(row: Any, slug: str, incidents: health.Incidents) -> SupportRow:
     product, lack = products.name_of(row.connector), Lack.read(row.lack)
     trouble = health.trouble_of(row, lack, product=product, incidents=incidents)
     return SupportRow(

@@ -12,11 +12,13 @@ import pytest
 
 from connections.flows import breaker
 from connections.flows.failures import Window
+from connections.flows.vendors import Where
 from connections.models import Breaker
 from portal import clock, roles, tenancy
 from tests.works import Works
 
 SLUG, HOST = "bitbucket-cloud", "bitbucket.org"
+CLOUD = Where(SLUG)
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ACME, GLOBEX, HOOLI = uuid4(), uuid4(), uuid4()
 
@@ -98,7 +100,7 @@ def wait(seconds: float) -> None:
 
 
 def refused(count: int) -> None:
-    breaker.note(SLUG, HOST, refused=some(count))
+    breaker.note(CLOUD, HOST, refused=some(count))
 
 
 def failing_at(organization: UUID, count: int) -> None:
@@ -108,12 +110,12 @@ def failing_at(organization: UUID, count: int) -> None:
 
 
 def good() -> None:
-    breaker.note(SLUG, HOST, good=some(1))
+    breaker.note(CLOUD, HOST, good=some(1))
 
 
 def is_open() -> bool:
     with tenancy.transaction():
-        return breaker.is_open(SLUG)
+        return breaker.is_open(CLOUD)
 
 
 def half_opened() -> None:
@@ -132,11 +134,11 @@ class TestABreaker:
     def test_opens_and_tries_one_grant_each_half_minute(self, acme: Works) -> None:
         refused(25)
         assert is_open() and row().because == "reauthorization_required"
-        assert breaker.take(SLUG, 100) == 0
+        assert breaker.take(CLOUD, 100) == 0
         wait(30)
-        assert [breaker.take(SLUG, 100) for _ in range(3)] == [1, 0, 0]
+        assert [breaker.take(CLOUD, 100) for _ in range(3)] == [1, 0, 0]
         wait(31)
-        assert breaker.take(SLUG, 100) == 1
+        assert breaker.take(CLOUD, 100) == 1
 
     def test_needs_three_good_answers_in_a_row(self, acme: Works) -> None:
         refused(25)
@@ -155,7 +157,7 @@ class TestABreaker:
         granted = []
         for _ in range(8):
             wait(10)
-            granted.append(breaker.take(SLUG, 10_000))
+            granted.append(breaker.take(CLOUD, 10_000))
         assert granted[0] <= 2 and granted[-1] == 20
         assert granted == sorted(granted)
         assert all(after <= 2 * before + 1 for before, after in pairwise(granted))
@@ -174,7 +176,7 @@ class TestABreaker:
         first = row().opened_at
         refused(3)
         assert (row().state, row().opened_at) == (Breaker.State.OPEN, first)
-        assert breaker.take(SLUG, 5) == 0
+        assert breaker.take(CLOUD, 5) == 0
 
     def test_is_not_kept_open_by_one_organization_alone(self, acme: Works) -> None:
         """Or a wrong consumer of one would stop the refreshes of all for ever."""
@@ -219,10 +221,10 @@ class TestABreaker:
         assert (row().state, row().told_at) == (Breaker.State.OPEN, told_at)
 
     def test_grants_no_more_than_the_budget(self, acme: Works) -> None:
-        began, granted = clock.now(), breaker.take(SLUG, 1000)
+        began, granted = clock.now(), breaker.take(CLOUD, 1000)
         for _ in range(40):
             wait(0.25)
-            granted += breaker.take(SLUG, 1000)
+            granted += breaker.take(CLOUD, 1000)
         seconds = (clock.now() - began).total_seconds()
         # A second's worth had gathered before.
         assert 20 * (seconds - 1) <= granted <= 20 * (seconds + 1) + 1
@@ -230,4 +232,4 @@ class TestABreaker:
     def test_of_another_vendor_stays_closed(self, acme: Works) -> None:
         refused(25)
         with tenancy.transaction():
-            assert not breaker.is_open("gitlab")
+            assert not breaker.is_open(Where("gitlab"))

@@ -15,6 +15,7 @@ from django.conf import LazySettings
 from connections.errors import Unavailable
 from connections.flows import breaker, keeping, refreshing, renewals, spool
 from connections.flows.refreshing import EndpointBook, Outcome
+from connections.flows.vendors import Where
 from connections.lineage import AnswerClass
 from connections.models import Credential
 from portal import clock, erasing, key_stand, roles, tenancy, vault
@@ -121,7 +122,7 @@ def test_what_was_never_sent_says_nothing_of_the_vendor(
     with roles.using_role("worker"), tenancy.acting_for(works.acme):
         keeping.keep(unsent)
         with tenancy.transaction():
-            assert not breaker.is_open("bitbucket-cloud")
+            assert not breaker.is_open(Where("bitbucket-cloud"))
 
 
 def test_the_key_of_the_intake_is_kept_while_something_lies_under_it(

@@ -10,7 +10,7 @@ import pytest
 from django.conf import LazySettings
 
 from connections import tasks
-from connections.flows import lifecycle, probe
+from connections.flows import lifecycle, probe, witnesses
 from connections.models import Connection, Credential
 from portal import clock, roles, work
 from portal.models import Job
@@ -49,7 +49,7 @@ def pass_time(works: Works, *, minutes: float) -> None:
 def reported(works: Works, connection: Connection) -> None:
     """Somebody says that the vendor refuses its token."""
     with works.inside():
-        probe.start(connection)
+        witnesses.look(connection)
     works.drain()
 
 

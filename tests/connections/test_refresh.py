@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connections import places
 from connections.errors import Misconfigured, ReauthorizationRequired, Unavailable
-from connections.flows import breaker, refresh
+from connections.flows import breaker, refresh, vendors
 from connections.flows.refreshing import Caller
 from connections.models import Connection, Consumer, Credential, RefreshAttempt
 from portal import clock, roles, tenancy, vault
@@ -270,11 +270,8 @@ class TestDuringAnIncident:
     @pytest.fixture(autouse=True)
     def _refuses_everybody(self, works: Works, connection: Connection) -> None:
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
-            breaker.note(
-                connection.connector,
-                breaker.token_host(connection.connector),
-                refused=[uuid4() for _ in range(25)],
-            )
+            where = vendors.of(connection)
+            breaker.note(where, where.token_host, refused=[uuid4() for _ in range(25)])
 
     def test_nobody_is_kept_waiting_and_the_vendor_is_left_alone(
         self, works: Works, vendor: Vendor, connection: Connection
@@ -309,7 +306,7 @@ def test_without_a_budget_one_waits_for_it(
     settings.REFRESH_PER_SECOND = 1
     stale(works)
     with roles.using_role("worker"), tenancy.acting_for(works.acme):
-        assert breaker.take(connection.connector, 20)
+        assert breaker.take(vendors.of(connection), 20)
         with pytest.raises(refresh.NoBudget):
             refresh.fresh(connection, wait_seconds=0)
         assert current(works).version == 1

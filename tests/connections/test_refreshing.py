@@ -11,7 +11,14 @@ import pytest
 from django.conf import LazySettings
 
 from connections import places
-from connections.flows import keeping, lifecycle, refreshing, renewals, settlement
+from connections.flows import (
+    keeping,
+    lifecycle,
+    refreshing,
+    renewals,
+    settlement,
+    wanted_renewals,
+)
 from connections.flows.refreshing import EndpointBook, Outcome
 from connections.lineage import AnswerClass, Decision
 from connections.models import Candidate, Connection, Consumer, Credential, RefreshAttempt
@@ -114,7 +121,7 @@ class TestASweep:
             Connection.objects.update(connector="taken-away")
         plant(works.acme, consumer, consented(vendor, 2))
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
-            assert refreshing.waiting(2) == {"bitbucket-cloud": 2}
+            assert refreshing.waiting(2) == {("bitbucket-cloud", ""): 2}
         sweep(works)
         assert decisions(works) == {"became_current": 2}
 
@@ -331,7 +338,7 @@ class TestTheJobs:
         wanted = credentials(works)[1]
         from_now_on = calls(vendor)
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
-            renewals.renew_one(None, credential_id=str(wanted.id))  # type: ignore[arg-type]
+            wanted_renewals.renew_one(None, credential_id=str(wanted.id))  # type: ignore[arg-type]
         assert [one.version for one in credentials(works)] == [1, 2, 1]
         assert calls(vendor) == from_now_on + 1
         with works.inside():
@@ -347,7 +354,7 @@ class TestTheJobs:
         began = time.monotonic()
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
             wanted = str(credentials(works)[0].id)
-            renewals.renew_one(None, credential_id=wanted)  # type: ignore[arg-type]
+            wanted_renewals.renew_one(None, credential_id=wanted)  # type: ignore[arg-type]
         assert time.monotonic() - began < 5
 
 

@@ -13,6 +13,7 @@ from django.core import mail
 
 from connections import places
 from connections.flows import breaker, health, incidents, renewals, stopped, told_kinds
+from connections.flows.vendors import Where
 from connections.models import (
     Breaker,
     Connection,
@@ -29,6 +30,7 @@ from tests.vendor import Vendor
 from tests.works import Works
 
 SLUG = "bitbucket-cloud"
+CLOUD = Where(SLUG)
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +150,7 @@ class TestOurOwnConsumer:
     def test_nobody_reads_that_their_grants_are_fine(self, works: Works, wrong: Connection) -> None:
         pass_time(works, 4)
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
-            breaker.note(SLUG, breaker.token_host(SLUG), faults=[uuid4() for _ in range(3)])
+            breaker.note(CLOUD, CLOUD.token_host, faults=[uuid4() for _ in range(3)])
         look()
         clock.shift(timedelta(hours=7))
         look()

@@ -11,6 +11,7 @@ import pytest
 from django.conf import LazySettings
 
 from connections.flows import breaker, incidents, renewals, told_kinds
+from connections.flows.vendors import Where
 from connections.models import Breaker, Connection, Credential
 from portal import clock, roles, tenancy, work
 from portal.models import Notice
@@ -20,6 +21,7 @@ from tests.vendor import Vendor
 from tests.works import Works
 
 SLUG = "bitbucket-cloud"
+CLOUD = Where(SLUG)
 GRANTS = 200
 TURNS = 4
 
@@ -63,7 +65,7 @@ def states(works: Works) -> Counter[tuple[str, bool]]:
 
 def state_of(host: str = "") -> str:
     with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
-        found = Breaker.objects.get(connector=SLUG, host=host or breaker.token_host(SLUG))
+        found = Breaker.objects.get(connector=SLUG, host=host or CLOUD.token_host)
         return str(found.state)
 
 
@@ -122,9 +124,9 @@ def test_pasted_tokens_are_protected_as_grants_are(works: Works, vendor: Vendor)
     """The API refuses everybody: by verifications and looks, its own breaker notices that."""
     connection = works.connection(works.link_by_token(vendor.token("dana-full")))
     vendor.order("/tokens/revoke", name="dana-full")
-    host = breaker.api_host(SLUG)
+    host = CLOUD.api_host
     with roles.using_role("worker"), tenancy.acting_for(works.acme):
-        breaker.note(SLUG, host, refused=[uuid4() for _ in range(25)])
+        breaker.note(CLOUD, host, refused=[uuid4() for _ in range(25)])
     assert state_of(host) == Breaker.State.OPEN
 
     for wait in (timedelta(), timedelta(minutes=2), timedelta(minutes=20)):
@@ -146,7 +148,7 @@ class TestPeople:
     def connection(self, works: Works, vendor: Vendor) -> Connection:
         found = works.connection(link_by_consent(works, vendor))
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
-            breaker.note(SLUG, breaker.token_host(SLUG), refused=[uuid4() for _ in range(25)])
+            breaker.note(CLOUD, CLOUD.token_host, refused=[uuid4() for _ in range(25)])
         return found
 
     def look_after(self, *, hours: float = 0) -> None:
@@ -190,7 +192,7 @@ class TestPeople:
             assert Notice.objects.get(kind=told_kinds.STORM).resolved_at is not None
         assert state_of() == Breaker.State.CLOSED
         with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
-            row = Breaker.objects.get(host=breaker.token_host(SLUG))
+            row = Breaker.objects.get(host=CLOUD.token_host)
             assert (row.because, row.told_at) == ("", None)
 
     def test_a_second_incident_is_another_one(self, works: Works, connection: Connection) -> None:
@@ -198,7 +200,7 @@ class TestPeople:
         self.begin_to_close()
         self.look_after(hours=0.1)
         with roles.using_role("worker"), tenancy.acting_for(works.acme):
-            breaker.note(SLUG, breaker.token_host(SLUG), refused=[uuid4() for _ in range(25)])
+            breaker.note(CLOUD, CLOUD.token_host, refused=[uuid4() for _ in range(25)])
         self.look_after(hours=1)
         with works.inside():
             assert not Notice.objects.filter(kind=told_kinds.STORM, resolved_at=None).exists()
