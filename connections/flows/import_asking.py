@@ -19,10 +19,10 @@ from django.db.models import QuerySet
 from connections import access, places
 from connections.access import Way
 from connections.contracts import Identity
-from connections.errors import Blocked, ReauthorizationRequired, VendorError
+from connections.errors import Blocked, ReauthorizationRequired, Unavailable, VendorError
 from connections.flows import hosts
 from connections.models import ImportRow
-from portal import intake_many, vault
+from portal import clock, intake_many, vault
 from portal.secret import Secret
 
 TOKEN, REFRESH = "token", "refresh_token"
@@ -41,6 +41,10 @@ class SecretGone(VendorError):
     """What the file brought waited for longer than it may, or does not open any more."""
 
     code = "expired"
+
+
+class Brownout(Unavailable):
+    """It was refused in weeks in which the vendor refuses all of its kind now and then."""
 
 
 @dataclass(slots=True)
@@ -131,6 +135,9 @@ def identify(one: Asked, pace: Pace) -> None:
         one.identity = one.way.connector.identify(api, one.row.fields, one.way.method)
     except VendorError as error:
         one.error = hosts.first_contact(one.way.place, error, began)
+        refused = isinstance(one.error, ReauthorizationRequired)
+        if refused and one.way.method.fails_at_times(clock.now()):
+            one.error = Brownout(one.error.detail)
 
 
 LOOK_AGAIN_SECONDS: Final = 30
@@ -153,6 +160,11 @@ def kept(batch_id: UUID) -> QuerySet[ImportRow]:
         batch_id=batch_id, renewed_at__isnull=False, outcome__in=ENDED_WITHOUT
     ).exclude(code__in=NOTHING_LEFT)
     return rows
+
+
+def to_forget(rows: QuerySet[ImportRow]) -> QuerySet[ImportRow]:
+    """The rows with what `forget` and `erase` need of them: a bad value elsewhere stops neither."""
+    return rows.only("id", "organization_id", "refreshable", "renewed_at", "outcome", "code")
 
 
 def forget(rows: Sequence[ImportRow]) -> None:

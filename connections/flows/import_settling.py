@@ -85,10 +85,12 @@ def _end(
 
 
 def _not_identified(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None:
-    """A credential of a way that the vendor ended is kept as a connection to be moved."""
+    """A credential of a way that the vendor ended, or lets fail before its end, is kept as a
+    connection to be moved."""
     error = one.error or asking.SecretGone()
     ended = one.way is not None and one.way.method.has_ended(clock.now())
-    if not ended or not isinstance(error, ReauthorizationRequired | RemoteGone):
+    is_dead = ended and isinstance(error, ReauthorizationRequired | RemoteGone)
+    if not is_dead and not isinstance(error, asking.Brownout):
         _end(row, Outcome.FAILED, code=error.code, detail=_said(error))
     elif name_is_taken(row):
         _end(row, Outcome.FAILED, code="name_taken")
@@ -219,11 +221,7 @@ def _sealed(
     created: Credential = Credential.objects.create(
         id=credential_id or uuid4(),
         connection_id=connection.id,
-        kind=identity.credential_kind,
-        vocabulary=identity.vocabulary,
-        scopes=None if identity.scopes is None else sorted(identity.scopes),
-        last_four=secret.last_four,
-        fingerprint=vault.fingerprint(secret),
+        **accounts.told(identity, secret),
         expires_at=_ends(one, identity),
         refreshable=refresh is not None,
         identified_version=1,

@@ -40,6 +40,7 @@ AT_ONCE: Final = 64
 TOGETHER: Final = 16  # settled in one transaction
 UNDONE_AT_ONCE: Final = 50
 PATIENCE: Final = 6  # tries of a row that the vendor does not answer for
+BROWNOUT_PATIENCE: Final = 9  # about an hour: a brownout lasts for half of one
 LONG_PATIENCE: Final = 40  # while it only asks for a pause
 LONGEST_WAIT: Final = 900.0
 NOT_ALLOWED: Final = "not_allowed"
@@ -177,8 +178,13 @@ def _settle_one(turn: Turn, one: Asked) -> None:
 def _may_wait(one: Asked) -> bool:
     if one.error is None or not one.error.retry:
         return False
-    most = LONG_PATIENCE if isinstance(one.error, RateLimited) else PATIENCE
-    return one.row.attempts < most
+    return one.row.attempts < _patience(one.error)
+
+
+def _patience(error: VendorError) -> int:
+    if isinstance(error, RateLimited):
+        return LONG_PATIENCE
+    return BROWNOUT_PATIENCE if isinstance(error, asking.Brownout) else PATIENCE
 
 
 def _pause(claim: work.Claim, batch: ImportBatch, waits: Sequence[VendorError]) -> None:
@@ -208,8 +214,9 @@ def _give_up(batch: ImportBatch, code: str) -> None:
 
 
 def _forget_waiting(batch_id: UUID, outcome: str, code: str = "") -> None:
-    waiting = ImportRow.objects.filter(batch_id=batch_id, outcome=Outcome.WAITING)
-    while rows := list(waiting.order_by("number")[:PORTION]):
+    every = ImportRow.objects.filter(batch_id=batch_id, outcome=Outcome.WAITING)
+    waiting = asking.to_forget(every.order_by("number"))
+    while rows := list(waiting[:PORTION]):
         for row in rows:
             row.outcome, row.code = outcome, code
         asking.forget(rows)

@@ -81,9 +81,9 @@ OAUTH_METHOD = Method(
     "itself.",
     vocabulary=OAUTH,
     credential_kind="oauth2",
-    acts_as="You, in every workspace you can open, as far as the scopes reach",
-    lifetime="Renewed by itself; ends when unused for three months or when you withdraw it",
-    limits="1,000 API requests an hour for your account, shared with all its other uses",
+    acts_as="Who signs in, in every workspace they can open, as far as the scopes reach",
+    lifetime="Renewed by itself; ends when unused for three months or when they withdraw it",
+    limits="1,000 API requests an hour for the account, shared with all its other uses",
     personal=True,
 )
 
@@ -144,9 +144,9 @@ API_TOKEN_METHOD = Method(
     ),
     scheme=Scheme.BASIC,
     basic_user="email",
-    acts_as="You, in every workspace you can open unless you limit the token to one",
+    acts_as="Who made it, in every workspace they can open unless it is limited to one",
     lifetime="At most one year; cannot be extended, only replaced",
-    limits="1,000 API requests an hour for your account, shared with all its other uses",
+    limits="1,000 API requests an hour for the account, shared with all its other uses",
     personal=True,
 )
 
@@ -241,12 +241,13 @@ APP_PASSWORD_METHOD = Method(
     ),
     scheme=Scheme.BASIC,
     basic_user="username",
-    acts_as="You, in every workspace you can open",
+    acts_as="Who made it, in every workspace they can open",
     lifetime="Ended for everybody on 28 July 2026",
-    limits="1,000 API requests an hour for your account, shared with all its other uses",
+    limits="1,000 API requests an hour for the account, shared with all its other uses",
     personal=True,
     end=MethodEnd(
         on=date(2026, 7, 28),
+        failing_since=date(2026, 6, 9),
         by="Atlassian",
         instead="api-token",
         url="https://support.atlassian.com/bitbucket-cloud/docs/using-api-tokens/",

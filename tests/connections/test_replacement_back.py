@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from connections.flows import campaigns, replacement
 from connections.models import Connection, Replacement
-from portal import clock
-from portal.models import Membership
+from portal import clock, people
+from portal.models import Membership, Notice
 from portal.policy import Role
 from tests.connections.test_replacement import another, do, hand_in, in_use, linked
 from tests.connections.ways import a_team, again
@@ -44,6 +44,31 @@ def test_the_way_back_leads_to_everything_as_it_was(works: Works, vendor: Vendor
     with works.inside():
         campaign.refresh_from_db()
         assert campaign.is_open and campaigns.left(campaign).count() == 1
+
+
+def test_who_left_between_the_switch_and_the_way_back_is_asked_after(
+    works: Works, vendor: Vendor
+) -> None:
+    """The credential of before is in use again, and nobody answers for it: a successor is asked."""
+    connection = linked(works, vendor)
+    bob = works.person("bob@acme.example", "Bob", Role.MANAGER)
+    with works.inside():
+        rows = Connection.objects.filter(id=connection.id)
+        rows.update(granted_by=bob.id, granted_by_name="Bob")
+    one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
+    with works.inside():
+        membership = Membership.objects.get(user_id=bob.id)
+        people.remove_member(actor=works.admin, membership_id=membership.id)
+    works.drain()
+    assert again(works, connection).orphaned_at is None  # Alice's by now
+
+    do(works, replacement.go_back, one)
+    after = again(works, connection)
+    assert (after.granted_by_id, in_use(works, connection).id) == (bob.id, one.old_id)
+    assert after.orphaned_at is not None
+    with works.inside():
+        asked = Notice.objects.filter(subject_id=connection.id, resolved_at=None)
+        assert any("Bob" in each.body + each.title for each in asked)
 
 
 def test_the_way_back_is_barred_by_a_connection_that_took_the_account(
