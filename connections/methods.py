@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from connections.moments import bounded
+
 BASE_URL = "base_url"  # the field of a connection that holds a self-hosted product's address
 
 
@@ -80,6 +82,9 @@ class NewToken:
     token_id: str
     expires_at: datetime | None
     scopes: frozenset[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expires_at", bounded(self.expires_at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from connections.moments import bounded as bounded
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -45,7 +47,8 @@ class Remark:
 class Identity:
     """What `identify` learned: account, kind of credential, scopes in the vendor's own words.
 
-    `scopes` is None when the vendor did not say; `vocabulary` names the words they are in.
+    `scopes` is None when the vendor did not say; `vocabulary` names the words they are in. An
+    end that no credential can have is none.
     """
 
     account: Account
@@ -55,6 +58,9 @@ class Identity:
     expires_at: datetime | None = None
     rate: RateBudget = RateBudget()
     remarks: tuple[Remark, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expires_at", bounded(self.expires_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,9 @@ class RepositoryRecord:
     size_bytes: int | None = None
     updated_at: datetime | None = None
     workspace_remote_id: str = ""  # checked against the workspace that was asked for
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "updated_at", bounded(self.updated_at))
 
 
 Record = WorkspaceRecord | ProjectRecord | MemberRecord | RepositoryRecord

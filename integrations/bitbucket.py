@@ -24,6 +24,7 @@ from connections.errors import (
     cleaned,
     retry_after_seconds,
 )
+from connections.records import bounded
 
 TEMPORARY = frozenset({408, 425})
 SLUG = re.compile(r"(?!\.{1,2}$)[\w.~+-]{1,128}")
@@ -257,9 +258,9 @@ def iso_moment(value: object) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(value)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    return bounded(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
 
 
 def _printable(value: str) -> str:

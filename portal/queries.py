@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -134,14 +134,10 @@ def audit_events(found: dict[str, Any], *, at: str = "") -> Page[AuditEvent]:
     if found.get("subject"):
         query = query.filter(subject_id=found["subject"])
     if found.get("since"):
-        query = query.filter(at__gte=_midnight(found["since"]))
+        query = query.filter(at__gte=datetime.combine(found["since"], time.min, tzinfo=UTC))
     if found.get("until"):
-        query = query.filter(at__lt=_midnight(found["until"]) + timedelta(days=1))
+        query = query.filter(at__lte=datetime.combine(found["until"], time.max, tzinfo=UTC))
     return cursor.page(query, by=("-sequence",), cursor=at)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 _GRANTED_TO_SUPPORT = (

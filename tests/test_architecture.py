@@ -21,6 +21,7 @@ ROOMS_MAY_IMPORT = {"connections.contracts", "connections.errors", "connections.
 WITHOUT_DJANGO = (
     "connections/contracts.py",
     "connections/methods.py",
+    "connections/moments.py",
     "connections/lineage.py",
     "connections/errors.py",
     "connections/records.py",

@@ -28,7 +28,7 @@ from connections.imports.judging import judge
 from connections.imports.known import Judged, Known, KnownConsumer
 from connections.models import Connection, ImportBatch, ImportRow, RotationPolicy
 from portal import audit, clock, intake_many, roles, work
-from portal.fields import is_known_token, looks_secret, made_once
+from portal.fields import is_known_token, looks_secret as looks_random, made_once
 from portal.models import Team
 from portal.policy import Actor, Permission, authorize
 from portal.secret import Secret
@@ -108,7 +108,7 @@ def _file_name(given: str) -> str:
     """The last part of what the browser said, as one line that is fit to be shown."""
     last = re.split(r"[/\\]", given)[-1]
     name = " ".join("".join(c if c.isprintable() else " " for c in last).split())[:120]
-    return "a file" if not name or looks_secret(name) else name
+    return "a file" if not name or looks_random(name) else name
 
 
 def _portions(rows: Iterator[Raw]) -> Iterator[list[Raw]]:
@@ -129,7 +129,7 @@ def _known(actor: Actor, team_id: UUID | None, replaces: bool) -> Known:
         default_team=team_id,
         replaces=replaces,
         good_name=inputs.NAME,
-        looks_secret=_looks_secret,
+        looks_secret=looks_secret,
         base_url=_base_urls(actor),
         now=clock.now(),
         forbids_personal=_forbids_personal(replaces),
@@ -148,9 +148,9 @@ def _forbids_personal(replaces: bool) -> Callable[[str], bool]:
     return lambda name: policies.holding(own.get(name), rule, now).forbids_personal
 
 
-def _looks_secret(text: str) -> bool:
+def looks_secret(text: str) -> bool:
     """Ids of other programs look random and are none: only an address or a name is random here."""
-    return is_known_token(text) or ("@" not in text and "://" not in text and looks_secret(text))
+    return is_known_token(text) or ("@" not in text and "://" not in text and looks_random(text))
 
 
 def _consumers(manifests: dict[str, Manifest]) -> list[KnownConsumer]:

@@ -109,6 +109,5 @@ def let_go(batch_id: UUID) -> None:
 
     Call it inside a transaction.
     """
-    rows = list(asking.kept(batch_id))
-    asking.erase(rows)
+    asking.erase(list(asking.to_forget(asking.kept(batch_id))))
     asking.kept(batch_id).update(code=asking.GRANT_USED, detail="")

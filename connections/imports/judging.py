@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from connections.contracts import Manifest, Method, MethodKind, Scheme
-from connections.imports import credentials
+from connections.imports import credentials, expiry
 from connections.imports.columns import Raw
 from connections.imports.findings import error, warning
 from connections.imports.known import Judged, Known
@@ -114,7 +113,7 @@ def _credential(
     row: Judged,
     known: Known,
 ) -> None:
-    row.method = method.key
+    row.method, row.refreshable = method.key, "refresh_token" in raw.secrets
     row.fields, found = credentials.fields(method, values)
     row.findings += found
     _base_url(manifest, values, row, known)
@@ -125,12 +124,11 @@ def _credential(
     row.findings += found
     _consumer(method, values.get("consumer", ""), row, known)
     _end(manifest, method, row, known)
-    _expiry(values.get("expires_at", ""), row, known)
+    expiry.judge(values.get("expires_at", ""), row, known)
     token = raw.secrets.get("token", "")
     if token:
         _once(token, row, known)
         row.last_four = Secret(token).last_four
-    row.refreshable = "refresh_token" in raw.secrets
     row.secrets = {name: Secret(text) for name, text in raw.secrets.items()}
 
 
@@ -182,31 +180,6 @@ def _end(manifest: Manifest, method: Method, row: Judged, known: Known) -> None:
             f" It is brought along, with its name, to be moved to: {instead}.",
         )
     )
-
-
-def _expiry(text: str, row: Judged, known: Known) -> None:
-    if not text:
-        return
-    row.expires_at = moment(text)
-    if row.expires_at is None:
-        row.findings.append(
-            error("expires_at", "Write the day as 2027-01-31, with a time as 2027-01-31T12:00:00Z.")
-        )
-    elif row.expires_at <= known.now and not row.refreshable:
-        row.findings.append(warning("expires_at", "It has expired; the vendor will refuse it."))
-
-
-def moment(text: str) -> datetime | None:
-    """A date (its end, UTC), a time with or without zone (UTC), or a Unix time in s or ms."""
-    try:
-        if re.fullmatch(r"\d{9,13}", text):
-            return datetime.fromtimestamp(int(text) / (1000 if len(text) > 11 else 1), UTC)
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return None
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        found += timedelta(days=1, seconds=-1)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _once(token: str, row: Judged, known: Known) -> None:

@@ -18,6 +18,7 @@ from connections.contracts import (
     RepositoryRecord,
     WorkspaceRecord,
 )
+from connections.records import bounded
 from integrations import bitbucket
 from integrations.bitbucket import SLUG, BadItem, Json, object_or_empty, required, text, to_object
 
@@ -137,7 +138,7 @@ def moment(value: object) -> datetime | None:
         return bitbucket.iso_moment(value)
     try:
         seconds = since_epoch / 1000 if since_epoch >= MILLISECONDS_FROM else since_epoch
-        return datetime.fromtimestamp(seconds, UTC)
+        return bounded(datetime.fromtimestamp(seconds, UTC))
     except (ValueError, OverflowError, OSError):
         return None
 

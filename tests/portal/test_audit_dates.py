@@ -14,3 +14,5 @@ def test_the_filters_dates_name_their_zone(works: Works) -> None:
     page = client.get("/o/acme/audit/").content.decode()
 
     assert "From (UTC)" in page and "Until (UTC)" in page
+    ends = {"since": "0001-01-01", "until": "9999-12-31"}
+    assert client.get("/o/acme/audit/", ends).status_code == 200

@@ -1,0 +1,41 @@
+"""How a row ends where it meets a bad value, another server, or a policy of this house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db.models import DateTimeField, Value
+from django.db.models.functions import Cast
+
+from connections.flows import imports
+from connections.models import ImportBatch, ImportRow
+from portal import roles
+from tests import importing as files
+from tests.connections.test_importing import sealed
+from tests.connections.ways import a_team
+from tests.importing import checked, csv_of, outcomes, started
+from tests.vendor import Vendor
+from tests.works import Works
+
+State, Outcome = ImportBatch.State, ImportRow.Outcome
+
+
+@pytest.fixture(autouse=True)
+def _quickly(settings: Any) -> None:
+    settings.REFRESH_PER_SECOND = 10_000
+
+
+def test_a_row_that_cannot_be_read_stops_no_cancel(works: Works, vendor: Vendor) -> None:
+    batch = checked(works, csv_of(files.api_tokens(vendor, 2)), team_id=a_team(works))
+    started(works, batch)
+    with roles.using_role("worker"), works.inside():
+        beyond = Cast(Value("10000-01-01T04:59:59Z"), DateTimeField())
+        ImportRow.objects.filter(batch=batch, number=2).update(expires_at=beyond)
+    with works.inside():
+        imports.cancel(actor=works.admin, batch=batch)
+    works.drain()
+
+    with roles.using_role("worker"), works.inside():
+        ImportRow.objects.update(expires_at=None)
+    assert outcomes(works, batch) == {Outcome.CANCELLED: 2} and sealed(works) == (0, 0)
