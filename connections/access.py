@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from uuid import UUID
 
@@ -98,6 +98,16 @@ def endpoint_of(manifest: Manifest, consumer: Consumer | None) -> oauth_wire.Tok
         origin=place.at(oauth.token_url).origin,
         limits=TOKEN,
     )
+
+
+def revocation_of(manifest: Manifest, consumer: Consumer | None) -> oauth_wire.TokenEndpoint:
+    """The same for `revoke`, which may lie on another origin; Misconfigured where there is none."""
+    oauth = oauth_of(manifest)
+    if not oauth.revoke_url or consumer is None:
+        raise Misconfigured(f"{manifest.name} revokes no tokens.")
+    place = base_urls.place_of(manifest, consumer.base_url)
+    endpoint = endpoint_of(manifest, consumer)
+    return replace(endpoint, origin=place.at(oauth.revoke_url).origin)
 
 
 def note_deprecation(connector: str, answer: Answer) -> None:

@@ -88,6 +88,12 @@ def read(response: Response, oauth: OAuth2) -> TokenAnswer:
     )
 
 
+def require_done(response: Response, oauth: OAuth2) -> None:
+    """What a 2xx answer says does not count (RFC 7009 §2.2); raises the error that another is."""
+    if not 200 <= response.status < 300:
+        raise judge(response, _json(response), oauth) or UnexpectedResponse(**_facts(response))
+
+
 def judge(response: Response, body: Any, oauth: OAuth2) -> VendorError | None:
     """What is wrong with a token answer, None when nothing is; an `error` in a 200 is one too."""
     code = body.get("error") if isinstance(body, dict) else None

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from connections.contracts import OAuth2
-from connections.oauth_answers import Response, TokenAnswer as TokenAnswer, read
+from connections.oauth_answers import Response, TokenAnswer as TokenAnswer, read, require_done
 
 DEADLINE_SECONDS = 20.0
 
@@ -135,9 +135,22 @@ class TokenEndpoint:
             form["scope"] = " ".join(sorted(scopes))
         return self._ask(form, deadline_seconds, reuse=True)
 
+    def revoke(self, *, token: str, hint: str, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        """The vendor accepts the token no longer (RFC 7009); one that it does not know is none.
+
+        Of a refresh token the whole grant ends. `hint` is "refresh_token" or "access_token".
+        """
+        form = {"token": token, "token_type_hint": hint}
+        require_done(self._sent(self.oauth.revoke_url, form, deadline_seconds), self.oauth)
+
     def _ask(
         self, form: dict[str, str], deadline_seconds: float, *, reuse: bool = False
     ) -> TokenAnswer:
+        return read(self._sent(self.oauth.token_url, form, deadline_seconds, reuse), self.oauth)
+
+    def _sent(
+        self, url: str, form: dict[str, str], deadline_seconds: float, reuse: bool = False
+    ) -> Response:
         """What is asked again with the same parent when its answer is lost may `reuse` a line."""
         headers = {
             "accept": "application/json",
@@ -147,9 +160,9 @@ class TokenEndpoint:
             headers["authorization"] = _basic(self.client)
         else:
             form |= {"client_id": self.client.client_id, "client_secret": self.client.secret}
-        response = self.door.send(
+        return self.door.send(
             "POST",
-            self.oauth.token_url,
+            url,
             headers=headers,
             body=urlencode(form).encode("ascii"),
             origin=self.origin,
@@ -157,7 +170,6 @@ class TokenEndpoint:
             deadline_seconds=deadline_seconds,
             reuse=reuse,
         )
-        return read(response, self.oauth)
 
 
 def _basic(client: Client) -> str:

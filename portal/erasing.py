@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -44,8 +44,9 @@ PARTING: Final = timedelta(hours=24)  # vendors are asked to withdraw grants for
 AGAIN_SECONDS: Final = 300
 PORTION: Final = 2000
 
-# Ends what is left of it at other places; whether it has: asked again until it has, or a day went.
-Parting = Callable[[work.Claim], bool]
+# Ends what is left of it at other places, until then; whether nothing is left to be tried. It is
+# asked again until nothing is, or that moment has come.
+Parting = Callable[[work.Claim, datetime], bool]
 _partings: list[Parting] = []
 _leavings: list[Callable[[], list[str]]] = []
 _clearings: list[Callable[[], object]] = []
@@ -87,8 +88,9 @@ def perform(claim: work.Claim, *, erasure_id: str) -> None:
     if wanted.due_at > clock.now():
         wait = (wanted.due_at - clock.now()).total_seconds()
         raise work.RetryLater("in_grace", seconds=wait, free=True)
-    if clock.now() < wanted.due_at + PARTING:
-        answers = [parting(claim) for parting in _partings]  # each of them is asked
+    until = wanted.due_at + PARTING
+    if clock.now() < until:
+        answers = [parting(claim, until) for parting in _partings]  # each of them is asked
         if not all(answers):
             raise work.RetryLater("parting", seconds=AGAIN_SECONDS, free=True)
     step("erase.parted")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.utils import timezone
 
 from connections import places
-from connections.flows import marks, replacement, withdrawal
+from connections.errors import VendorError
+from connections.flows import marks, parting, replacement, withdrawal
 from connections.models import Connection, Credential, Member, Project, Repository, Workspace
 from portal import tenancy, work
 
 PORTION = 2000
 
+log = logging.getLogger(__name__)
+
 
 def perform(claim: work.Claim, *, connection_id: str) -> None:
     """No credential and no synced row of this connection is left; runs and checks stay."""
     _withdraw_made(claim, connection_id)
+    _revoke_grant(claim, connection_id)
     with tenancy.transaction():
         claim.hold()
         connection = _revoked(connection_id)
@@ -58,6 +64,24 @@ def _withdraw_made(claim: work.Claim, connection_id: str) -> None:
         rows = withdrawal.made_by_us(connection) if connection else []
     for row in rows:
         withdrawal.withdraw_made(claim, row)
+
+
+def _revoke_grant(claim: work.Claim, connection_id: str) -> None:
+    """Where the vendor has a revocation endpoint the grant ends there, or was tried a few times."""
+    with tenancy.transaction():
+        if _revoked(connection_id) is None:
+            return
+        rows = Credential.objects.filter(connection_id=connection_id, replaced_at=None)
+        one = rows.select_related("connection", "connection__consumer").first()
+    try:
+        if one is not None:
+            parting.revoke_grant(one)
+    except VendorError as error:
+        if error.retry and claim.job.attempts < withdrawal.TRIES:
+            raise
+        log.warning("revocation.not_withdrawn", extra={"code": error.code})
+    except LookupError:  # its method is gone from the code, or its secret from here
+        log.warning("revocation.not_withdrawn", extra={"code": "unknown_method"})
 
 
 def _end_replacement(connection: Connection) -> None:

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from connections.contracts import BASE_URL, Manifest, Method, MethodKind, Step
+from connections import by_hand
+from connections.contracts import Manifest, Method, Step
 from connections.explain import Explanation, explain, explain_link
 from connections.flows import rotation
 from connections.models import AT_WORK, Connection, Credential, Replacement
@@ -107,17 +108,8 @@ def guide(manifest: Manifest, method_key: str, fields: dict[str, str]) -> Sequen
         return ()
     if method.withdraw:
         return method.withdraw
-    address = _address(manifest, method, fields)
+    address = by_hand.address(manifest, method, fields)
     return (Step("Open this page and find the old one by its name and its day.", url=address),)
-
-
-def _address(manifest: Manifest, method: Method, fields: dict[str, str]) -> str:
-    if method.rotation and method.rotation.by_hand_path and BASE_URL in fields:
-        path = method.rotation.by_hand_path.format_map(fields)
-        return f"{fields[BASE_URL].rstrip('/')}/{path}"
-    if method.kind is MethodKind.SECRET:
-        return next((step.url for step in method.steps if step.url), manifest.docs_url)
-    return manifest.account_settings_url
 
 
 def usual_method(connection: Connection, ways: Sequence[Method], manifest: Manifest) -> Method:

@@ -213,7 +213,7 @@ class TestTheErasure:
         connection = with_token(works)
         place = place_of(works, connection)
         asked: list[work.Claim] = []
-        monkeypatch.setattr(erasing, "_partings", [lambda claim: bool(asked.append(claim))])
+        monkeypatch.setattr(erasing, "_partings", [lambda claim, _: bool(asked.append(claim))])
         erased(works, owner, olga)
         assert opens(works, place)
         assert len(asked) == 1
