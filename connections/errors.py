@@ -65,7 +65,8 @@ class VendorError(Exception):
 
     `request` is method and path without query ("GET /2.0/user"), `status` the HTTP status or None
     when there was no answer, `detail` a short text of ours or a cleaned vendor message (≤ 200
-    characters), `reference` the vendor's request id where it gives one.
+    characters), `reference` the vendor's request id where it gives one, `retry_after_seconds` its
+    word on when to come back, capped to an hour.
     """
 
     code: ClassVar[str] = "vendor_error"
@@ -80,6 +81,7 @@ class VendorError(Exception):
         request: str = "",
         reference: str = "",
         latency_seconds: float | None = None,
+        retry_after_seconds: float | None = None,
     ) -> None:
         self.detail = cleaned(detail)
         super().__init__(self.detail or self.code)
@@ -87,23 +89,15 @@ class VendorError(Exception):
         self.request = request
         self.reference = reference
         self.latency_seconds = latency_seconds
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Unavailable(VendorError):
-    """Timeout, refused, reset, 408, 425, 5xx: the vendor is not answering; we keep trying.
-
-    `retry_after_seconds` is the vendor's word capped to an hour, or None.
-    """
+    """Timeout, refused, reset, 408, 425, 5xx: the vendor is not answering; we keep trying."""
 
     code = "unavailable"
     who = Who.NOBODY
     retry = True
-
-    def __init__(
-        self, detail: str = "", *, retry_after_seconds: float | None = None, **facts: object
-    ) -> None:
-        super().__init__(detail, **facts)  # type: ignore[arg-type]
-        self.retry_after_seconds = retry_after_seconds
 
 
 class AnswerLost(Unavailable):
@@ -113,17 +107,11 @@ class AnswerLost(Unavailable):
 
 
 class RateLimited(VendorError):
-    """429; `retry_after_seconds` is the vendor's word capped to an hour, or None."""
+    """429: the vendor wants to be asked less often."""
 
     code = "rate_limited"
     who = Who.NOBODY
     retry = True
-
-    def __init__(
-        self, detail: str = "", *, retry_after_seconds: float | None = None, **facts: object
-    ) -> None:
-        super().__init__(detail, **facts)  # type: ignore[arg-type]
-        self.retry_after_seconds = retry_after_seconds
 
 
 class ReauthorizationRequired(VendorError):
