@@ -74,7 +74,7 @@ def _once(labels: Sequence[str]) -> list[str]:
 def pause(*, actor: Actor, connection: Connection) -> None:
     """Nothing calls the vendor for it until it is resumed; a live sync stops after its page."""
     actor = rights.manager(actor, connection)
-    _hold(connection)
+    connection.hold()
     _require_not_revoked(connection)
     if connection.paused_at is not None:
         return
@@ -89,7 +89,7 @@ def pause(*, actor: Actor, connection: Connection) -> None:
 def resume(*, actor: Actor, connection: Connection) -> None:
     """Work goes on, beginning with a verification."""
     actor = rights.manager(actor, connection)
-    _hold(connection)
+    connection.hold()
     _require_not_revoked(connection)
     if connection.paused_at is None:
         return
@@ -134,7 +134,7 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
     actor = rights.manager(actor, connection)
     if " ".join(typed_name.split()) != connection.name:
         raise FlowProblem("typed_name", "typed_name", "Type the connection's name exactly.")
-    _hold(connection)
+    connection.hold()
     if connection.state == Connection.State.REVOKED:
         return
     losses = preview_revoke(connection)
@@ -155,12 +155,6 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
         workspaces=losses.workspaces,
         repositories=losses.repositories,
     )
-
-
-def _hold(connection: Connection) -> None:
-    """The connection is as it is now and stays so until the transaction ends (abuse case F03)."""
-    # Without its key: rows that point to it are written beside this, and would deadlock.
-    connection.refresh_from_db(from_queryset=Connection.objects.select_for_update(no_key=True))
 
 
 def _require_not_revoked(connection: Connection) -> None:

@@ -55,7 +55,7 @@ def hand_in(
     """The new secret is sealed and a worker asks the vendor about it; the old one works on."""
     actor = rights.mender(actor, connection)
     pace.keep("link", actor)
-    hold(connection)
+    connection.hold()
     manifest = registry.get(connection.connector).manifest
     chosen = inputs.method_of(manifest, method)
     if chosen.kind is not MethodKind.SECRET:
@@ -173,11 +173,6 @@ def postpone(*, actor: Actor, replacement: Replacement) -> None:
     telling.withdrawn(one.connection)
 
 
-def hold(connection: Connection) -> None:
-    """The connection is as it is now and stays so until the transaction ends (abuse case F03)."""
-    connection.refresh_from_db(from_queryset=Connection.objects.select_for_update(no_key=True))
-
-
 def put_to_work(one: Replacement, stage: str) -> None:
     """A worker takes it from this stage on."""
     one.stage, one.asked_at = stage, clock.now()
@@ -194,7 +189,7 @@ def new_place(one: Replacement) -> vault.Place:
 def _held(actor: Actor, replacement: Replacement, *stages: str) -> Replacement:
     """The replacement as it is now, locked, by somebody who may; raises FlowProblem."""
     rights.mender(actor, replacement.connection)
-    hold(replacement.connection)
+    replacement.connection.hold()
     one: Replacement = Replacement.objects.select_related("connection").get(id=replacement.id)
     if one.stage not in stages:
         raise FlowProblem("too_late", "", "This replacement has moved on. Look where it is now.")

@@ -51,7 +51,7 @@ def rotate_now(*, actor: Actor, connection: Connection) -> Replacement:
     """A worker has the vendor make a new token; raises FlowProblem when that is not possible."""
     actor = rights.mender(actor, connection)
     pace.keep("link", actor)
-    replacement.hold(connection)
+    connection.hold()
     if replacement.under_way(connection):
         raise FlowProblem("under_way", "", "A replacement is under way already. See to it first.")
     obstacle = obstacle_of(connection, stages.current(connection))

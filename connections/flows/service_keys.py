@@ -106,7 +106,7 @@ def edit(*, actor: Actor, key: ServiceKey, limits: Limits) -> None:
     A key for some connections never becomes one for all; those it has may stay, also revoked ones.
     """
     actor = authorize(actor, Permission.SERVICE_KEY_EDIT)
-    _hold(key)
+    key.hold()
     _require_live(key)
     before = _told(key)
     if limits.keeps_its_end:
@@ -129,7 +129,7 @@ def edit(*, actor: Actor, key: ServiceKey, limits: Limits) -> None:
 def freeze(*, actor: Actor, key: ServiceKey) -> None:
     """The key is stopped from its next request on; it can go on later."""
     actor = authorize(actor, Permission.SERVICE_KEY_EDIT)
-    _hold(key)
+    key.hold()
     _require_live(key)
     if key.frozen_at is not None:
         return
@@ -141,7 +141,7 @@ def freeze(*, actor: Actor, key: ServiceKey) -> None:
 def thaw(*, actor: Actor, key: ServiceKey) -> None:
     """The key goes on; its hour of different connections begins anew."""
     actor = authorize(actor, Permission.SERVICE_KEY_EDIT)
-    _hold(key)
+    key.hold()
     _require_live(key)
     if key.frozen_at is None:
         return
@@ -156,18 +156,13 @@ def revoke(*, actor: Actor, key: ServiceKey, typed_name: str) -> None:
     actor = authorize(actor, Permission.SERVICE_KEY_EDIT)
     if " ".join(typed_name.split()) != key.name:
         raise FlowProblem("typed_name", "typed_name", "Type the key's name exactly.")
-    _hold(key)
+    key.hold()
     if key.is_revoked:
         return
     key.revoked_at, key.revoked_because = timezone.now(), BY_HAND
     key.save(update_fields=["revoked_at", "revoked_because"])
     key_stops.over(key)
     audit.record(audit.Action.SERVICE_KEY_REVOKED, actor=actor, subject=key, because=BY_HAND)
-
-
-def _hold(key: ServiceKey) -> None:
-    """The key is as it is now and stays so until the transaction ends."""
-    key.refresh_from_db(from_queryset=ServiceKey.objects.select_for_update(no_key=True))
 
 
 def _require_live(key: ServiceKey) -> None:
