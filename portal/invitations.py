@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Collection
@@ -30,6 +29,7 @@ from portal.people import held, person, require_grantable
 from portal.phrases import span
 from portal.policy import Actor, Permission, Role, authorize
 from portal.refused import Impossible
+from portal.secret import hashed
 
 log = logging.getLogger(__name__)
 
@@ -149,10 +149,6 @@ def by_hash(token_hash: bytes) -> FoundInvitation | None:
 def for_addresses(addresses: Collection[str]) -> list[FoundInvitation]:
     """The open invitations to these addresses, which their owner has confirmed."""
     return _looked_up("portal_invitations_for(%s)", [address.lower() for address in addresses])
-
-
-def hashed(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 def pending(invitation_id: UUID) -> Invitation:

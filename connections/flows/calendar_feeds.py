@@ -7,7 +7,6 @@ again.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from connections.models import CalendarFeed
 from portal import audit, clock, own_seals, roles, tenancy, vault
 from portal.keys import SealBroken
 from portal.policy import Actor, Permission, authorize
-from portal.secret import Secret
+from portal.secret import Secret, hashed
 from portal.vault import Place
 
 BYTES: Final = 32
@@ -57,7 +56,7 @@ def make(*, actor: Actor) -> CalendarFeed:
             feed: CalendarFeed = CalendarFeed.objects.create(
                 id=feed_id,
                 user_id=actor.id,
-                hash=_hash(token),
+                hash=hashed(token),
                 sealed=sealed,
                 created_at=clock.now(),
             )
@@ -103,7 +102,7 @@ def by_token(token: str) -> Found | None:
     """Whose address this is; None for one that is unknown, replaced or revoked."""
     with roles.connection().cursor() as cursor:
         cursor.execute(
-            "SELECT id, organization_id, user_id FROM connections_feed_by_hash(%s)", [_hash(token)]
+            "SELECT id, organization_id, user_id FROM connections_feed_by_hash(%s)", [hashed(token)]
         )
         row = cursor.fetchone()
     return Found(*row) if row else None
@@ -178,7 +177,3 @@ def _sealed(feed_id: UUID, token: str) -> bytes:
 
 def _place(feed_id: UUID) -> Place:
     return Place(tenancy.PLATFORM, "connections_calendarfeed", feed_id, "sealed", DOMAIN)
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -6,7 +6,6 @@ dead. `flows/guests.py` is the other side, of the person who opens it.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from portal import audit, notices, people, tenancy, work
 from portal.audit import Action
 from portal.fields import made_once
 from portal.policy import Actor, Permission, authorize
+from portal.secret import hashed
 
 Stage = PendingLink.Stage
 SHORTEST_REASON = 10
@@ -152,10 +152,6 @@ def asks(connect_link: ConnectLink) -> str:
 def sponsor(connect_link: ConnectLink) -> Actor:
     """Who sent it, as the actor whose rights count."""
     return Actor("person", connect_link.sent_by_id, connect_link.sent_by_name)
-
-
-def hashed(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 @people.on_departed

@@ -28,6 +28,7 @@ from connections.models import Connection, ConnectLink, PendingLink
 from portal import audit, context_vars, notices, tenancy, work
 from portal.audit import Action
 from portal.policy import Actor
+from portal.secret import hashed
 
 Stage = PendingLink.Stage
 AFTERWARDS = timedelta(days=1)  # for so long the page of thanks can be read again
@@ -83,7 +84,7 @@ def begin(*, connect_link: ConnectLink, session_key: str, name: str) -> PendingL
         connector=connect_link.connector,
         connect_link=connect_link,
         user_id=connect_link.sent_by_id,
-        session_hash=link.digest(session_key),
+        session_hash=hashed(session_key),
         relink=relink,
         team_id=connect_link.team_id,
         name=relink.name if relink else name,
@@ -113,7 +114,7 @@ def _make_room(connect_link: ConnectLink) -> None:
 def under_way(connect_link: ConnectLink, session_key: str) -> PendingLink | None:
     """What this browser's session began by this link, the latest."""
     begun = PendingLink.objects.select_related("relink", "connection", "consumer", "team").filter(
-        connect_link_id=connect_link.id, session_hash=link.digest(session_key)
+        connect_link_id=connect_link.id, session_hash=hashed(session_key)
     )
     found: PendingLink | None = begun.order_by("-created_at").first()
     return found
@@ -133,9 +134,7 @@ def answered(
     Call it outside any organization.
     """
     answer = link.single(params)
-    known = answer and lookups.connect_answer(
-        link.digest(answer.get("state", "")), link.digest(session_key)
-    )
+    known = answer and lookups.connect_answer(hashed(answer.get("state", "")), hashed(session_key))
     if not answer or not known:
         return None
     with tenancy.acting_for(known.organization_id), tenancy.transaction():

@@ -5,7 +5,6 @@ The web process seals what it is given and stores it; a worker exchanges, identi
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,18 +24,13 @@ from connections.models import Connection, Consumer, PendingLink
 from connections.models.pending_link import link_expiry
 from portal import audit, tenancy, vault, work
 from portal.policy import Actor
-from portal.secret import Secret
+from portal.secret import Secret, hashed
 
 log = logging.getLogger(__name__)
 
 Stage = PendingLink.Stage
 LONGEST_PARAMETER = 4096
 FORGOTTEN_AFTER = timedelta(days=1)
-
-
-def digest(text: str) -> bytes:
-    """What is kept of a state or a session key."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
 def begin(
@@ -56,7 +50,7 @@ def begin(
     pending: PendingLink = PendingLink.objects.create(
         connector=connector,
         user_id=user_id,
-        session_hash=digest(session_key),
+        session_hash=hashed(session_key),
         relink=relink,
         team_id=relink.team_id if relink else inputs.approved_team(approved),
         method=relink.method if relink else "",
@@ -139,7 +133,7 @@ def prepare(
 def depart(*, actor: Actor, pending: PendingLink, session_key: str) -> str:
     """The vendor's consent address for this person; its state works once, for ten minutes."""
     inputs.require_own(actor, pending, Stage.CHOOSING, Stage.AT_VENDOR, Stage.FAILED)
-    if not hmac.compare_digest(bytes(pending.session_hash), digest(session_key)):
+    if not hmac.compare_digest(bytes(pending.session_hash), hashed(session_key)):
         raise FlowProblem("wrong_session", "", "This link was begun in another session.")
     connector = registry.get(pending.connector)
     consumer = pending.consumer
@@ -148,7 +142,7 @@ def depart(*, actor: Actor, pending: PendingLink, session_key: str) -> str:
             "no_consumer", "consumer", "An OAuth consumer has to be registered first."
         )
     state, verifier = oauth_wire.new_state(), oauth_wire.new_verifier()
-    pending.state_hash = digest(state)
+    pending.state_hash = hashed(state)
     pending.stage, pending.error, pending.error_detail = Stage.AT_VENDOR, "", ""
     pending.expires_at = link_expiry()
     pending.save(update_fields=["state_hash", "stage", "error", "error_detail", "expires_at"])
@@ -198,7 +192,7 @@ def receive_answer(
     session, person or connector, or its organization is closed to them: all look alike.
     """
     answer = single(params)
-    found = answer and lookups.pending_link(digest(answer.get("state", "")), user_id)
+    found = answer and lookups.pending_link(hashed(answer.get("state", "")), user_id)
     if not answer or not found:
         return None
     with tenancy.acting_for(found.organization_id), tenancy.transaction():
@@ -219,7 +213,7 @@ def taken(
     pending: PendingLink, connector: str, answer: Mapping[str, str], session_key: str
 ) -> bool:
     """Whether the answer was for this link: begun in this session, for this connector."""
-    is_mine = hmac.compare_digest(bytes(pending.session_hash), digest(session_key))
+    is_mine = hmac.compare_digest(bytes(pending.session_hash), hashed(session_key))
     if pending.connector != connector or not is_mine:
         return False
     _accept(pending, answer, registry.get(connector).manifest)

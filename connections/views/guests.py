@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connections.contracts import BASE_URL, Manifest, Method, MethodKind
-from connections.flows import connect_links, guests, link
+from connections.flows import guests, link
 from connections.flows.problems import FlowProblem
 from connections.forms import LinkForm
 from connections.models import LinkStage, PendingLink
@@ -25,6 +25,7 @@ from connections.queries import connect_links as queries, linking
 from connections.views.doors import SeeOther, status_of
 from connections.views.guest_doors import Guest, browser, by_connect_link, gone, remember
 from portal import tenancy
+from portal.secret import hashed
 
 WITH_WORKER = frozenset({LinkStage.ANSWERED, LinkStage.CONFIRM_ACCOUNT})
 
@@ -33,7 +34,7 @@ WITH_WORKER = frozenset({LinkStage.ANSWERED, LinkStage.CONFIRM_ACCOUNT})
 @require_GET
 def follow(request: HttpRequest, token: str) -> HttpResponse:
     """The link itself; nothing is begun by opening it."""
-    kept = connect_links.hashed(token)
+    kept = hashed(token)
     found = guests.found(kept)
     if found is None:
         return gone(request)

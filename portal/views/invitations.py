@@ -18,13 +18,14 @@ from portal.accounts import INVITATION_KEY, confirmed_addresses, invitation_in
 from portal.invitations import FoundInvitation
 from portal.refused import Impossible
 from portal.requests import SignedInRequest
+from portal.secret import hashed
 
 
 @login_not_required
 @require_GET
 def follow(request: HttpRequest, token: str) -> HttpResponse:
     """The link in the mail; nothing is accepted by opening it."""
-    token_hash = invitations.hashed(token)
+    token_hash = hashed(token)
     if invitations.by_hash(token_hash) is None:
         return _gone(request)
     request.session[INVITATION_KEY] = token_hash.hex()
