@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -13,9 +14,10 @@ from connections.flows import guests
 from connections.models import Connection, PendingLink, Workspace
 from connections.paging import every_page
 from connections.vendor_api import VendorApi
-from portal import tenancy, work
+from portal import tenancy, vault, work
 from portal.models import Membership, TeamMembership
 from portal.policy import SEES_ALL_TEAMS
+from portal.secret import Secret
 
 Stage = PendingLink.Stage
 UNPROVEN = "unproven:"  # before an account id that no vendor ever confirmed (a dead import)
@@ -35,6 +37,17 @@ def other_with(pending: PendingLink, account: Account) -> Connection | None:
         consumer_id=pending.consumer_id,
         but=pending.relink_id,
     )
+
+
+def told(identity: Identity, secret: Secret) -> dict[str, Any]:
+    """What a credential's row says of it: what the vendor told, and by what it is recognized."""
+    return {
+        "kind": identity.credential_kind,
+        "vocabulary": identity.vocabulary,
+        "scopes": None if identity.scopes is None else sorted(identity.scopes),
+        "last_four": secret.last_four,
+        "fingerprint": vault.fingerprint(secret),
+    }
 
 
 def is_proven(connection: Connection) -> bool:

@@ -105,11 +105,7 @@ def _keep(
         Credential.objects.create(
             id=row.new_id,
             connection_id=row.connection_id,
-            kind=identity.credential_kind,
-            vocabulary=identity.vocabulary,
-            scopes=None if identity.scopes is None else sorted(identity.scopes),
-            last_four=secret.last_four,
-            fingerprint=vault.fingerprint(secret),
+            **accounts.told(identity, secret),
             expires_at=expires_at,
             rotate_by=again_at,
             rotate_because=BECAUSE_EXPIRY if again_at else "",

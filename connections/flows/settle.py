@@ -7,6 +7,7 @@ they arrive, because a code works once; the connection appears in one transactio
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -256,11 +257,7 @@ def _credential(connection: Connection, held: tokens.Held, identity: Identity) -
     scopes = identity.scopes if identity.scopes is not None else held.scopes
     created: Credential = Credential.objects.create(
         connection_id=connection.id,
-        kind=identity.credential_kind,
-        vocabulary=identity.vocabulary,
-        scopes=None if scopes is None else sorted(scopes),
-        last_four=held.secret.last_four,
-        fingerprint=vault.fingerprint(held.secret),
+        **accounts.told(replace(identity, scopes=scopes), held.secret),
         expires_at=held.expires_at or identity.expires_at,
         refreshable=held.refreshable,
         identified_version=1,
