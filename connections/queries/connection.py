@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from connections.contracts import Manifest, Method
+from connections.contracts import BASE_URL, Manifest, Method
 from connections.explain import Button
 from connections.flows import plan
 from connections.flows.rights import may_mend
@@ -65,6 +65,16 @@ class ConnectionPage:
     def reads_nothing(self) -> bool:
         """Whether it was linked for nothing that a sync reads."""
         return not plan.streams_of(self.connection)
+
+    @property
+    def workspace_word(self) -> str:
+        """What the product calls what holds its repositories."""
+        return self.manifest.workspace_word if self.manifest else "workspace"
+
+    @property
+    def server(self) -> str:
+        """Where it runs, for a product that customers run themselves."""
+        return str(self.connection.fields.get(BASE_URL, ""))
 
     @property
     def account_address(self) -> str:

@@ -106,6 +106,13 @@ class RepositoryList:
     state_options: list[tuple[str, str]]
 
     @property
+    def filled(self) -> dict[str, bool]:
+        """Which columns say something: not every vendor tells language, size or day."""
+        names = ("project", "main_branch", "language", "size", "changed")
+        sorts = {"size", "changed"} & {self.wish.sort.removeprefix("-")}
+        return {name: name in sorts or any(getattr(r, name) for r in self.rows) for name in names}
+
+    @property
     def selected(self) -> list[Workspace]:
         return [workspace for workspace in self.workspaces if workspace.selected]
 

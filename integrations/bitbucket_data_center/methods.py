@@ -103,8 +103,8 @@ OAUTH_METHOD = Method(
     "alive by itself. Needs Bitbucket 7.20 or newer and https.",
     vocabulary=OAUTH,
     credential_kind="oauth2",
-    acts_as="You, in every project you can open, as far as the scopes reach",
-    lifetime="Renewed by itself; ends when you or an administrator withdraw it",
+    acts_as="Who signs in, in every project they can open, as far as the scopes reach",
+    lifetime="Renewed by itself; ends when they or an administrator withdraw it",
     limits=_PACE,
     personal=True,
 )
@@ -112,7 +112,7 @@ OAUTH_METHOD = Method(
 USER_TOKEN_METHOD = Method(
     key="user-token",
     kind=MethodKind.SECRET,
-    title="HTTP access token of yours",
+    title="HTTP access token of a person",
     summary="A token of your account with the permissions you choose. Can be replaced by itself.",
     vocabulary=TOKEN,
     credential_kind="user_http_token",
@@ -124,7 +124,7 @@ USER_TOKEN_METHOD = Method(
         Step("Let it expire automatically, after 90 days for example."),
         Step(_COPY_NOW),
     ),
-    acts_as="You, in every project you can open, as far as its permissions reach",
+    acts_as="Who made it, in every project they can open, as far as its permissions reach",
     lifetime=_LIVES,
     limits=_PACE,
     offers=USER_TOKEN_OFFERS,
