@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from connections.contracts import BASE_URL, Manifest, Method, MethodKind
+from connections.contracts import BASE_URL, Method, MethodKind
 from connections.flows import guests, link
 from connections.flows.problems import FlowProblem
 from connections.forms import LinkForm
@@ -68,7 +68,7 @@ def asked(request: HttpRequest, guest: Guest) -> HttpResponse:
 @by_connect_link
 def begin(request: HttpRequest, guest: Guest) -> HttpResponse:
     """This browser takes it on, by one of the ways."""
-    method = _method(guest.manifest, request.POST.get("method", ""))
+    method = _method(guest, request.POST.get("method", ""))
     if method is None or _is_over(guest):
         return SeeOther(guest.page("connect"))
     try:
@@ -90,7 +90,7 @@ def consent(request: HttpRequest, guest: Guest) -> HttpResponse:
     pending = guest.pending
     if pending is None or pending.stage in WITH_WORKER or _is_over(guest):
         return SeeOther(guest.page("connect"))
-    method = _method(guest.manifest, request.GET.get("method") or pending.method)
+    method = _method(guest, request.GET.get("method") or pending.method)
     if method is None:
         return SeeOther(guest.page("connect"))
     form = _form(request, guest, pending, method)
@@ -189,9 +189,10 @@ def _is_over(guest: Guest) -> bool:
     return guest.pending is not None and guest.pending.stage == LinkStage.DONE
 
 
-def _method(manifest: Manifest, key: str) -> Method | None:
-    found = next((method for method in manifest.choices if method.key == key), None)
-    return found if found and queries.is_open_to_guests(found) else None
+def _method(guest: Guest, key: str) -> Method | None:
+    """One of the ways that the page offers; none that is closed to guests or against a policy."""
+    ways = queries.ways(guest.manifest, guest.link)
+    return next((way.method for way in ways if way.method.key == key), None)
 
 
 def _form(request: HttpRequest, guest: Guest, pending: PendingLink, method: Method) -> LinkForm:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from connections.flows import guests, pace
+from connections.flows import guests, pace, policy_settings
+from connections.flows.policies import Rule
 from connections.models import Connection, PendingLink
 from portal.limits import Limit
 from tests.connections.pages import text
@@ -110,6 +111,26 @@ def test_a_guest_cannot_use_the_organizations_own_consumer(works: Works, vendor:
     assert answer["Location"] == page_of(made)
     browser.post(page_of(made, "begin"), {"method": "api-token"})
     answer = browser.post(page_of(made, "consent?method=client-credentials"), {"go": "1"})
+    assert answer["Location"] == page_of(made)
+    with works.inside():
+        assert PendingLink.objects.get().stage == "choosing"
+
+
+def test_where_a_policy_forbids_it_a_guest_is_offered_no_way_that_acts_as_a_person(
+    works: Works, vendor: Vendor
+) -> None:
+    with works.inside():
+        policy_settings.set_general(actor=works.admin, rule=Rule(forbids_personal=True))
+    made = sent(works, works.admin)
+    browser = opened(made)
+    page = text(browser.get(page_of(made)))
+    assert 'value="workspace-token"' in page and 'value="api-token"' not in page
+
+    answer = browser.post(page_of(made, "begin"), {"method": "api-token"})
+    assert answer["Location"] == page_of(made)
+    browser.post(page_of(made, "begin"), {"method": "workspace-token"})
+    form = {"email": "dana@acme.example", "token": vendor.token("dana-full")}
+    answer = browser.post(page_of(made, "consent?method=api-token"), form)
     assert answer["Location"] == page_of(made)
     with works.inside():
         assert PendingLink.objects.get().stage == "choosing"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from django.test import Client
 
 from connections.flows import hosts
+from connections.models import LinkRequest
 from tests.connections.pages import base_of, refused, signed_in, text
 from tests.connections.test_self_hosted import SLUG, linked, place, token
 from tests.vendor import Vendor
@@ -91,3 +94,31 @@ def test_every_tab_of_its_connection_answers(ada: Client, works: Works, vendor: 
     for tab in TABS:
         page = text(ada.get(base + tab))
         assert connection.name in page, tab
+
+
+def test_who_may_not_name_a_new_server_asks_for_it_from_the_wizard(
+    works: Works, vendor: Vendor, ada: Client
+) -> None:
+    alice = signed_in(works.alice)
+    steps = begun(alice)
+    form = {"base_url": place(vendor), "token": token(vendor, "dana-read"), "name": "Ours"}
+    page = refused(alice.post(steps + "consent?method=user-token", form))
+    assert hosts.ASK_FIRST in page and "Ask for this server" in page
+    door = unescape(page.split('href="/o/acme/requests/new?')[1].split('"')[0])
+    door = f"/o/acme/requests/new?{door}"
+    assert place(vendor) in text(alice.get(door))
+
+    asked = {"base_url": place(vendor), "why": "The build runs against it."}
+    alice.post(door, asked)
+    with works.inside():
+        one = LinkRequest.objects.get()
+    assert one.kind == "host" and one.state == "open"
+    page = refused(alice.post(steps + "consent?method=user-token", form))
+    assert hosts.ASK_FIRST in page  # asking alone allows nothing
+    assert place(vendor) in text(ada.get(f"/o/acme/requests/{one.id}/"))
+    ada.post(f"/o/acme/requests/{one.id}/approve")
+
+    answer = alice.post(steps + "consent?method=user-token", form)
+    assert answer["Location"] == steps + "check"
+    works.drain()
+    assert "Payments" in text(alice.get(alice.get(steps + "check")["Location"]))
