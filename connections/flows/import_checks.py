@@ -155,7 +155,13 @@ def looks_secret(text: str) -> bool:
 
 def _consumers(manifests: dict[str, Manifest]) -> list[KnownConsumer]:
     return [
-        KnownConsumer(one.id, slug, frozenset({one.name.lower(), one.client_id.lower()}))
+        KnownConsumer(
+            id=one.id,
+            connector=slug,
+            names=frozenset({one.name.lower(), one.client_id.lower()}),
+            name=one.name,
+            base_url=one.base_url,
+        )
         for slug, manifest in manifests.items()
         if manifest.oauth is not None
         for one in consumers.available(slug)

@@ -13,13 +13,14 @@ from uuid import UUID
 from django.utils import timezone
 
 from connections import places
-from connections.access import endpoint_of
-from connections.errors import ReauthorizationRequired, VendorError
+from connections.access import Way, endpoint_of
+from connections.contracts import BASE_URL
+from connections.errors import Misconfigured, ReauthorizationRequired, VendorError
 from connections.flows import import_asking as asking, import_settling as settling
 from connections.flows.import_asking import REFRESH, TOKEN, Asked, Pace
 from connections.flows.imports import IMPORT
 from connections.models import ImportBatch, ImportRow
-from connections.oauth_wire import TokenAnswer
+from connections.oauth_wire import TokenAnswer, TokenEndpoint
 from portal import tenancy, vault, work
 from portal.secret import Secret
 from portal.steps import step
@@ -64,7 +65,7 @@ def _renew(claim: work.Claim, one: Asked, pace: Pace) -> None:
     assert one.way is not None and one.refresh is not None
     one.error = None
     try:
-        endpoint = endpoint_of(one.way.manifest, one.row.consumer)
+        endpoint = _endpoint(one.way, one.row)
         answer = endpoint.refresh(refresh_token=one.refresh.reveal())
     except VendorError as error:
         one.error = error
@@ -72,6 +73,13 @@ def _renew(claim: work.Claim, one: Asked, pace: Pace) -> None:
     _seal(claim, one, answer)
     step("import.renewed")
     asking.identify(one, pace)
+
+
+def _endpoint(way: Way, row: ImportRow) -> TokenEndpoint:
+    """Where the row's consumer renews; Misconfigured when it belongs to another server."""
+    if row.consumer is not None and row.consumer.base_url != row.fields.get(BASE_URL, ""):
+        raise Misconfigured("The OAuth consumer belongs to another server than this row.")
+    return endpoint_of(way.manifest, row.consumer)
 
 
 def _seal(claim: work.Claim, one: Asked, answer: TokenAnswer) -> None:

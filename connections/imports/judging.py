@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from connections.contracts import Manifest, Method, MethodKind, Scheme
-from connections.imports import credentials, expiry
+from connections.imports import consumers, credentials, expiry
 from connections.imports.columns import Raw
 from connections.imports.findings import error, warning
 from connections.imports.known import Judged, Known
@@ -53,7 +53,7 @@ def _without_secrets(raw: Raw, row: Judged, known: Known) -> dict[str, str]:
     for name, text in raw.values.items():
         if any(ord(letter) < 32 or letter == "\x7f" for letter in text if letter != "\n"):
             row.findings.append(error(name, "Remove the control characters."))
-        elif known.looks_secret(text):
+        elif known.looks_secret(text) and not (name == "consumer" and known.names_consumer(text)):
             row.findings.append(error(name, IN_WRONG_COLUMN))
         else:
             kept[name] = text
@@ -116,13 +116,12 @@ def _credential(
     row.method, row.refreshable = method.key, "refresh_token" in raw.secrets
     row.fields, found = credentials.fields(method, values)
     row.findings += found
-    _base_url(manifest, values, row, known)
+    consumers.judge(manifest, method, values, row, known)
     row.findings += credentials.problems(manifest, method, raw.secrets)
     row.capabilities, found = credentials.capabilities(
         manifest, method, _listed(values.get("capabilities", ""))
     )
     row.findings += found
-    _consumer(method, values.get("consumer", ""), row, known)
     _end(manifest, method, row, known)
     expiry.judge(values.get("expires_at", ""), row, known)
     token = raw.secrets.get("token", "")
@@ -130,41 +129,6 @@ def _credential(
         _once(token, row, known)
         row.last_four = Secret(token).last_four
     row.secrets = {name: Secret(text) for name, text in raw.secrets.items()}
-
-
-def _base_url(manifest: Manifest, values: Mapping[str, str], row: Judged, known: Known) -> None:
-    if manifest.self_hosted is None:
-        return
-    text = values.get(BASE_URL, "")
-    if not text:
-        row.findings.append(error(BASE_URL, f"Fill in the address of your {manifest.name}."))
-        return
-    try:
-        row.fields[BASE_URL] = known.base_url(manifest, text)
-    except ValueError as refusal:
-        row.findings.append(error(BASE_URL, str(refusal)))
-
-
-def _consumer(method: Method, named: str, row: Judged, known: Known) -> None:
-    if method.kind is MethodKind.SECRET:
-        return
-    usable = [one for one in known.consumers if one.connector == row.connector]
-    if named:
-        usable = [one for one in usable if named.lower() in one.names]
-    if len(usable) != 1:
-        row.findings.append(
-            error(
-                "consumer",
-                "Name the OAuth consumer that these tokens were given to, by its name or key. It"
-                " has to be registered here first: under Settings, OAuth consumers.",
-            )
-        )
-        return
-    row.consumer_id = usable[0].id
-    if not named:
-        row.findings.append(
-            warning("consumer", "The only registered consumer is used. Tokens of another one fail.")
-        )
 
 
 def _end(manifest: Manifest, method: Method, row: Judged, known: Known) -> None:

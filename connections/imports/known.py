@@ -17,11 +17,16 @@ from portal.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class KnownConsumer:
-    """An OAuth consumer that rows may name, by its name or its key."""
+    """An OAuth consumer that rows may name, by its name or its key, in lower case.
+
+    `base_url` is the self-hosted server that it belongs to, and the only one it is sent to.
+    """
 
     id: UUID
     connector: str
     names: frozenset[str]
+    name: str = ""
+    base_url: str = ""
 
 
 @dataclass(slots=True)
@@ -47,6 +52,10 @@ class Known:
     names_before: dict[str, int] = field(default_factory=dict)
     secrets_before: dict[bytes, int] = field(default_factory=dict)
     _key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+    def names_consumer(self, text: str) -> bool:
+        """Whether a consumer has this name or key; a key looks like a secret and is none."""
+        return any(text.lower() in each.names for each in self.consumers)
 
     def fingerprint(self, text: str) -> bytes:
         """Tells the secrets of one file apart; the key is forgotten with it."""

@@ -8,17 +8,19 @@ import pytest
 from django.db.models import DateTimeField, Value
 from django.db.models.functions import Cast
 
-from connections.flows import imports
+from connections.flows import consumers, imports
 from connections.models import ImportBatch, ImportRow
 from portal import roles
+from portal.secret import Secret
 from tests import importing as files
 from tests.connections.test_importing import sealed
 from tests.connections.ways import a_team
-from tests.importing import checked, csv_of, outcomes, started
+from tests.importing import checked, csv_of, outcomes, rows_of, started
 from tests.vendor import Vendor
 from tests.works import Works
 
 State, Outcome = ImportBatch.State, ImportRow.Outcome
+SERVER = "bitbucket-data-center"
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +41,24 @@ def test_a_row_that_cannot_be_read_stops_no_cancel(works: Works, vendor: Vendor)
     with roles.using_role("worker"), works.inside():
         ImportRow.objects.update(expires_at=None)
     assert outcomes(works, batch) == {Outcome.CANCELLED: 2} and sealed(works) == (0, 0)
+
+
+def test_a_refresh_token_is_sent_to_no_other_server(works: Works, vendor: Vendor) -> None:
+    about = {"connector": SERVER, "name": "Server A", "client_id": "client-a"}
+    with works.inside():
+        consumers.create(
+            actor=works.admin, secret=Secret("x" * 20), base_url="https://git-a.acme.dev", **about
+        )
+    works.drain()
+    grant = {"connector": SERVER, "name": "Of A", "token": "ended", "refresh_token": "of-b"}
+    batch = checked(works, csv_of([grant], tuple(grant)), team_id=a_team(works))
+    (row,) = rows_of(works, batch)
+    assert row.fields == {"base_url": "https://git-a.acme.dev"}
+    with roles.using_role("worker"), works.inside():  # as a release before this one judged it
+        ImportRow.objects.update(fields={"base_url": f"{vendor.url}/bitbucket"})
+    started(works, batch)
+    works.drain()
+
+    (row,) = rows_of(works, batch)
+    assert (row.outcome, row.code) == (Outcome.FAILED, "misconfigured")
+    assert not any("token" in asked["path"] for asked in vendor.requests())

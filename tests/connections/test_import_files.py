@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -24,17 +25,15 @@ ONE = {"connector": CLOUD, "name": "Shop", "email": "p@acme.example", "token": T
 
 
 def known(*consumers: KnownConsumer, **rest: Any) -> Known:
+    usual: dict[str, Any] = {"teams": {}, "default_team": None, "replaces": False}
     return Known(
         manifests={slug: each.manifest for slug, each in registry.connectors().items()},
-        teams={},
         consumers=consumers,
-        default_team=None,
-        replaces=False,
         good_name=link_inputs.NAME,
         looks_secret=import_checks.looks_secret,
         base_url=lambda _, text: text.rstrip("/"),
         now=NOW,
-        **rest,
+        **usual | rest,
     )
 
 
@@ -93,3 +92,45 @@ class TestWhenItEnds:
     def test_a_moment_that_zones_carry_over_an_end_of_time_is_none(self) -> None:
         ends = ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z")
         assert [bounded(datetime.fromisoformat(text)) for text in ends] == [None] * 3
+
+
+def consumer(name: str, base_url: str = "", connector: str = SERVER) -> KnownConsumer:
+    names = frozenset({name.lower(), f"kx9q2vb7ztr4wm8y{name.lower()}"})
+    return KnownConsumer(uuid4(), connector, names, name, base_url)
+
+
+class TestWhichConsumer:
+    GRANT = {"connector": SERVER, "name": "Own", "token": "at", "refresh_token": "rt"}
+    A, B = consumer("a", "https://a.acme.dev/git"), consumer("b", "https://b.acme.dev")
+
+    def test_a_refresh_token_goes_to_no_other_server(self) -> None:
+        wrong = self.GRANT | {"base_url": "https://c.acme.dev/secret-part"}
+        for named in ({}, {"consumer": "a"}):
+            found = only([wrong | named], known(self.A))
+            text = said(found, "consumer")
+            assert "“a” belongs to https://a.acme.dev/git" in text and "c.acme.dev" in text
+            assert "secret-part" not in text and not found.secrets and not found.consumer_id
+        other = only([self.GRANT | {"base_url": self.B.base_url, "consumer": "A"}],
+                     known(self.A, self.B))  # fmt: skip
+        assert "b.acme.dev" in said(other, "consumer") and not other.can_be_imported
+
+    @pytest.mark.parametrize(
+        ("row", "taken"),
+        [
+            ({"base_url": "https://b.acme.dev/"}, B),
+            ({"consumer": "B"}, B),
+            ({"consumer": "KX9q2vb7ztr4wm8yA"}, A),
+        ],
+    )
+    def test_the_server_tells_the_consumer_and_the_consumer_its_server(
+        self, row: dict[str, str], taken: KnownConsumer
+    ) -> None:
+        by = known(self.A, self.B, teams={"x": UUID(int=1)})
+        found = only([self.GRANT | {"team": "x"} | row], by)
+        assert (found.consumer_id, found.fields["base_url"]) == (taken.id, taken.base_url)
+        assert found.can_be_imported and found.secrets
+
+    def test_where_nothing_tells_it_is_asked(self) -> None:
+        assert "Name the OAuth" in said(only([self.GRANT], known(self.A, self.B)), "consumer")
+        cloud = self.GRANT | {"connector": CLOUD}
+        assert "Name the OAuth" in said(only([cloud], known(self.A)), "consumer")
