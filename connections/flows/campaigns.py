@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from connections.flows import telling_campaigns
 from connections.flows.problems import FlowProblem
 from connections.models import Campaign, CampaignItem, Connection
-from portal import audit, clock, roles, tenancy
+from portal import audit, clock, people, roles, tenancy
 from portal.fields import made_once
 from portal.policy import SYSTEM, Actor, Permission, authorize
 
@@ -46,8 +46,11 @@ def start(
     connection is left, or when a wish cannot be.
     """
     actor = authorize(actor, Permission.CAMPAIGN_EDIT)
+    campaign_id = made_once(actor.id, key) if key else uuid4()
+    if (before := Campaign.objects.filter(id=campaign_id).first()) is not None:
+        return before  # type: ignore[no-any-return]
     campaign = Campaign(
-        id=made_once(actor.id, key) if key else uuid4(),
+        id=campaign_id,
         organization_id=tenancy.organization_id(),
         goal=_goal(goal),
         title=_title(title),
@@ -58,9 +61,8 @@ def start(
         started_by_name=actor.name[:200],
         started_at=clock.now(),
     )
-    open_ones = Campaign.objects.filter(ended_at=None, cancelled_at=None)
-    if actor.kind != SYSTEM.kind and open_ones.count() >= MOST_OPEN:
-        raise FlowProblem("many", "", f"{MOST_OPEN} campaigns are open. Cancel or finish some.")
+    if actor.kind != SYSTEM.kind:
+        _require_room()
     chosen = _live(connection_ids)
     if not chosen:
         raise FlowProblem("empty", "", "No connection is left for this campaign.")
@@ -87,6 +89,13 @@ def start(
     )
     telling_campaigns.remind(campaign)
     return campaign
+
+
+def _require_room() -> None:
+    """One more may be open. Who starts another in the same moment waits for the end of this."""
+    people.held()
+    if Campaign.objects.filter(ended_at=None, cancelled_at=None).count() >= MOST_OPEN:
+        raise FlowProblem("many", "", f"{MOST_OPEN} campaigns are open. Cancel or finish some.")
 
 
 def _inserted(campaign: Campaign) -> bool:

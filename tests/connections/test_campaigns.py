@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connections as databases
 
 from connections.flows import campaigns, lifecycle, told_kinds
 from connections.flows.problems import FlowProblem
@@ -193,6 +195,36 @@ def test_F03_the_same_form_sent_twice_starts_one(works: Works) -> None:
     assert first.id == second.id
     with works.inside():
         assert CampaignItem.objects.count() == 1
+
+
+def test_two_at_once_do_not_pass_the_limit_of_open_campaigns(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "MOST_OPEN", 2)
+    connection, keys = make(works), [uuid4(), uuid4()]
+    start(works, connection)
+    outcome: list[str] = []
+
+    def second() -> None:
+        try:
+            start(works, connection, key=keys[1])
+        except FlowProblem as problem:
+            outcome.append(problem.code)
+        finally:
+            databases.close_all()
+
+    thread = Thread(target=second)
+    with works.inside():
+        wish = {"actor": works.alice, "goal": "rotate", "title": "All", "key": keys[0]}
+        due = {"connection_ids": [connection.id], "due_at": clock.now() + timedelta(days=8)}
+        first = campaigns.start(**wish, **due)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()  # it waits to see what comes of the first
+    thread.join(5)
+
+    assert outcome == ["many"]
+    assert start(works, connection, key=keys[0]).id == first.id  # the same form is no third
 
 
 def test_it_is_started_from_the_preview_that_was_seen(works: Works) -> None:

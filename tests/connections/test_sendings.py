@@ -17,12 +17,13 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
 from connections.flows import campaigns, sending as worker, sendings
-from connections.flows.connect_links import Recipient, hashed
+from connections.flows.connect_links import Recipient
 from connections.flows.problems import FlowProblem
 from connections.models import Campaign, Connection, ConnectLink, ConnectSending
 from portal.limits import Limit
 from portal.models import AuditEvent, Membership, Team
 from portal.policy import Actor, Role
+from portal.secret import hashed
 from tests.connections.pages import signed_in, text
 from tests.connections.ways import hurry
 from tests.vendor import Vendor
