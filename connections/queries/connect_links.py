@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
+from django.http import HttpRequest
 from django.utils import timezone
 
 from connections import registry
@@ -24,6 +25,7 @@ from connections.models import (
 )
 from connections.queries import linking
 from connections.queries.linking import WayChoice
+from portal import cursor as cursors
 
 MOST: Final = 200
 
@@ -60,17 +62,35 @@ class Thanks:
     withdraw_url: str
 
 
-def sent(*, campaign_id: UUID | None = None) -> list[SentLine]:
-    """The organization's links, newest first."""
-    found = ConnectLink.objects.select_related("relink", "connection").order_by("-created_at")
-    if campaign_id is not None:
-        found = found.filter(campaign_id=campaign_id)
+@dataclass(frozen=True, slots=True)
+class SentList:
+    """One page of links, newest first."""
+
+    lines: list[SentLine]
+    previous: str
+    next: str
+
+
+def sent(request: HttpRequest, *, is_open: bool) -> SentList:
+    """The organization's links that can still be used, or those that cannot."""
+    usable = Q(linked_at=None, revoked_at=None, expires_at__gt=timezone.now())
+    found = ConnectLink.objects.filter(usable if is_open else ~usable)
+    name = "open" if is_open else "over"
+    page = cursors.page(
+        found.select_related("relink", "connection"),
+        by=("-created_at", "id"),
+        cursor=request.GET.get(name, ""),
+    )
     asking = set(
         PendingLink.objects.filter(stage=LinkStage.CONFIRM_ACCOUNT).values_list(
             "connect_link_id", flat=True
         )
     )
-    return [_line(each, each.id in asking) for each in found[:MOST]]
+    return SentList(
+        lines=[_line(each, each.id in asking) for each in page.rows],
+        previous=cursors.link(request, page.previous, name, name),
+        next=cursors.link(request, page.next, name, name),
+    )
 
 
 def sent_page(connect_link: ConnectLink) -> SentPage:
