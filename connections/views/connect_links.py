@@ -34,10 +34,9 @@ SEND = Permission.CONNECT_LINK_SEND
 @requires(SEND)
 def sent(request: OrganizationRequest) -> HttpResponse:
     """Every link that was sent, with what became of it."""
-    lines = queries.sent()
     context = {
-        "open": [each for each in lines if each.is_open],
-        "over": [each for each in lines if not each.is_open],
+        "open": queries.sent(request, is_open=True),
+        "over": queries.sent(request, is_open=False),
         "running": connect_sendings.running(),
         "manifests": [each.manifest for each in registry.connectors().values()],
     }
