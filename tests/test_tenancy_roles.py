@@ -80,6 +80,13 @@ class TestRoles:
         hidden = "SELECT count(*) FROM portal_datakey WHERE domain <> 'mfa'"
         assert floor.attempt("portal_app", hidden, floor.a) == 0
 
+    def test_a_worker_reads_invitations_but_not_what_opens_them(self, floor: Floor) -> None:
+        seen = readable(floor, "portal_worker")["portal_invitation"]
+        assert "email" in seen and "token_hash" not in seen
+        assert not [
+            each for each in writable(floor, "portal_worker") if each[0] == "portal_invitation"
+        ]
+
     def test_the_sweeper_sees_queue_columns_only(self, floor: Floor) -> None:
         assert readable(floor, "portal_sweeper") == SWEEPER_READS
 

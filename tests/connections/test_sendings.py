@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from datetime import timedelta
+from html import unescape
 from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 from uuid import uuid4
@@ -158,6 +159,12 @@ def test_a_campaign_larger_than_a_form_reaches_everybody_once(
     assert left(works, campaign) == 1
     page = text(browser.get(progress))
     assert "259 of 259 links" in page and "Send the 1 that are left" in page
+
+    listed = text(browser.get("/o/acme/connect-links/"))
+    further = unescape(re.findall(r'href="([^"]+)" rel="next"', listed)[0])
+    assert "?open=" in further and "Not opened" in text(
+        browser.get("/o/acme/connect-links/" + further)
+    )
 
     to = {"whom": "one", "to_name": "Nia", "to_email": "nia@acme.example", "once": str(uuid4())}
     assert b"Name the person" in browser.post(door, to | {"to_email": ""}).content
