@@ -48,13 +48,17 @@ class Raw:
     """One row as the file has it: `values` by our names, secrets apart and out of every repr.
 
     `number` is what a spreadsheet shows beside the row, or an item's place in a list of JSON.
-    `hint` is the kind of credential in the words of the program that wrote the file.
+    `hint` is the kind of credential in the words of the program that wrote the file, and
+    `consumer_hint` what may be its word for the OAuth consumer. One that is not `movable` has no
+    credential that could be brought along, as its findings say.
     """
 
     number: int
     values: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
     hint: str = ""
+    consumer_hint: str = ""
+    movable: bool = True
     findings: tuple[Finding, ...] = ()
 
 

@@ -22,7 +22,13 @@ ONLY_ONE: Final = "The only registered consumer is used. Tokens of another one f
 
 
 def judge(
-    manifest: Manifest, method: Method, values: Mapping[str, str], row: Judged, known: Known
+    manifest: Manifest,
+    method: Method,
+    values: Mapping[str, str],
+    row: Judged,
+    known: Known,
+    *,
+    hint: str = "",
 ) -> None:
     """The row has its server and its consumer, or a finding about what is missing or at odds."""
     text = values.get(BASE_URL, "") if manifest.self_hosted is not None else ""
@@ -33,15 +39,13 @@ def judge(
             row.findings.append(error(BASE_URL, str(refusal)))
             return
     if method.kind is not MethodKind.SECRET:
-        _consumer(values.get("consumer", ""), row, known)
+        _consumer(values.get("consumer", ""), hint, row, known)
     elif manifest.self_hosted is not None and not text:
         row.findings.append(error(BASE_URL, f"Fill in the address of your {manifest.name}."))
 
 
-def _consumer(named: str, row: Judged, known: Known) -> None:
-    usable = [one for one in known.consumers if one.connector == row.connector]
-    if named:
-        usable = [one for one in usable if named.lower() in one.names]
+def _consumer(named: str, hint: str, row: Judged, known: Known) -> None:
+    usable, is_told = _meant(named, hint, row, known)
     server = row.fields.get(BASE_URL, "")
     here = [one for one in usable if not server or one.base_url == server]
     if usable and not here:
@@ -52,8 +56,21 @@ def _consumer(named: str, row: Judged, known: Known) -> None:
         row.consumer_id = here[0].id
         if here[0].base_url:
             row.fields[BASE_URL] = here[0].base_url
-        if not named:
+        if not is_told:
             row.findings.append(warning("consumer", ONLY_ONE))
+
+
+def _meant(named: str, hint: str, row: Judged, known: Known) -> tuple[list[KnownConsumer], bool]:
+    """Those that it may be, and whether somebody said so: the row, who uploads it, or its program.
+
+    A hint that no consumer here is called by says nothing.
+    """
+    usable = [one for one in known.consumers if one.connector == row.connector]
+    if named:
+        return [one for one in usable if named.lower() in one.names], True
+    chosen = [one for one in usable if one.id == known.consumer_id]
+    hinted = [one for one in usable if hint.lower() in one.names]
+    return (chosen or hinted or usable), bool(chosen or hinted)
 
 
 def _elsewhere(consumer: KnownConsumer, server: str) -> str:

@@ -29,13 +29,15 @@ IN_WRONG_COLUMN: Final = (
 def judge(raw: Raw, known: Known) -> Judged:
     """The row with everything that was found, so that a person mends all of it at once."""
     row = Judged(number=raw.number, findings=list(raw.findings))
+    if raw.findings and not raw.values and not raw.secrets:
+        return row  # nothing of it could be read
     values = _without_secrets(raw, row, known)
     manifest = _manifest(values.get("connector", ""), known)
     if manifest is None:
         row.findings.append(error("connector", _products(known)))
     else:
         row.connector = manifest.slug
-        method = _method(manifest, raw, values, row)
+        method = _method(manifest, raw, values, row) if raw.movable else None
         if method is not None:
             _credential(manifest, method, raw, values, row, known)
     _name(values.get("name", ""), bool(raw.hint), row, known)
@@ -116,7 +118,7 @@ def _credential(
     row.method, row.refreshable = method.key, "refresh_token" in raw.secrets
     row.fields, found = credentials.fields(method, values)
     row.findings += found
-    consumers.judge(manifest, method, values, row, known)
+    consumers.judge(manifest, method, values, row, known, hint=raw.consumer_hint)
     row.findings += credentials.problems(manifest, method, raw.secrets)
     row.capabilities, found = credentials.capabilities(
         manifest, method, _listed(values.get("capabilities", ""))

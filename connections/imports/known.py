@@ -35,6 +35,7 @@ class Known:
 
     `base_url` gives the canonical form or raises ValueError with the remedy. `teams` and `taken`
     are in lower case; `defaults` are the products whose connection for everybody is taken.
+    `consumer_id` was chosen for the rows of its product that name none.
     """
 
     manifests: Mapping[str, Manifest]
@@ -47,6 +48,7 @@ class Known:
     base_url: Callable[[Manifest, str], str]
     now: datetime
     forbids_personal: Callable[[str], bool] = lambda name: False  # by the name, in lower case
+    consumer_id: UUID | None = None
     taken: set[str] = field(default_factory=set)
     defaults: set[str] = field(default_factory=set)
     names_before: dict[str, int] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +14,7 @@ from connections.imports.findings import FileRefused
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_ROWS: Final = 20_000
-_SPACE: Final = b" \t\r\n"
-_MARK: Final = b"\xef\xbb\xbf"
+_BLANK: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,12 @@ def opened(content: bytes, manifests: list[Manifest]) -> Opened:
     """The file's rows. FileRefused, now or while they are walked, for what nobody can read."""
     if len(content) > MOST_BYTES:
         raise FileRefused(f"This file is larger than {MOST_BYTES // 1024**2} MB. Split it.")
-    begins = content[:4096].removeprefix(_MARK).lstrip(_SPACE)
+    blank = _BLANK.match(content)
+    begins = content[blank.end() : blank.end() + 1] if blank else b""
     if not begins:
         raise FileRefused("This file is empty.")
     known = known_columns(manifests)
-    if begins[:1] in {b"{", b"["}:
+    if begins in {b"{", b"["}:
         return Opened("json", _counted(documents.rows(content, known)))
     return Opened("csv", _counted(tables.rows(content, known)))
 

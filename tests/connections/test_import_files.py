@@ -13,6 +13,7 @@ from connections import registry
 from connections.flows import import_checks, link_inputs
 from connections.imports import reading
 from connections.imports.columns import Raw
+from connections.imports.findings import FileRefused
 from connections.imports.judging import judge
 from connections.imports.known import Judged, Known, KnownConsumer
 from connections.moments import bounded
@@ -95,7 +96,7 @@ class TestWhenItEnds:
 
 
 def consumer(name: str, base_url: str = "", connector: str = SERVER) -> KnownConsumer:
-    names = frozenset({name.lower(), f"kx9q2vb7ztr4wm8y{name.lower()}"})
+    names = frozenset({name.lower(), f"kx9q2vb7ztr4wm8yn3hd6fjp{name.lower()}"})
     return KnownConsumer(uuid4(), connector, names, name, base_url)
 
 
@@ -119,7 +120,7 @@ class TestWhichConsumer:
         [
             ({"base_url": "https://b.acme.dev/"}, B),
             ({"consumer": "B"}, B),
-            ({"consumer": "KX9q2vb7ztr4wm8yA"}, A),
+            ({"consumer": "KX9q2vb7ztr4wm8yN3hD6fjpA"}, A),
         ],
     )
     def test_the_server_tells_the_consumer_and_the_consumer_its_server(
@@ -134,3 +135,140 @@ class TestWhichConsumer:
         assert "Name the OAuth" in said(only([self.GRANT], known(self.A, self.B)), "consumer")
         cloud = self.GRANT | {"connector": CLOUD}
         assert "Name the OAuth" in said(only([cloud], known(self.A)), "consumer")
+
+    def test_what_was_chosen_for_the_file_or_said_by_its_program_is_used(self) -> None:
+        by = known(self.A, self.B, consumer_id=self.B.id)
+        assert only([self.GRANT], by).consumer_id == self.B.id
+        assert only([self.GRANT | {"consumer": "a"}], by).consumer_id == self.A.id
+        cloud = [consumer(name, connector=CLOUD) for name in ("one", "my-bb")]
+        found = only([nango()], known(*cloud))
+        assert found.consumer_id == cloud[1].id and not said(found, "consumer", "warning")
+        override = {"config_override": {"client_id": "unknown", "client_secret": "never-read"}}
+        other = only([nango(**override)], known(cloud[1]))
+        assert "Name the OAuth" in said(other, "consumer") and "never-read" not in repr(other)
+
+
+def nango(kind: str = "OAUTH2", *, about: dict[str, Any] | None = None, **held: Any) -> Any:
+    """A connection as Nango's API gives it."""
+    tokens = {"OAUTH2": {"access_token": "at", "refresh_token": "rt", "raw": {"a": [1]}}}
+    return {
+        "id": 18393,
+        "provider_config_key": "my-bb",
+        "connection_id": "c1",
+        "provider": "bitbucket",
+        "credentials": {"type": kind, **tokens.get(kind, {}), **held},
+        "connection_config": {},
+        "metadata": {"a": {"b": 1}},
+    } | (about or {})
+
+
+class TestJson:
+    LIST = [ONE, ONE | {"name": "Two"}]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            json.dumps(LIST),
+            json.dumps({"connections": LIST}),
+            json.dumps({"connections": LIST, "pagination": {"next": None, "of": [1]}}),
+            json.dumps({"pagination": {"next": None}, "connections": LIST}, indent=2),
+            json.dumps({"data": LIST}, indent=1),
+            "\n".join(map(json.dumps, LIST)),
+            "\r\n\r\n".join(json.dumps(each, indent=2) for each in LIST),
+            " " * 5000 + json.dumps(LIST),
+            "\ufeff" + json.dumps(LIST),
+        ],
+    )  # fmt: skip
+    def test_a_list_is_found_wherever_it_stands(self, text: str) -> None:
+        found = rows(text)
+        assert [(each.number, each.values["name"]) for each in found] == [(1, "Shop"), (2, "Two")]
+        assert all(each.secrets == {"token": TOKEN} for each in found)
+
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_one_alone_is_an_item(self, indent: int | None) -> None:
+        one, other = json.dumps(ONE, indent=indent), json.dumps(nango(), indent=indent)
+        assert only(one).name == "Shop" and only(other).name == "c1"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[{"name":"a","name":"b"}]', '{"name":"a","name":"b"}', '{"data":[],"data":[]}',
+            '[{}', "[{},]", "[{}] x", '{"data":[{}]', '{"data":[{}]} x', '{"a":1,}', "{1:2}",
+            '{"a" 1}', '[{"a":NaN}]', '{"a":NaN}', "[" * 100_000, '{"a":' * 100_000,
+            "{", '{"a', '{"data": [{}}', f'[{{"a":{"9" * 5000}}}]',
+        ],
+    )  # fmt: skip
+    def test_what_is_no_json_is_refused(self, text: str) -> None:
+        with pytest.raises(FileRefused, match="not JSON from its"):
+            rows(text)
+
+    def test_a_line_ends_at_its_line_feed_only(self) -> None:
+        parted = "before\u2028and\u0085after"
+        lines = "\n".join(
+            json.dumps(ONE | {"name": name, "description": parted}, ensure_ascii=False)
+            for name in ("A", "B")
+        )
+        assert [row.name for row in judged(lines)] == ["A", "B"]
+
+    @pytest.mark.parametrize("field", ["token", "description", "name", "team", "labels", "\ud800"])
+    @pytest.mark.parametrize("shape", ["[%s]", "%s"])
+    def test_half_a_letter_is_an_error_of_its_row(self, field: str, shape: str) -> None:
+        found = only(shape % json.dumps(ONE | {field: "x\ud800y"}))
+        assert "half a letter" in said(found, "") and not found.secrets and not found.name
+        assert only([ONE | {"description": "\U0001f600"}]).secrets  # two halves are a whole
+
+    @pytest.mark.parametrize(
+        "item",
+        [
+            ONE | {"secret": "other"},
+            {"secret": "other"} | ONE,
+            {**ONE, "credential": {"token": "other"}},
+            {**ONE, "Password": 7},
+        ],
+    )
+    def test_two_keys_of_one_meaning_are_an_error(self, item: dict[str, Any]) -> None:
+        found = only([item])
+        assert "Two keys of this item mean “token”" in said(found, "token") and not found.secrets
+
+    def test_a_key_without_a_value_is_none(self) -> None:
+        found = only([ONE | {"secret": None, "password": "", "title": " ", "tags": []}])
+        assert found.secrets["token"].reveal() == TOKEN and found.level == "ok"
+
+
+class TestNango:
+    @pytest.mark.parametrize(
+        "item",
+        [
+            nango(about={"credentials": {}}), nango("NONE"), nango("API_KEY"),
+            {k: v for k, v in nango().items() if k != "credentials"},
+        ],
+    )  # fmt: skip
+    def test_where_no_secret_is_it_says_so(self, item: dict[str, Any]) -> None:
+        found = only([item])
+        assert "no secret in it" in said(found, "token")
+        assert [f.level for f in found.findings] == ["error"]
+
+    @pytest.mark.parametrize("kind", ["OAUTH1", "OAUTH2_CC", "APP_STORE", "TABLEAU", "CUSTOM"])
+    def test_what_cannot_be_moved_says_so(self, kind: str) -> None:
+        found = only([nango(kind, token="t", client_secret="s")])
+        assert f"{kind} credentials cannot be moved" in said(found, "method")
+        assert "this kind cannot be moved" in said(only([nango(TOKEN, token="t")]), "method")
+        assert TOKEN not in repr(only([nango(TOKEN, token="t")]))
+
+    @pytest.mark.parametrize("where", ["connection_config", "metadata"])
+    @pytest.mark.parametrize(
+        ("places", "method"),
+        [
+            ({"email": "p@acme.example"}, "api-token"),
+            ({"workspace": "acme", "repository": "web"}, "repository-token"),
+        ],
+    )
+    def test_a_key_of_the_cloud_finds_whose_it_is_beside_it(
+        self, where: str, places: dict[str, str], method: str
+    ) -> None:
+        found = only([nango("API_KEY", apiKey="x" * 30, about={where: places})])
+        assert (found.method, found.fields, found.level) == (method, places, "ok")
+
+    def test_a_password_comes_with_its_user(self) -> None:
+        found = only([nango("BASIC", username="p@acme.example", password=TOKEN)])
+        assert found.fields == {"email": "p@acme.example"} and found.can_be_imported
