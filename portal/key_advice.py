@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 
-from portal import clock, key_stand
+from portal import clock, key_away, key_providers, key_stand, keyring
+from portal.key_away import AwayLine
+from portal.key_providers import KEYRING
 from portal.phrases import plural
 from portal.platform import DataKeys, KeyLine
 
@@ -24,9 +27,27 @@ class Advice:
         return f"{self.text} {self.command}".rstrip()
 
 
-def next_steps(lines: list[KeyLine]) -> list[Advice]:
-    """In the order in which they are due; empty when nothing is."""
-    return [step for line in lines for step in _of(line)]
+def next_steps(lines: list[KeyLine], away: Sequence[AwayLine] = ()) -> list[Advice]:
+    """In the order in which they are due; empty when nothing is. Those elsewhere come first."""
+    return [*filter(None, map(_of_away, away)), *(step for line in lines for step in _of(line))]
+
+
+def _of_away(line: AwayLine) -> Advice | None:
+    named = f"{line.title}, v{line.version}" if line.version else line.title
+    what = plural(line.data_keys, "data key")
+    if line.stage == key_away.LOST:
+        return Advice(
+            f"{what} of {line.domain} cannot be opened: give every process the settings of {named}."
+        )
+    if line.health == key_away.TROUBLE:
+        return Advice(line.trouble)
+    if line.stage == key_away.OLD and line.data_keys:
+        waiting = plural(line.data_keys, "data key is,data keys are")
+        return Advice(
+            f"{waiting} still under {named} ({line.key_name}):",
+            f"manage.py keys rewrap {line.domain}",
+        )
+    return None
 
 
 def _of(line: KeyLine) -> Iterator[Advice]:
@@ -59,20 +80,23 @@ def _retirement(line: KeyLine, named: str) -> Advice:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """A rewrap that is not finished: how many of a domain's data keys are under its newest key."""
+    """A rewrap that is not finished: how many of a domain's data keys are under the newest key."""
 
     domain: str
     done: int
     total: int
 
 
-def under_way(lines: list[KeyLine]) -> list[UnderWay]:
-    """The domains of which some data keys are still under an older key."""
+def under_way() -> list[UnderWay]:
+    """The domains of which some data keys are not under the key that wraps now."""
+    counts: dict[str, dict[int, int]] = defaultdict(dict)
+    for domain, number, count in keyring.wrapping_keys():
+        counts[domain][number] = count
     found = []
-    for domain in dict.fromkeys(line.domain for line in lines):
-        own = [line for line in lines if line.domain == domain]
-        total = sum(line.data_keys for line in own)
-        done = sum(line.data_keys for line in own if line.stage == "active")
+    for domain, by_number in sorted(counts.items()):
+        is_local = key_providers.name_for(domain) == KEYRING
+        wraps = key_stand.target(domain) if is_local else key_away.newest(domain, by_number)
+        done, total = by_number.get(wraps or 0, 0), sum(by_number.values())
         if done < total:
             found.append(UnderWay(domain, done, total))
     return found

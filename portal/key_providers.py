@@ -6,6 +6,7 @@ one number: versions of the keyring count from 1, those of the other providers f
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -92,6 +93,11 @@ def is_configured(name: str) -> bool:
         VAULT: bool(settings.VAULT_ADDR),
         AWS: bool(settings.KMS_KEYS or settings.KMS_FORMER_KEYS),
     }[name]
+
+
+def aws_number(key_id: str) -> int:
+    """The same for the same key, so that wraps under another one are found and done anew."""
+    return BASES[AWS] + 1 + int.from_bytes(hashlib.sha256(key_id.encode()).digest()[:3], "big")
 
 
 def titled(kek_version: int) -> str:

@@ -6,7 +6,6 @@ imported only when the settings name it. KMS rotates a key inside: the same iden
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -17,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from portal.key_providers import AWS, BASES, WrapContext, sealed_of, stored
+from portal.key_providers import AWS, WrapContext, aws_number, sealed_of, stored
 from portal.keyfile import KeyMissing
 from portal.keys import KEY_BYTES, KeysUnavailable, SealBroken
 from portal.problem import Problem
@@ -40,7 +39,7 @@ class AwsKms:
         return boto3.client("kms", region_name=region, endpoint_url=endpoint, config=_WAYS)
 
     def target(self, domain: str) -> int:
-        return _number(_key_of(domain))
+        return aws_number(_key_of(domain))
 
     def wrap(self, domain: str, key: bytes, context: WrapContext) -> bytes:
         key_id = _key_of(domain)
@@ -50,7 +49,7 @@ class AwsKms:
             )["CiphertextBlob"]
         except (BotoCoreError, ClientError) as error:
             raise _unavailable(error) from None
-        return stored(AWS, _number(key_id), key_id, sealed)
+        return stored(AWS, aws_number(key_id), key_id, sealed)
 
     def unwrap(self, domain: str, wrapped: bytes, context: WrapContext) -> bytes:
         key_id, sealed = sealed_of(AWS, wrapped, _allowed(domain))
@@ -112,11 +111,6 @@ def _key_of(domain: str) -> str:
 def _allowed(domain: str) -> list[str]:
     current = settings.KMS_KEYS.get(domain)
     return [*([current] if current else []), *settings.KMS_FORMER_KEYS]
-
-
-def _number(key_id: str) -> int:
-    """The same for the same key, so that wraps under another one are found and done anew."""
-    return BASES[AWS] + 1 + int.from_bytes(hashlib.sha256(key_id.encode()).digest()[:3], "big")
 
 
 def _bound(context: WrapContext) -> dict[str, str]:

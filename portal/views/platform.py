@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from portal import chain, cursor, key_advice, platform, queries, tenancy
+from portal import chain, cursor, key_advice, key_away, platform, queries, tenancy
 from portal.record_words import told
 from portal.requests import OrganizationRequest
 from portal.staff import operator_required
@@ -60,13 +60,16 @@ def workers(request: OrganizationRequest) -> HttpResponse:
 @require_GET
 @operator_required
 def keys(request: OrganizationRequest) -> HttpResponse:
-    lines, data_keys = platform.keys(), platform.data_keys()
+    lines, away, data_keys = platform.keys(), key_away.lines(), platform.data_keys()
     context = {
         "lines": lines,
         "strangers": sum(line.strangers for line in lines),
         "unheld": any(not line.holders for line in lines if line.stage == "active"),
-        "steps": key_advice.next_steps(lines),
-        "under_way": key_advice.under_way(lines),
+        "away": away,
+        "lost": any(line.stage == key_away.LOST for line in away),
+        "silent": any(line.health == key_away.TROUBLE for line in away),
+        "steps": key_advice.next_steps(lines, away),
+        "under_way": key_advice.under_way(),
         "data_keys": data_keys,
         "left": key_advice.replaced_so_far(data_keys),
     }

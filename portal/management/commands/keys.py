@@ -23,16 +23,15 @@ from portal import (
     env,
     erasing,
     everybody,
-    key_advice,
     key_ceremony,
     key_providers,
+    key_report,
     key_rewrap,
     key_rotation,
     key_stand,
     key_upkeep,
     keyring,
     mfa_keys,
-    platform,
     tombstones,
 )
 from portal.clock import now
@@ -98,19 +97,8 @@ class Command(BaseCommand):
     # ── Key-encryption keys ───────────────────────────────────────────────────────────────────
 
     def status(self, options: dict[str, Any]) -> None:
-        lines = platform.keys()
-        for line in lines:
-            self._say(
-                f"{line.domain}/v{line.version}  {line.fingerprint}  {line.stage:<8}"
-                f" {line.holders} hold it, {line.users} seal with it,"
-                f" {line.data_keys:,} data keys under it"
-            )
-        for domain, number, count in key_stand.away():
-            self._say(f"{domain}: {count:,} data keys under {key_providers.titled(number)}")
-        for text in key_advice.replaced_so_far(platform.data_keys()):
-            self._say(text)
-        for advice in key_advice.next_steps(lines):
-            self._say(str(advice))
+        for line in key_report.lines():
+            self._say(line)
 
     def stage(self, options: dict[str, Any]) -> None:
         made = key_ceremony.stage(options["directory"], options["domain"])
