@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django_htmx.middleware import HtmxDetails
@@ -13,6 +14,15 @@ from portal.models import User
 from portal.policy import Actor
 
 View = Callable[..., HttpResponse]
+
+
+def id_in(text: str) -> UUID | None:
+    """The id that a text of an address or a form is; None for anything else, other spellings too."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text.lower() else None
 
 
 def with_own_transactions(view: View) -> View:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.core.exceptions import BadRequest
 
@@ -17,6 +16,7 @@ from connections.queries.due import Entries, Entry, Span, count, entries, readab
 from portal import clock
 from portal.models import Team
 from portal.policy import Actor, present
+from portal.requests import id_in
 
 KINDS: Final = {
     "": "Everything",
@@ -53,7 +53,7 @@ class Wish:
         if wish.kind not in KINDS:
             raise BadRequest("There is no such kind.")
         for value, known in ((wish.team, {"", "none"}), (wish.owner, {"", "me"})):
-            if value not in known and not _is_uuid(value):
+            if value not in known and not id_in(value):
                 raise BadRequest("There is no such choice.")
         return wish
 
@@ -187,10 +187,3 @@ def _first(at: datetime) -> datetime:
 
 def _day(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False

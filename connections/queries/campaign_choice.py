@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.core.exceptions import BadRequest
 from django.db.models import Q, QuerySet
@@ -18,6 +17,7 @@ from connections.models import Connection
 from connections.queries import changes, products
 from portal import clock
 from portal.models import Team
+from portal.requests import id_in
 
 POLICIES: Final = {"overdue": "Overdue by policy", "personal": "Acts as a person, and must not"}
 AGES: Final = {30: "a month", 90: "three months", 180: "half a year", 365: "a year"}
@@ -48,7 +48,7 @@ class Choice:
             raise BadRequest("There is no such change.")
         if choice.older and choice.older not in map(str, AGES):
             raise BadRequest("There is no such age.")
-        if choice.team not in {"", "none"} and not _is_uuid(choice.team):
+        if choice.team not in {"", "none"} and not id_in(choice.team):
             raise BadRequest("There is no such team.")
         return choice
 
@@ -160,10 +160,3 @@ def _changes() -> list[tuple[str, str]]:
         for slug, change in changes.every()
         if change.hits_somebody
     ]
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 from django.db.models import Count, Q
 from django.http import HttpRequest
@@ -26,6 +25,7 @@ from connections.models import (
 from connections.queries import linking
 from connections.queries.linking import WayChoice
 from portal import cursor as cursors
+from portal.requests import id_in
 
 MOST: Final = 200
 
@@ -115,7 +115,7 @@ class Owner:
 
 def left_in(campaign: Campaign, ids: Sequence[str]) -> list[Connection]:
     """Those of them with these ids."""
-    known = {found for each in ids if (found := uuid_of(each))}
+    known = {found for each in ids if (found := id_in(each))}
     return list(left_in_all(campaign).filter(id__in=known)) if known else []
 
 
@@ -125,13 +125,6 @@ def owners_left(campaign: Campaign) -> list[Owner]:
     counted = rows.values_list("granted_by_id", "granted_by__name", "granted_by__email")
     most = counted.annotate(left=Count("id")).order_by("-left")[:MOST]
     return [Owner(str(key), name or email, left) for key, name, email, left in most]
-
-
-def uuid_of(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def ways(manifest: Manifest, connect_link: ConnectLink) -> list[WayChoice]:

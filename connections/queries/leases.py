@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
@@ -13,6 +12,7 @@ from django.http import HttpRequest
 
 from connections.models import Connection, Lease, LeaseOutcome, ServiceKey
 from portal import cursor as cursors
+from portal.requests import id_in
 
 ORDER = ("-at", "-id")
 
@@ -62,7 +62,9 @@ def _page(request: HttpRequest, found: QuerySet[Lease], name: str, column: str) 
             raise BadRequest("There is no such outcome.")
         found = found.filter(outcome=outcome)
     if only:
-        found = found.filter(**{column: _id(only, name)})
+        if id_in(only) is None:
+            raise BadRequest(f"There is no such {name}.")
+        found = found.filter(**{column: only})
     page = cursors.page(found, by=ORDER, cursor=request.GET.get("cursor", ""))
     return LeasePage(
         lines=_lines(page.rows),
@@ -72,13 +74,6 @@ def _page(request: HttpRequest, found: QuerySet[Lease], name: str, column: str) 
         outcomes=[("", "Any outcome"), *LeaseOutcome.choices],
         only=only,
     )
-
-
-def _id(text: str, name: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise BadRequest(f"There is no such {name}.") from None
 
 
 def _lines(rows: list[Lease]) -> list[LeaseLine]:

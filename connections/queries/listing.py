@@ -22,6 +22,7 @@ from connections.queries import health, policies, products
 from connections.queries.lacks import Lack, last_lack
 from portal import cursor as cursors, phrases
 from portal.models import Team
+from portal.requests import id_in
 from portal.templatetags.portal import badge
 
 COUNT_UP_TO = 1000
@@ -82,7 +83,7 @@ class Wish:
             raise BadRequest("There is no such choice.")
         if wish.connector and wish.connector not in registry.connectors():
             raise BadRequest("There is no such product.")
-        if wish.team not in {"", "none"} and not _is_uuid(wish.team):
+        if wish.team not in {"", "none"} and not id_in(wish.team):
             raise BadRequest("There is no such team.")
         return wish
 
@@ -248,10 +249,3 @@ def _counted(found: int, wish: Wish, shown: int) -> str:
 
 def _address(wish: Wish, cursor: str) -> str:
     return f"?{urlencode(wish.parameters() | {'cursor': cursor})}" if cursor else ""
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False

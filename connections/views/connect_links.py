@@ -25,7 +25,7 @@ from connections.views.doors import attempt, requires, status_of, to
 from portal import tenancy
 from portal.memberships import teams_shown
 from portal.policy import Permission
-from portal.requests import OrganizationRequest, with_own_transactions
+from portal.requests import OrganizationRequest, id_in, with_own_transactions
 
 SEND = Permission.CONNECT_LINK_SEND
 
@@ -156,7 +156,7 @@ def _wanted(request: OrganizationRequest) -> Wanted:
 def _of_campaign(request: OrganizationRequest, campaign: Campaign) -> Wanted:
     """Those of one owner, or of all, that wait for a link; what was ticked, once it is sent."""
     owner = request.GET.get("owner", "")
-    left = sendings.left_to_send(campaign, owner_id=queries.uuid_of(owner))
+    left = sendings.left_to_send(campaign, owner_id=id_in(owner))
     shown = list(left[: connect_links.MOST])
     if request.method == "POST":
         shown = queries.left_in(campaign, request.POST.getlist("connections")) or shown
@@ -175,10 +175,7 @@ def _of_campaign(request: OrganizationRequest, campaign: Campaign) -> Wanted:
 
 
 def _found(model: Any, text: str) -> Any:
-    try:
-        found = model.objects.filter(id=UUID(text)).first()
-    except ValueError:
-        raise Http404 from None
+    found = model.objects.filter(id=id_in(text)).first()
     if found is None:
         raise Http404
     return found

@@ -14,10 +14,10 @@ from connections.flows.problems import FlowProblem
 from connections.link_forms import SendingForm
 from connections.models import Campaign, ConnectSending
 from connections.queries import connect_sendings as queries
-from connections.queries.connect_links import owners_left, uuid_of
+from connections.queries.connect_links import owners_left
 from connections.views.doors import attempt, requires, status_of, to
 from portal.policy import Permission
-from portal.requests import OrganizationRequest
+from portal.requests import OrganizationRequest, id_in
 
 SEND = Permission.CONNECT_LINK_SEND
 
@@ -29,7 +29,7 @@ def new(request: OrganizationRequest, campaign_id: UUID) -> HttpResponse:
     campaign = Campaign.objects.filter(id=campaign_id).first()
     if campaign is None:
         raise Http404
-    owner_id = uuid_of(request.GET.get("owner", ""))
+    owner_id = id_in(request.GET.get("owner", ""))
     form = SendingForm(request.POST or None, actor=request.actor)
     if request.method == "POST" and form.is_valid():
         try:

@@ -18,7 +18,7 @@ from connections.queries import link_requests as queries, linking
 from connections.views.doors import accepted, attempt, made, requires, status_of, to
 from portal.memberships import teams_shown
 from portal.policy import Permission
-from portal.requests import OrganizationRequest
+from portal.requests import OrganizationRequest, id_in
 
 SEE = Permission.CONNECTION_VIEW
 DECIDE = Permission.LINK_REQUEST_DECIDE
@@ -182,10 +182,7 @@ def _request(request_id: UUID) -> LinkRequest:
 def _connection(text: str) -> Connection | None:
     if not text:
         return None
-    try:
-        found: Connection | None = Connection.objects.filter(id=UUID(text)).first()
-    except ValueError:
-        raise Http404 from None
+    found: Connection | None = Connection.objects.filter(id=id_in(text)).first()
     if found is None:
         raise Http404
     return found
