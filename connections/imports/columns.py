@@ -40,6 +40,8 @@ MEANS: Final = {
 }
 _CANONICAL: Final = {other: name for name, others in MEANS.items() for other in others}
 _SEPARATORS: Final = re.compile(r"[\s\-.]+")
+_LINE_END: Final = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_SPACES: Final = re.compile(r"[\t\n\r\x0b\x0c\x85\u2028\u2029]+")
 LONGEST_HEADER: Final = 40
 
 
@@ -88,7 +90,14 @@ def raw(number: int, cells: Mapping[str, str], **rest: Any) -> Raw:
     filled = {name: text.strip() for name, text in cells.items() if name and text.strip()}
     return Raw(
         number,
-        {name: text for name, text in filled.items() if name not in SECRETS},
+        {name: _lined(name, text) for name, text in filled.items() if name not in SECRETS},
         {name: text for name, text in filled.items() if name in SECRETS},
         **rest,
     )
+
+
+def _lined(name: str, text: str) -> str:
+    """One line, as a cell may hold several; a description keeps its lines, which are Markdown."""
+    if name == "description":
+        return _LINE_END.sub("\n", text).replace("\t", " ")
+    return _SPACES.sub(" ", text)

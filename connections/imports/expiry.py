@@ -11,8 +11,10 @@ from connections.imports.known import Judged, Known
 from connections.moments import bounded
 
 LONGEST_DAY: Final = 10  # of a day without a time, as in 2027-01-31
-HOW: Final = "Write the day as 2027-01-31, with a time as 2027-01-31T12:00:00Z."
-FAR: Final = "Write a year from 2000 to 2200. What never expires has nothing in this column."
+HOW: Final = (
+    "Write the day as 2027-01-31, with a time as 2027-01-31T12:00:00Z. For never, leave it empty."
+)
+FAR: Final = "Write a year from 2000 to 2200. For never, leave it empty."
 
 
 def judge(text: str, row: Judged, known: Known) -> None:

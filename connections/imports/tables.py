@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,10 @@ NOT_UTF_8: Final = (
     "This file is not UTF-8. Save it again as “CSV UTF-8”: spreadsheets offer it under “Save as”."
 )
 MARKS: Final = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16
+# What some spreadsheets write above the header, and none of them shows.
+_SEPARATOR: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\"?sep=(?P<mark>[,;|\t])\"?(?:\r\n|\r|\n)", re.IGNORECASE
+)
 csv.field_size_limit(LONGEST_CELL)
 
 
@@ -26,23 +31,35 @@ def rows(content: bytes, known: frozenset[str]) -> Iterator[Raw]:
     """Each row after the header; raises FileRefused where the file cannot be read on."""
     if content.startswith(MARKS) or b"\x00" in content:
         raise FileRefused(NOT_UTF_8)
+    told = _SEPARATOR.match(content)
+    content = content[told.end() :] if told else content
+    mark = told["mark"].decode() if told else _delimiter(content)
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, delimiter=_delimiter(content), strict=True)
+    reader = csv.reader(text, delimiter=mark, strict=True)
     try:
-        header = next(reader, [])
-        names = columns.mapped(header, known)
-        unused = [number for number, name in enumerate(names) if not name]
-        for number, cells in enumerate(reader, start=2):
-            if any(cell.strip() for cell in cells):
-                yield _row(number, names, cells, unused)
-                unused = []
+        yield from _rows(reader, known)
     except UnicodeDecodeError:
         raise FileRefused(NOT_UTF_8) from None
     except csv.Error:  # its text may quote the line
         raise FileRefused(
-            f"Line {reader.line_num} is not CSV: a quote is not closed, or a cell is longer than"
-            f" {LONGEST_CELL:,} characters. Mend it and upload the file again."
+            f"Line {reader.line_num + bool(told)} is not CSV: a quote is not closed, or a cell is"
+            f" longer than {LONGEST_CELL:,} characters. Mend it and upload the file again."
         ) from None
+
+
+def _rows(lines: Iterator[list[str]], known: frozenset[str]) -> Iterator[Raw]:
+    names = columns.mapped(_without_end(next(lines, [])), known)
+    unused = [number for number, name in enumerate(names) if not name]
+    for number, cells in enumerate(map(_without_end, lines), start=2):
+        if cells:
+            yield _row(number, names, cells, unused)
+            unused = []
+
+
+def _without_end(cells: list[str]) -> list[str]:
+    """The cells up to the last that has something in it: spreadsheets fill lines up with commas."""
+    last = max((place for place, cell in enumerate(cells, start=1) if cell.strip()), default=0)
+    return cells[:last]
 
 
 def _delimiter(content: bytes) -> str:

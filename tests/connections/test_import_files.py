@@ -272,3 +272,32 @@ class TestNango:
     def test_a_password_comes_with_its_user(self) -> None:
         found = only([nango("BASIC", username="p@acme.example", password=TOKEN)])
         assert found.fields == {"email": "p@acme.example"} and found.can_be_imported
+
+
+class TestCsv:
+    HEADER, ROW = "connector,name,email,description,token", f"{CLOUD},Shop,p@acme.example,,{TOKEN}"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"{HEADER}\n{ROW}", f"{HEADER}\r{ROW}", f"{HEADER},,\r\n{ROW},,,\r\n,,,,,\r\n",
+            f"sep=,\n{HEADER}\n{ROW}", f"\ufeffSEP=;\r\n{HEADER}\r\n{ROW}".replace(",", ";"),
+            f'"sep=|"\n{HEADER}\n{ROW}'.replace(",", "|"), f"{HEADER}\n{ROW}".replace(",", "\t"),
+        ],
+    )  # fmt: skip
+    def test_the_ways_of_spreadsheets_are_read(self, text: str) -> None:
+        found = only(text)
+        assert (found.number, found.name, found.level) == (2, "Shop", "ok")
+
+    def test_lines_in_a_cell_are_no_error(self) -> None:
+        text = f'{self.HEADER}\r\n{CLOUD},"The\r\nshop",p@acme.example,"one\r\ntwo\tthree",{TOKEN}'
+        found = only(text)
+        assert (found.name, found.description, found.level) == ("The shop", "one\ntwo three", "ok")
+
+    def test_a_filled_cell_too_many_is_an_error_and_a_broken_line_is_named(self) -> None:
+        found = only(f"{self.HEADER}\n{self.ROW},,x")
+        assert "more cells" in said(found, "")
+        with pytest.raises(FileRefused, match="Line 3 "):
+            rows(f'sep=,\n{self.HEADER}\n{CLOUD},"a"b')
+        bell = only(f"{self.HEADER}\n{self.ROW}".replace("Shop", "Sh\x07op"))
+        assert "control characters" in said(bell, "name")
