@@ -17,7 +17,7 @@ View = Callable[..., HttpResponse]
 
 
 def id_in(text: str) -> UUID | None:
-    """The id that a text of an address or a form is; None for anything else, other spellings too."""
+    """The id that a text of an address or form is; None for anything else and other spellings."""
     try:
         found = UUID(text)
     except ValueError:
