@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -28,6 +29,7 @@ UNFINISHED_AFTER: Final = timedelta(days=7)
 FORGOTTEN_AFTER: Final = timedelta(days=14)
 TRIES: Final = 3  # at a revocation, which must not wait long
 LEFT, UNFINISHED = "left_at_vendor", "unfinished"
+STILL_WORKS: Final = "The vendor still accepts it: it is kept somewhere else than we asked."
 log = logging.getLogger(__name__)
 
 
@@ -59,34 +61,55 @@ def withdraw(claim: work.Claim, one: Replacement) -> None:
 
 
 def _old_at_the_vendor(claim: work.Claim, one: Replacement) -> None:
-    """The old token withdraws itself, or the new one does it; one that is refused is withdrawn.
+    """The old token withdraws itself, or the new one does it; then the old one is tried.
 
-    Raises the last refusal when the old one is still accepted, and what waiting may cure.
+    Raises the last refusal when the old one is still accepted, or nobody is, and what waiting may
+    cure: "not found" may come from another place than where the token is, or to a stranger.
     """
     last: VendorError | None = None
-    is_dead = False
-    for secret in _either(one):
+    kept, in_use = _kept(one), refresh.fresh(one.connection, caller=Caller.VERIFY, is_urgent=True)
+    for secret in filter(None, (kept, in_use)):
         try:
             _withdraw(claim, one, secret, one.old_token_id)
-            return
         except RemoteGone:
-            return
+            last = None
         except VendorError as error:
             if error.retry:
                 raise
-            is_dead = is_dead or (last is None and isinstance(error, ReauthorizationRequired))
             last = error
-    if last is not None and not is_dead:
-        raise last
+            continue
+        break
+    works = last is not None if kept is None else _is_accepted(claim, one, kept, before=True)
+    if works or (last is not None and not _is_accepted(claim, one, in_use)):
+        raise last or Refused(STILL_WORKS)
 
 
-def _either(one: Replacement) -> list[Secret]:
-    """The old secret while it is sealed here, then the one in use."""
+def _kept(one: Replacement) -> Secret | None:
+    """The old secret while it is sealed here."""
     with tenancy.transaction():
         old = stages.credential(one.old_id)
         place = places.of_credential(old, access.secret_field(old)) if old else None
-        kept = [access.opened(place)] if place and vault.holds(place) else []
-    return [*kept, refresh.fresh(one.connection, caller=Caller.VERIFY, is_urgent=True)]
+        return access.opened(place) if place and vault.holds(place) else None
+
+
+def _is_accepted(
+    claim: work.Claim, one: Replacement, secret: Secret, *, before: bool = False
+) -> bool:
+    """Whether the vendor still takes this secret for somebody. Raises what waiting may cure."""
+    with tenancy.transaction():
+        way = access.way_of(one.connection)
+    fields, method = one.connection.fields, way.method
+    if before:
+        fields, method = fields | one.before["fields"], stages.method_before(one)
+    way = replace(way, fields=fields, method=method)
+    try:
+        way.connector.identify(way.api(secret, on_answer=lambda _: claim.stay()), fields, method)
+    except ReauthorizationRequired:
+        return False
+    except VendorError as error:
+        if error.retry:
+            raise
+    return True
 
 
 def _made_at_the_vendor(claim: work.Claim, one: Replacement) -> None:

@@ -22,7 +22,13 @@ from connections.contracts import (
     Stream,
     WorkspaceRecord,
 )
-from connections.errors import ReauthorizationRequired, RemoteGone, VendorError
+from connections.errors import (
+    AccessDenied,
+    ReauthorizationRequired,
+    Refused,
+    RemoteGone,
+    VendorError,
+)
 from integrations import bitbucket
 from integrations.bitbucket import segment
 from integrations.bitbucket_data_center import client, reading, tokens, versions
@@ -34,6 +40,8 @@ from integrations.bitbucket_data_center.sync import (
     project_path,
     repository_path,
 )
+
+A_PERSONS = "This is a person's token. Choose that way of linking."
 
 Fields = Mapping[str, str]
 
@@ -55,6 +63,8 @@ class BitbucketDataCenter:
         """
         told = api.get(f"{API}/application-properties")
         version = bitbucket.text(bitbucket.body(told), "version")
+        if fields.get("project"):
+            _require_no_person(api, told)
         answer, account = _proof(api, fields, told)
         if client.user(answer) != client.user(told):
             raise ReauthorizationRequired(client.AS_ANONYMOUS, **bitbucket.facts(answer))
@@ -122,6 +132,19 @@ def _proof(api: Api, fields: Fields, told: Answer) -> tuple[Answer, Account]:
         return answer, Account(f"project:{project.remote_id}", project.name, "project", project.url)
     answer = _user(api, told)
     return answer, bitbucket.one(answer, reading.account)
+
+
+def _require_no_person(api: Api, told: Answer) -> None:
+    """Raise ReauthorizationRequired when a project's or repository's token is a person's.
+
+    Such a token acts as an account of its own, which is nobody's page.
+    """
+    try:
+        raw = bitbucket.body(api.get(f"{API}/users/{segment(client.user(told))}"))
+    except (RemoteGone, AccessDenied, Refused):
+        return
+    if bitbucket.text(raw, "type") in ("", "NORMAL"):
+        raise ReauthorizationRequired(A_PERSONS, **bitbucket.facts(told))
 
 
 def _user(api: Api, told: Answer) -> Answer:

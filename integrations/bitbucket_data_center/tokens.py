@@ -12,7 +12,7 @@ from connections.contracts import Answer, Api, NewToken
 from connections.errors import ReauthorizationRequired, UnexpectedResponse
 from integrations import bitbucket
 from integrations.bitbucket import Json, segment
-from integrations.bitbucket_data_center import reading
+from integrations.bitbucket_data_center import client, reading
 from integrations.bitbucket_data_center.sync import PAGE_SIZE
 
 API = "access-tokens/latest"
@@ -62,15 +62,19 @@ def ids_named(api: Api, path: str, name: str) -> tuple[str, ...]:
 
 
 def withdraw(api: Api, path: str, token_id: str) -> None:
-    """The token is gone at the server, as it is when it was gone before.
+    """The server knows no such token there, as when it was gone before.
 
-    A token may withdraw itself; what it then gets for an answer may be one to a stranger.
+    A token may withdraw itself; what it then gets for an answer may be one to a stranger. That a
+    stranger finds nothing proves nothing: ReauthorizationRequired.
     """
     try:
-        api.send("DELETE", f"{path}/{segment(token_id)}", None, accept=GONE)
+        answer = api.send("DELETE", f"{path}/{segment(token_id)}", None, accept=GONE)
     except ReauthorizationRequired as error:
         if error.status != 204:
             raise
+    else:
+        if answer.status in GONE and not client.user(answer):
+            raise ReauthorizationRequired(client.AS_ANONYMOUS, **bitbucket.facts(answer))
 
 
 def _word(answer: Answer, raw: Json, key: str) -> str:

@@ -17,15 +17,22 @@ NEWEST_THAT_ENDS = ENDS[-1][0]
 
 
 def end_of_life(version: str) -> date | None:
-    """The last day of this version's line; None when none is known.
+    """The last day on which this version's line can have been mended; None when none is known.
 
-    A line between two of the table ends no later than the later of them.
+    A line between two of the table ends no later than the later of them: see `is_exact`.
     """
+    line = _line(version)
+    return next((ends for known, ends in ENDS if line <= known), None) if line else None
+
+
+def is_exact(version: str) -> bool:
+    """Whether the end of just this line is known."""
+    return _line(version) in dict(ENDS)
+
+
+def _line(version: str) -> tuple[int, int] | None:
     found = re.match(r"(\d{1,4})\.(\d{1,4})", version, re.ASCII)
-    if found is None:
-        return None
-    line = int(found.group(1)), int(found.group(2))
-    return next((ends for known, ends in ENDS if line <= known), None)
+    return (int(found.group(1)), int(found.group(2))) if found else None
 
 
 def remark(version: str, today: date) -> Remark:
@@ -41,7 +48,7 @@ def _meaning(version: str, today: date) -> str:
     ends = end_of_life(version)
     if ends is None:
         return "No end of life of this line has been announced."
-    day = f"{ends.day} {ends:%B %Y}"
+    day = f"{'on' if is_exact(version) else 'no later than'} {ends.day} {ends:%B %Y}"
     if ends < today:
-        return f"Its line ended on {day}: there are no more security fixes. Upgrade the server."
-    return f"Atlassian ends this line on {day}. Plan the upgrade of the server."
+        return f"Its line ended {day}: there are no more security fixes. Upgrade the server."
+    return f"Atlassian ends this line {day}. Plan the upgrade of the server."

@@ -104,6 +104,29 @@ class TestRotateNow:
         assert last(works).stage == Stage.DONE
         assert len(ours(vendor)) == 1
 
+    def test_not_found_is_no_proof_while_the_old_one_works(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        """A proxy, or another place than the token's, may answer that there is no such token."""
+        connection = linked(works, vendor)
+        wrong = {"errors": [{"context": None, "message": "No such token", "exceptionName": None}]}
+        vendor.order(
+            "/faults",
+            match="DELETE /bitbucket/rest/access-tokens/*",
+            kind="status",
+            status=404,
+            body=wrong,
+            headers={"X-AUSERNAME": "dlevi"},
+            times=9,
+        )
+        asked(works, connection)
+        works.drain()
+
+        one = last(works)
+        assert (one.stage, one.withdrawn_how, one.error) == (Stage.SWITCHED, "", "refused")
+        assert works_there(vendor, "dana-read")
+        assert still_open(works, told_kinds.WITHDRAW)
+
     def test_a_vendor_that_refuses_leaves_everything(self, works: Works, vendor: Vendor) -> None:
         connection = linked(works, vendor)
         old = in_use(works, connection)

@@ -193,7 +193,18 @@ class TestBitbucketDataCenter(ConnectorContract):
         sandbox.data_center.switches.set("version", "8.19.1")
         (remark,) = self.identify(api, widest).remarks
 
-        assert remark.detail == "8.19.1" and "12 March 2026" in remark.means
+        assert remark.detail == "8.19.1" and "ended on 12 March 2026" in remark.means
+
+    def test_an_older_line_is_given_no_day_of_its_own(self):
+        said = versions.remark("7.21.0", date(2026, 11, 21)).means
+        assert "ended no later than 12 March 2026" in said
+
+    @pytest.mark.parametrize("key", ["project", "repository"])
+    def test_a_persons_token_is_no_projects(self, api, standings, key):
+        place, person = standings[key], standings["admin"]
+
+        with pytest.raises(ReauthorizationRequired, match="person's token"):
+            self.identify(api, Standing(place.method, place.fields, person.authorization))
 
     # ── tokens through REST ───────────────────────────────────────────────────────────────────
 
