@@ -40,6 +40,7 @@ from connections.models import (
     Verification,
     Workspace,
 )
+from portal import tenancy
 from portal.models import Invitation, Membership, Team, TeamMembership
 
 PORTION: Final = 500
@@ -47,18 +48,27 @@ PORTION: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One file: a line of JSON for each row, in the order of their ids."""
+    """One file: a line of JSON for each row, in the order of their ids.
+
+    Those `of_platform` are rows of the platform whose `organizations` name this one.
+    """
 
     name: str
     model: type[Model]
     columns: tuple[str, ...]
+    of_platform: bool = False
 
     def portion(self, after: UUID | None) -> list[dict[str, Any]]:
-        """The rows after this id, so many at a time. Call it inside a transaction."""
-        rows = self.model.objects.order_by("id")  # type: ignore[attr-defined]
-        if after is not None:
-            rows = rows.filter(id__gt=after)
-        return list(rows.values("id", *self.columns)[:PORTION])
+        """The rows after this id, so many at a time. Call it outside of transactions."""
+        here = tenancy.organization_id()
+        there = tenancy.PLATFORM if self.of_platform else here
+        with tenancy.elsewhere(there), tenancy.transaction():
+            rows = self.model.objects.order_by("id")  # type: ignore[attr-defined]
+            if self.of_platform:
+                rows = rows.filter(organizations__contains=[here])
+            if after is not None:
+                rows = rows.filter(id__gt=after)
+            return list(rows.values("id", *self.columns)[:PORTION])
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -69,12 +79,16 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     return str(value) if isinstance(value, UUID) else value
 
 
-def _section(name: str, model: type[Model], *columns: Sequence[str] | str) -> Section:
+def _section(
+    name: str, model: type[Model], *columns: Sequence[str] | str, of_platform: bool = False
+) -> Section:
     words = " ".join(each if isinstance(each, str) else " ".join(each) for each in columns)
-    return Section(f"{name}.jsonl", model, tuple(words.split()))
+    return Section(f"{name}.jsonl", model, tuple(words.split()), of_platform)
 
 
 SECTIONS: Final = (
@@ -205,9 +219,9 @@ SECTIONS: Final = (
     _section(
         "link_requests",
         LinkRequest,
-        "kind connector connection_id capabilities what why state asked_by_id asked_by_name",
-        "also_asked_by asked_at expires_at decided_by_id decided_by_name decided_at decision_why",
-        "used_at",
+        "kind connector connection_id capabilities terms what why state asked_by_id asked_by_name",
+        "also_asked_by formerly_asked_by asked_at expires_at decided_by_id decided_by_name",
+        "decided_at decision_why used_at",
     ),
     _section("used_endpoints", UsedEndpoint, "connection_id endpoint first_at last_at"),
     _section(
@@ -232,8 +246,9 @@ SECTIONS: Final = (
     _section(
         "allow_list",
         AllowListEntry,
-        "host networks ports http ca_pem why state asked_by_name asked_at approved_by_name",
-        "approved_at ended_by_name ended_at",
+        # What it permits; why and by whom is of the platform, and may name others.
+        "host networks ports http ca_pem state asked_at approved_at ended_at",
+        of_platform=True,
     ),
 )
 

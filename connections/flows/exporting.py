@@ -196,8 +196,7 @@ def _rows(writing: Writing, section: sections.Section) -> Iterator[dict[str, Any
     after: UUID | None = None
     while True:
         writing.claim.stay()
-        with tenancy.transaction():
-            rows = section.portion(after)
+        rows = section.portion(after)
         yield from sections.lines(rows)
         writing.rows += len(rows)
         if len(rows) < sections.PORTION:

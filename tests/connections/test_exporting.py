@@ -19,9 +19,9 @@ from django.core.exceptions import PermissionDenied
 from connections.archive import open_credentials, packing, sections
 from connections.flows import exports
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, Export, ExportPiece
-from portal import clock, invitations
-from portal.models import AuditEvent, Job, Membership
+from connections.models import AllowListEntry, Connection, Export, ExportPiece, LinkRequest
+from portal import clock, invitations, tenancy
+from portal.models import AuditEvent, Job, Membership, Organization
 from portal.policy import Role
 from portal.tenancy import TenantModel
 from tests.canary import spellings
@@ -83,6 +83,18 @@ def test_T05_the_file_holds_all_of_this_organization_and_nothing_of_another(
             actor=works.admin, email="nia@acme.example", role=Role.MEMBER, key=uuid4()
         )
 
+        about = {"kind": "host", "connector": "bitbucket-data-center", "same_as": "x"}
+        people = {"also_asked_by": [works.admin.id], "formerly_asked_by": [works.admin.id]}
+        LinkRequest.objects.create(
+            asked_by_id=works.admin.id,
+            terms={"base_url": "https://git.acme.dev"},
+            **about,
+            **people,
+        )
+    permitted("git.acme.dev", works.acme, globex)
+    permitted("git.zanzibar.dev", globex)
+    permitted("git.of-everybody.dev")
+
     export = asked(works)
     works.drain()
 
@@ -95,12 +107,29 @@ def test_T05_the_file_holds_all_of_this_organization_and_nothing_of_another(
     assert {m["user.email"] for m in lines(folder, "members.jsonl")} >= {"ada@acme.example"}
     (waiting,) = lines(folder, "invitations.jsonl")
     assert (waiting["email"], waiting["accepted_at"]) == ("nia@acme.example", None)
+    (request,) = lines(folder, "link_requests.jsonl")
+    assert request["terms"] == {"base_url": "https://git.acme.dev"}
+    (entry,) = lines(folder, "allow_list.jsonl")
+    assert (entry["host"], entry["networks"]) == ("git.acme.dev", ["10.2.0.0/16"])
     everything = b"".join(path.read_bytes() for path in folder.iterdir()).lower()
     link, kept = invited.link.split("/")[-2], invited.invitation.token_hash
     assert link.lower().encode() not in everything and kept.hex().encode() not in everything
     assert b"zanzibar" not in everything and str(mallory.id).encode() not in everything
     assert not (folder / "credentials.sealed.jsonl").exists()
     assert [name for name, form in spellings(token).items() if form.lower() in everything] == []
+
+
+def permitted(host: str, *organizations: Organization) -> None:
+    """The platform lets these dial the host, or everybody."""
+    with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+        AllowListEntry.objects.create(
+            host=host,
+            networks=["10.2.0.0/16"],
+            ports=[443],
+            organizations=[each.id for each in organizations],
+            why="Zanzibar wants it.",
+            state=AllowListEntry.State.APPROVED,
+        )
 
 
 @pytest.mark.parametrize("what", ["row", "file", "end"])
