@@ -72,6 +72,14 @@ class BadRequest(Exception):
     """The bytes received are not a request that this server reads."""
 
 
+class ApiError(Exception):
+    """Carries the answer that ends a request."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(str(response.status))
+        self.response = response
+
+
 def grouped(encoded: str) -> dict[str, list[str]]:
     """Return every value of each name, in order, blanks included."""
     fields: dict[str, list[str]] = {}

@@ -12,7 +12,6 @@ from integrations.sandbox.bitbucket_cloud import partial, scopes
 from integrations.sandbox.bitbucket_cloud.call import Call
 from integrations.sandbox.bitbucket_cloud.credentials import Registry
 from integrations.sandbox.bitbucket_cloud.errors import (
-    ApiError,
     failure,
     no_such_address,
     scope_missing,
@@ -31,7 +30,7 @@ from integrations.sandbox.bitbucket_cloud.paging import Listing, page
 from integrations.sandbox.bitbucket_cloud.routes import OPEN_TO_ALL, Route, find
 from integrations.sandbox.bitbucket_cloud.switches import Switches
 from integrations.sandbox.bitbucket_cloud.world import World
-from integrations.sandbox.http import Request, Response, json_response
+from integrations.sandbox.http import ApiError, Request, Response, json_response
 
 Json = dict[str, Any]
 

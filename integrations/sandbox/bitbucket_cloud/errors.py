@@ -7,17 +7,9 @@ from typing import Any
 
 from integrations.sandbox import lies
 from integrations.sandbox.faults import RATE_LIMITED
-from integrations.sandbox.http import Response, json_response, text_response
+from integrations.sandbox.http import ApiError, json_response, text_response
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
-
-
-class ApiError(Exception):
-    """Carries the answer that ends a request."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(str(response.status))
-        self.response = response
 
 
 def failure(

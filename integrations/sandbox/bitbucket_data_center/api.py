@@ -8,7 +8,6 @@ from urllib.parse import unquote
 from integrations.sandbox.bitbucket_data_center.call import Call
 from integrations.sandbox.bitbucket_data_center.credentials import Registry
 from integrations.sandbox.bitbucket_data_center.errors import (
-    ApiError,
     failure,
     not_permitted,
     too_many,
@@ -25,7 +24,7 @@ from integrations.sandbox.bitbucket_data_center.render import Writer
 from integrations.sandbox.bitbucket_data_center.routes import find
 from integrations.sandbox.bitbucket_data_center.switches import Switches
 from integrations.sandbox.bitbucket_data_center.world import World
-from integrations.sandbox.http import Request, Response, json_response
+from integrations.sandbox.http import ApiError, Request, Response, json_response
 
 
 class Api:

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from integrations.sandbox.http import Response, json_response, text_response
+from integrations.sandbox.http import ApiError, json_response, text_response
 
 PACKAGE = "com.atlassian.bitbucket."
 NOT_PERMITTED = "You are not permitted to access this resource"
-
-
-class ApiError(Exception):
-    """Carries the answer that ends a request."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(str(response.status))
-        self.response = response
 
 
 def failure(status: int, message: str, exception: str) -> ApiError:
