@@ -201,8 +201,8 @@ def trouble_code(connection: Any, lack: Lack | None, incidents: Incidents = froz
     if connection.state == State.NEEDS_REAUTHORIZATION:
         return error if error in GONE_OTHERWISE else _REFUSED
     is_suspect = connection.suspect_since is not None
-    is_told_by_incident = error in _BY_INCIDENT and (error or is_suspect)
-    if is_told_by_incident and (connection.connector, connection.server) in incidents:
+    may_be_incident = incidents and error in _BY_INCIDENT and (error or is_suspect)
+    if may_be_incident and (connection.connector, connection.server) in incidents:
         is_own = error == _CONSUMER and _is_own(connection.consumer_id)
         by_incident = SERVER_INCIDENT if connection.server else INCIDENT
         return error if is_own else by_incident
