@@ -47,7 +47,7 @@ STATE_WORDS = {
 COLUMNS = (
     "id", "name", "connector", "account_name", "labels", "team_id", "state", "paused_at",
     "suspect_since", "orphaned_at", "last_error", "last_error_at", "last_success_at", "created_at",
-    "method", "lack", "found", "server", "consumer_id",
+    "method", "lack", "found",
 )  # fmt: skip
 
 
