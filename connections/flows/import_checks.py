@@ -137,15 +137,23 @@ def _known(actor: Actor, team_id: UUID | None, replaces: bool) -> Known:
     )
 
 
-def _forbids_personal(replaces: bool) -> Callable[[str], bool]:
-    """Whether the connection of this name, or a new one, must not act as a person."""
-    general = policies.forbids_personal(None)
-    own: dict[str, RotationPolicy] = {}
+def _forbids_personal(replaces: bool) -> Callable[[str], Level | None]:
+    """How the rotation policy stands to what acts as a person: by the name, as nobody knows yet.
+
+    What is replaced in place is found by its account, and its own policy decides then.
+    """
+    rule, now = Rule(forbids_personal=policies.forbids_personal(None)), clock.now()
+    own: dict[str, bool] = {}
     if replaces:
         found = RotationPolicy.objects.exclude(connection=None).select_related("connection")
-        own = {one.connection.name.lower(): one for one in found if one.connection}
-    rule, now = Rule(forbids_personal=general), clock.now()
-    return lambda name: policies.holding(own.get(name), rule, now).forbids_personal
+        own = {
+            one.connection.name.lower(): policies.holding(one, rule, now).forbids_personal
+            for one in found
+            if one.connection
+        }
+    may_replace = not rule.forbids_personal or not all(own.values())
+    worst = Level.WARNING if replaces and may_replace else Level.ERROR
+    return lambda name: worst if own.get(name, rule.forbids_personal) else None
 
 
 def looks_secret(text: str) -> bool:

@@ -16,7 +16,11 @@ from connections import places
 from connections.access import Way, endpoint_of
 from connections.contracts import BASE_URL
 from connections.errors import Misconfigured, ReauthorizationRequired, VendorError
-from connections.flows import import_asking as asking, import_settling as settling
+from connections.flows import (
+    import_asking as asking,
+    import_replacing as replacing,
+    import_settling as settling,
+)
 from connections.flows.import_asking import REFRESH, TOKEN, Asked, Pace
 from connections.flows.imports import IMPORT
 from connections.models import ImportBatch, ImportRow
@@ -40,6 +44,12 @@ class DefaultTaken(VendorError):
     code = "default_taken"
 
 
+class Personal(VendorError):
+    """The same, because the rotation policy allows none that acts as a person by now."""
+
+    code = replacing.PERSONAL
+
+
 def renew(claim: work.Claim, batch: ImportBatch, many: Sequence[Asked], pace: Pace) -> None:
     """Those whose access token had ended are asked about by a new one. Raises LeaseLost."""
     for one in many:
@@ -47,17 +57,19 @@ def renew(claim: work.Claim, batch: ImportBatch, many: Sequence[Asked], pace: Pa
             pace.wait()
             with tenancy.transaction():
                 claim.hold()  # the whole lease: longer than the vendor may take to answer
-                in_vain = None if batch.replaces else _in_vain(one.row)
+                in_vain = None if batch.replaces else _in_vain(one)
             if in_vain is not None:
                 one.error = in_vain
             else:
                 _renew(claim, one, pace)
 
 
-def _in_vain(row: ImportRow) -> VendorError | None:
-    if settling.name_is_taken(row):
+def _in_vain(one: Asked) -> VendorError | None:
+    if settling.name_is_taken(one.row):
         return NameTaken()
-    return DefaultTaken() if settling.default_is_taken(row) else None
+    if replacing.acts_as_forbidden(one, None):
+        return Personal()
+    return DefaultTaken() if settling.default_is_taken(one.row) else None
 
 
 def _renew(claim: work.Claim, one: Asked, pace: Pace) -> None:

@@ -7,12 +7,14 @@ as after any other replacement (`switching.py`). Call these inside a transaction
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from django.utils import timezone
 
 from connections.flows import (
     checks,
+    policies,
     replacement,
     stages,
     switching,
@@ -26,6 +28,7 @@ from portal import clock
 from portal.policy import Actor
 
 Stage = Replacement.Stage
+PERSONAL: Final = "personal"
 LOSES, UNDER_WAY, RENEWING = "loses_capabilities", "replacement_under_way", "refresh_under_way"
 
 
@@ -36,8 +39,16 @@ def refusal(one: Asked, connection: Connection) -> tuple[str, str]:
     old = stages.current(connection)
     if old is not None and old.lease_until is not None and old.lease_until > timezone.now():
         return RENEWING, ""
+    if acts_as_forbidden(one, connection):
+        return PERSONAL, ""
     lost = _lost(one, connection)
     return (LOSES, ", ".join(lost)) if lost else ("", "")
+
+
+def acts_as_forbidden(one: Asked, connection: Connection | None) -> bool:
+    """Whether it acts as a person, which the policy of this connection, or a new one, forbids."""
+    acts_as_person = one.way is not None and one.way.method.personal
+    return acts_as_person and policies.forbids_personal(connection)
 
 
 def _lost(one: Asked, connection: Connection) -> list[str]:

@@ -40,6 +40,8 @@ def settle(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None
         _met(batch, actor, row, one, other)
     elif name_is_taken(row):
         _end(row, Outcome.FAILED, code="name_taken")
+    elif replacing.acts_as_forbidden(one, None):
+        _end(row, Outcome.FAILED, code=replacing.PERSONAL)
     else:
         connection = _new(actor, row, one.identity.account, **_proven())
         credential = _sealed(batch, connection, one, one.identity)
@@ -94,6 +96,8 @@ def _not_identified(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked
         _end(row, Outcome.FAILED, code=error.code, detail=_said(error))
     elif name_is_taken(row):
         _end(row, Outcome.FAILED, code="name_taken")
+    elif replacing.acts_as_forbidden(one, None):
+        _end(row, Outcome.FAILED, code=replacing.PERSONAL)
     else:
         connection, credential = _dead(batch, actor, row, one)
         _end(row, Outcome.DEAD, connection=connection, credential=credential)

@@ -13,7 +13,7 @@ from typing import Final
 from connections.contracts import Manifest, Method, MethodKind, Scheme
 from connections.imports import consumers, credentials, expiry
 from connections.imports.columns import Raw
-from connections.imports.findings import error, warning
+from connections.imports.findings import Level, error, warning
 from connections.imports.known import Judged, Known
 from connections.methods import BASE_URL
 from portal.secret import Secret
@@ -23,6 +23,14 @@ _LISTED: Final = re.compile(r"[;,|]")
 _UNFIT: Final = re.compile(r"[^\w .\-/()]+")
 IN_WRONG_COLUMN: Final = (
     "What stands here looks like a token or a password. Put it into the column “token”."
+)
+FORBIDDEN: Final = (
+    "The rotation policy here allows no credential that acts as a person. Bring a token that"
+    " belongs to nobody, or have the policy changed or the connection excepted."
+)
+MAY_BE_FORBIDDEN: Final = (
+    "It acts as a person, and the rotation policy does not allow that for each connection here. It"
+    " is refused where the connection of its account is one of those."
 )
 
 
@@ -198,12 +206,11 @@ def _policy(row: Judged, known: Known) -> None:
     """What acts as a person is not brought in against the rotation policy."""
     if not row.method or not known.manifests[row.connector].method(row.method).personal:
         return
-    if known.forbids_personal(row.name.lower()):
-        text = (
-            "The rotation policy here allows no credential that acts as a person. Bring a token"
-            " that belongs to nobody, or have the policy changed or the connection excepted."
-        )
-        row.findings.append(error("method", text))
+    match known.forbids_personal(row.name.lower()):
+        case Level.ERROR:
+            row.findings.append(error("method", FORBIDDEN))
+        case Level.WARNING:
+            row.findings.append(warning("method", MAY_BE_FORBIDDEN))
 
 
 def _listed(text: str) -> list[str]:

@@ -35,6 +35,8 @@ class Known:
 
     `base_url` gives the canonical form or raises ValueError with the remedy. `teams` and `taken`
     are in lower case; `defaults` are the products whose connection for everybody is taken.
+    `forbids_personal` says by a name in lower case how the rotation policy stands to a credential
+    that acts as a person: not at all, or an error, or a warning where it is decided by the account.
     `consumer_id` was chosen for the rows of its product that name none.
     """
 
@@ -47,7 +49,7 @@ class Known:
     looks_secret: Callable[[str], bool]
     base_url: Callable[[Manifest, str], str]
     now: datetime
-    forbids_personal: Callable[[str], bool] = lambda name: False  # by the name, in lower case
+    forbids_personal: Callable[[str], Level | None] = lambda name: None
     consumer_id: UUID | None = None
     taken: set[str] = field(default_factory=set)
     defaults: set[str] = field(default_factory=set)

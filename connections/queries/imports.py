@@ -61,6 +61,8 @@ WHY: Final = {
     "expired": f"What the file brought for it does not open any more. {AGAIN}",
     "grant_used": "Its access had ended. The refresh token of the file was used to ask whose it is,"
     " and works no more; what it gave was kept for three days. Link it anew.",
+    "personal": "The rotation policy allows no credential there that acts as a person. Bring one"
+    " that belongs to nobody, or have the policy changed or the connection excepted.",
     "replacement_under_way": "A replacement of its credential is under way. See to that first.",
     "refresh_under_way": f"Its credential was being renewed at that moment. {AGAIN}",
     "not_allowed": "Whoever began this import may not import any more.",

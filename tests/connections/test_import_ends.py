@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db.models import DateTimeField, Value
 from django.db.models.functions import Cast
 
-from connections.flows import consumers, imports
-from connections.models import ImportBatch, ImportRow
-from portal import roles
+from connections.flows import consumers, imports, policy_settings
+from connections.flows.policies import Rule
+from connections.models import ImportBatch, ImportRow, Replacement
+from connections.queries.imports import why_of
+from portal import clock, roles
 from portal.secret import Secret
 from tests import importing as files
 from tests.connections.test_importing import sealed
@@ -62,3 +66,49 @@ def test_a_refresh_token_is_sent_to_no_other_server(works: Works, vendor: Vendor
     (row,) = rows_of(works, batch)
     assert (row.outcome, row.code) == (Outcome.FAILED, "misconfigured")
     assert not any("token" in asked["path"] for asked in vendor.requests())
+
+
+def test_what_is_replaced_in_place_obeys_the_policy_of_that_connection(
+    works: Works, vendor: Vendor
+) -> None:
+    there = works.connection(works.link_by_token(vendor.token("dana-full")))
+    dana = {"connector": files.CLOUD, "name": "Another name", "email": "dana@acme.example"}
+    made = vendor.order("/tokens", kind="api_token", user="dana", scopes=files.READ)
+    rows, team = [dana | {"token": made["token"]}, *files.api_tokens(vendor, 1)], a_team(works)
+    with works.inside():
+        policy_settings.set_own(
+            actor=works.admin, connection=there, rule=Rule(forbids_personal=True)
+        )
+    batch = imported(works, rows, team)
+    assert [(r.outcome, r.code) for r in rows_of(works, batch)] == [
+        (Outcome.FAILED, "personal"),
+        (Outcome.CREATED, ""),
+    ]
+    with works.inside():
+        assert not Replacement.objects.exists()
+
+    rows[1:] = files.api_tokens(vendor, 1)
+    rows[1]["name"] = "Somebody new"
+    with works.inside():
+        policy_settings.set_own(actor=works.admin, connection=there, rule=Rule())
+        policy_settings.set_general(actor=works.admin, rule=Rule(forbids_personal=True))
+        policy_settings.except_from(
+            actor=works.admin,
+            connection=there,
+            until=clock.now() + timedelta(days=9),
+            because="They migrate us",
+        )
+    batch = imported(works, rows, team)
+    assert [(r.level, r.outcome, r.code) for r in rows_of(works, batch)] == [
+        ("warning", Outcome.REPLACED, ""),
+        ("warning", Outcome.FAILED, "personal"),
+    ]
+    assert "rotation policy" in why_of(rows_of(works, batch)[1])
+
+
+def imported(works: Works, rows: list[dict[str, str]], team: UUID) -> ImportBatch:
+    """The file, imported to replace in place."""
+    batch = checked(works, csv_of(rows), team_id=team, replaces=True)
+    started(works, batch)
+    works.drain()
+    return batch
