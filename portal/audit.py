@@ -76,6 +76,7 @@ class Action(StrEnum):
     CREDENTIAL_MADE = "credential.made", "had the vendor make a new token for"
     CREDENTIAL_WENT_BACK = "credential.went_back", "went back to the earlier credential of"
     CREDENTIAL_WITHDRAWN = "credential.withdrawn", "withdrew the earlier credential of"
+    CREDENTIAL_END_TOLD = "credential.end_told", "said when the credential ends of"
     REPLACEMENT_BEGUN = "replacement.begun", "began to replace the credential of"
     REPLACEMENT_REFUSED = "replacement.refused", "could not replace the credential of"
     REPLACEMENT_CANCELLED = "replacement.cancelled", "stopped replacing the credential of"
@@ -169,6 +170,7 @@ class Action(StrEnum):
     ERASURE_ENDED = "organization.erasure_ended", "took back the erasure of"
     KEYS_DESTROYED = "organization.keys_destroyed", "destroyed the data keys of"
     ORGANIZATION_ERASED = "organization.erased", "erased the organization"
+    TOMBSTONES_ADOPTED = "tombstones.adopted", "took up the tombstones that the database knows"
     INPUT_LOOKS_SECRET = "input.looks_secret", "kept a pasted secret out of"
 
 

@@ -20,7 +20,7 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from portal import key_choice, keyfile, keyring, keystore, roles
+from portal import key_choice, keyfile, keyring, keystore, roles, tombstones
 from portal.keyfile import HOLDS, KeyringRefused
 from portal.models import Heartbeat
 from portal.problem import Problem
@@ -186,6 +186,15 @@ def key_directory() -> Path:
     """Where the keyring files lie: beside this process's own, or where `init_keys` writes them."""
     named = settings.KEYRING_FILE
     return Path(named).parent if named else Path(settings.KEYRING_DIR)
+
+
+@check("tombstones")
+def tombstone_file() -> Iterator[Problem]:
+    """The file outside the database is there, and knows what the database knows."""
+    with roles.using_role("worker"):
+        yield from tombstones.missing()
+        yield from tombstones.unapplied()
+        yield from tombstones.behind()
 
 
 # ── The rest ──────────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,7 @@ from portal import (
 from portal.audit import Action
 from portal.models import AuditEvent, DataKey, Erasure, Intake, Job, Organization, Tombstone
 from portal.policy import SYSTEM, Permission
+from portal.refusals import platform
 from portal.steps import step
 
 log = logging.getLogger(__name__)
@@ -254,3 +255,21 @@ def apply_tombstones() -> list[tombstones.Stone]:
         log.error("organization.erased_again", extra={"organization_id": str(stone.erased_id)})
     tombstones.write_down()
     return found
+
+
+def adopt_tombstones() -> int:
+    """The file begins with what the database knows, and the record says so; how many that is.
+
+    Raises OSError.
+    """
+    was_missing = not tombstones.path().exists()
+    known = tombstones.adopt()
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        audit.record(
+            Action.TOMBSTONES_ADOPTED,
+            actor=SYSTEM,
+            subject=platform(),
+            erased_organizations=known,
+            file_was_missing=was_missing,
+        )
+    return known

@@ -15,7 +15,6 @@ from portal import notices, tenancy, work
 from portal.audience import operators, who_may, with_roles
 from portal.models import Erasure, Organization, Severity
 from portal.notice_kinds import Kind
-from portal.phrases import plural
 from portal.policy import Permission, Role
 
 ASKED: Final = "erasure_asked"
@@ -79,7 +78,7 @@ notices.register(
         label="An organization was erased",
         title="{subject} is erased",
         sentence="Its data keys are destroyed, and its rows follow.",
-        button="Look at the tombstones",
+        button="Look at it",
         severity=Severity.NEWS,
         to_operators=True,
     ),
@@ -173,8 +172,7 @@ def erased(organization: Organization, left: list[str]) -> None:
     notices.resolve(_of(organization))
     body = "Its data keys are destroyed, and its rows follow."
     if left:
-        stays = plural(len(left), "kind of access stays,kinds of access stay")
-        body += f" {stays} at vendors; the record says where to withdraw them."
+        body += " Something still works at vendors: the list says what, and where to withdraw it."
     notices.tell(
         ERASED_OPERATORS,
         subject=organization,

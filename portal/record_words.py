@@ -29,6 +29,7 @@ _WITHOUT_SUBJECT = frozenset(
         Action.LEDGERS_CHAINED,
         Action.CALENDAR_FEED_MADE,
         Action.CALENDAR_FEED_REVOKED,
+        Action.TOMBSTONES_ADOPTED,
     }
 )
 _ENDINGS = {

@@ -23,6 +23,7 @@ from django.conf import settings
 from portal import keyring, roles
 from portal.keys import IndexKey, lp
 from portal.models import Tombstone
+from portal.phrases import plural
 from portal.problem import Problem
 
 GENESIS: Final = bytes(32)
@@ -123,6 +124,25 @@ def missing() -> Iterator[Problem]:
             f"The file of tombstones {path()} is missing.",
             "Bring it from where it was, or set TOMBSTONE_FILE. If there never was one or it is"
             " lost, `manage.py keys adopt_tombstones` begins it with what the database knows.",
+        )
+
+
+def behind() -> Iterator[Problem]:
+    """The file lacks what was erased last: a backup restored from before that would not be told."""
+    if not path().exists():
+        return
+    try:
+        known = {stone.erased_id for stone in standing()}
+    except OSError:
+        return  # `unapplied` says so
+    lacking = Tombstone.objects.exclude(erased_id__in=known).order_by("-at")
+    newest = lacking.first()
+    if newest is not None:
+        what = plural(lacking.count(), "erased organization")
+        yield Problem(
+            f"The file of tombstones {path()} lacks {what}, the last of"
+            f" {newest.at:%Y-%m-%d %H:%M} UTC.",
+            "Start a worker, or run `manage.py keys apply_tombstones`: either writes them down.",
         )
 
 

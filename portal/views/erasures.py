@@ -10,9 +10,10 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from portal import erasure
+from portal import erasure, tenancy
+from portal.audit import Action
 from portal.erasure import Asked
-from portal.models import Tombstone
+from portal.models import AuditEvent, Tombstone
 from portal.policy import Permission, authorize
 from portal.refused import Impossible
 from portal.requests import OrganizationRequest
@@ -57,14 +58,24 @@ def take_back(request: OrganizationRequest) -> HttpResponse:
 @operator_required
 def index(request: OrganizationRequest) -> HttpResponse:
     """Who asks to be erased, what is in its days of grace, and what is gone."""
+    stones = list(Tombstone.objects.order_by("-sequence")[:LATEST])
     context = {
         "rows": erasure.all_open(request.user.id),
-        "stones": list(Tombstone.objects.order_by("-sequence")[:LATEST]),
+        "stones": _on_record(stones),
         "stone_count": Tombstone.objects.count(),
         "grace_days": settings.ERASE_GRACE_DAYS,
         "backup_days": settings.BACKUP_DAYS,
     }
     return render(request, "portal/platform_erasures.html", context)
+
+
+def _on_record(stones: list[Tombstone]) -> list[tuple[Tombstone, AuditEvent | None]]:
+    """Each with what the record says of it: its name, and what stays at vendors."""
+    ids = [stone.erased_id for stone in stones]
+    with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+        found = AuditEvent.objects.filter(action=Action.KEYS_DESTROYED, subject_id__in=ids)
+        events = {event.subject_id: event for event in found.order_by("sequence")}
+    return [(stone, events.get(stone.erased_id)) for stone in stones]
 
 
 @require_POST

@@ -11,8 +11,8 @@ from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
-from portal import doctor, keyring
-from portal.models import Heartbeat
+from portal import doctor, erasing, keyring, tenancy, tombstones
+from portal.models import Heartbeat, Organization
 from portal.roles import using_role
 from tests import keys
 
@@ -20,8 +20,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def healthy(settings):
+def healthy(settings, tmp_path):
     """A web process whose installation lacks nothing."""
+    settings.TOMBSTONE_FILE = str(tmp_path / "tombstones.sqlite3")
+    tombstones.begin()
     rings = keys.rings()
     with using_role("owner"):
         keyring.plant(list(rings.values()))
@@ -61,6 +63,25 @@ def test_a_healthy_installation_is_one_good_line_per_check(healthy):
     assert [line for line in lines if not line.startswith("right  ")] == []
     assert code == 0
     assert {"right  database", "right  row-level security", "right  keyring"} <= set(lines)
+
+
+def test_a_file_of_tombstones_that_is_missing_or_behind_is_named(healthy):
+    gone = Organization(slug="gone", name="Gone")
+    with tenancy.acting_for(gone), tenancy.transaction():
+        gone.save(force_insert=True)
+    worker = using_role("worker"), keys.holding(keys.rings()["worker"])
+    with worker[0], worker[1], tenancy.acting_for(gone), tenancy.transaction():
+        erasing.destroy()
+    said = wrong("tombstones")
+    assert "lacks 1 erased organization, the last of 20" in said
+    assert "keys apply_tombstones" in said
+
+    tombstones.path().unlink()
+    said = wrong("tombstones")
+    assert f"{tombstones.path()} is missing" in said and "lacks" not in said
+    with using_role("worker"):
+        tombstones.adopt()
+    assert "right  tombstones" in ask()[1]
 
 
 def test_a_table_without_row_level_security_is_named(healthy):

@@ -291,6 +291,9 @@ class TestAMissingFile:
         call_command("keys", "adopt_tombstones")
         assert "with 1 erased organization." in capsys.readouterr().out
         assert not list(tombstones.missing()) and len(list(tombstones.standing())) == 1
+        with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
+            event = AuditEvent.objects.get(action="tombstones.adopted")
+        assert event.details == {"erased_organizations": 1, "file_was_missing": True}
 
     def test_stops_a_start_in_production(self, settings, capsys) -> None:
         assert tombstones.missing in startup.DEMANDED

@@ -227,7 +227,7 @@ class Command(BaseCommand):
     def adopt_tombstones(self, options: dict[str, Any]) -> None:
         try:
             with using_role("worker"):
-                known = plural(tombstones.adopt(), "erased organization")
+                known = plural(erasing.adopt_tombstones(), "erased organization")
                 self._say(f"{tombstones.path()} is there, with {known}.")
         except OSError as error:
             raise _stop(str(error)) from None
