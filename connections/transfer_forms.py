@@ -28,6 +28,12 @@ class ImportForm(ProblemForm):
         required=False,
         help_text="Only one connection of a product can belong to the whole organization.",
     )
+    consumer = forms.ChoiceField(
+        label="OAuth consumer, where a row names none",
+        required=False,
+        help_text="For tokens that renew themselves: they work with the consumer that they were"
+        " given to, and with no other.",
+    )
     duplicates = forms.ChoiceField(
         label="When an account is linked here already",
         choices=(
@@ -39,10 +45,19 @@ class ImportForm(ProblemForm):
     )
     key = OnceKey()
 
-    def __init__(self, *args: Any, teams: Sequence[tuple[str, str]], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        teams: Sequence[tuple[str, str]],
+        consumers: Sequence[tuple[str, str]] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
-        field: Any = self.fields["team"]
-        field.choices = [("", "The whole organization"), *teams]
+        fields: Any = self.fields
+        fields["team"].choices = [("", "The whole organization"), *teams]
+        fields["consumer"].choices = [("", "Each row names its own"), *consumers]
+        if len(consumers) < 2:  # there is nothing to choose
+            del fields["consumer"]
 
     def too_large(self) -> None:
         """The file was larger than it may be; the upload was not kept."""

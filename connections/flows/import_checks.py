@@ -50,17 +50,19 @@ def check(
     team_id: UUID | None,
     replaces: bool,
     key: UUID,
+    consumer_id: UUID | None = None,
 ) -> ImportBatch:
     """The file's rows with what was found, and their secrets sealed for workers.
 
-    The same form sent again finds the first one (abuse case F03). Raises FlowProblem for a file
-    that cannot be read whole; nothing of it is kept then.
+    The consumer is that of rows which name none. The same form sent again finds the first one
+    (abuse case F03). Raises FlowProblem for a file that cannot be read whole; nothing of it is
+    kept then.
     """
     actor = authorize(actor, Permission.CONNECTION_IMPORT)
     if (before := _made_before(actor, key)) is not None:
         return before
     pace.keep("import", actor)
-    known = _known(actor, team_id, replaces)
+    known = _known(actor, team_id, replaces, consumer_id)
     try:
         with transaction.atomic(using=roles.current()):
             opened = reading.opened(content, list(known.manifests.values()))
@@ -116,16 +118,20 @@ def _portions(rows: Iterator[Raw]) -> Iterator[list[Raw]]:
         yield portion
 
 
-def _known(actor: Actor, team_id: UUID | None, replaces: bool) -> Known:
+def _known(actor: Actor, team_id: UUID | None, replaces: bool, consumer_id: UUID | None) -> Known:
     manifests = {slug: each.manifest for slug, each in registry.connectors().items()}
     teams = {name.lower(): key for key, name in Team.objects.values_list("id", "name")}
     if team_id is not None and team_id not in teams.values():
         raise FlowProblem("team", "team", "Choose one of the teams in the list.")
+    usable = _consumers(manifests)
+    if consumer_id is not None and consumer_id not in {one.id for one in usable}:
+        raise FlowProblem("consumer", "consumer", "Choose a registered OAuth consumer.")
     standing = Connection.objects.exclude(state=Connection.State.REVOKED)
     return Known(
         manifests=manifests,
         teams=teams,
-        consumers=_consumers(manifests),
+        consumers=usable,
+        consumer_id=consumer_id,
         default_team=team_id,
         replaces=replaces,
         good_name=inputs.NAME,

@@ -43,6 +43,16 @@ def consumer_pages() -> list[ConnectorConsumers]:
     return [_of_connector(slug, each.manifest) for slug, each in registry.connectors().items()]
 
 
+def choices() -> list[tuple[str, str]]:
+    """Every consumer that this organization may link with, by its id, with product and server."""
+    return [
+        (str(one.id), f"{one.name} ({one.base_url or each.manifest.name})")
+        for slug, each in registry.connectors().items()
+        if each.manifest.oauth is not None
+        for one in available(slug)
+    ]
+
+
 def _of_connector(slug: str, manifest: Manifest) -> ConnectorConsumers:
     usable, here = available(slug), tenancy.organization_id()
     address = callback_url(slug)

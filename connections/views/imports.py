@@ -11,13 +11,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from connections import registry
 from connections.flows import import_checks, imports as flow
-from connections.flows.problems import FlowProblem
 from connections.imports import example
 from connections.imports.reading import MOST_BYTES
 from connections.models import ImportBatch
-from connections.queries import imports as queries
+from connections.queries import consumers, imports as queries
 from connections.transfer_forms import REPLACE, ImportForm, StartForm
-from connections.views.doors import attempt, requires, status_of, to
+from connections.views.doors import attempt, made, requires, status_of, to
 from portal.policy import Permission
 from portal.requests import OrganizationRequest
 from portal.step_up import recently_proven
@@ -36,30 +35,28 @@ def imports(request: OrganizationRequest) -> HttpResponse:
         request.POST or None,
         request.FILES or None,
         teams=queries.teams(),
+        consumers=consumers.choices(),
         actor=request.actor,
     )
     if form.is_bound and was_too_large(request):
         form.too_large()
-    elif form.is_bound and form.is_valid() and (batch := _checked(request, form)):
+    elif form.is_bound and (batch := made(form, lambda: _checked(request, form))):
         return to(request, "import", batch.id)
     context = {"form": form, "lines": queries.latest()}
     return render(request, "connections/imports/list.html", context, status=status_of(form))
 
 
-def _checked(request: OrganizationRequest, form: ImportForm) -> ImportBatch | None:
+def _checked(request: OrganizationRequest, form: ImportForm) -> ImportBatch:
     given = form.cleaned_data
-    try:
-        return import_checks.check(
-            actor=request.actor,
-            file_name=given["file"].name,
-            content=given["file"].file.getvalue(),
-            team_id=UUID(given["team"]) if given["team"] else None,
-            replaces=given["duplicates"] == REPLACE,
-            key=given["key"],
-        )
-    except FlowProblem as problem:
-        form.refuse(problem)
-        return None
+    return import_checks.check(
+        actor=request.actor,
+        file_name=given["file"].name,
+        content=given["file"].file.getvalue(),
+        team_id=UUID(given["team"]) if given["team"] else None,
+        consumer_id=UUID(given["consumer"]) if given.get("consumer") else None,
+        replaces=given["duplicates"] == REPLACE,
+        key=given["key"],
+    )
 
 
 @require_GET

@@ -11,7 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from connections.models import Export, ImportBatch, ImportRow
+from connections.models import Consumer, Export, ImportBatch, ImportRow
 from connections.queries.imports import inert
 from portal import uploads
 from portal.models import AuditEvent, User
@@ -64,6 +64,24 @@ def test_a_file_goes_from_the_check_to_its_connections_and_its_report(
     assert "Undone" in text(client.get(page))
     assert client.get(f"{page}?show=nonsense").status_code == 400
     assert client.get(f"{page}?cursor=forged").status_code == 400
+
+
+def test_which_consumer_is_chosen_for_a_file_that_does_not_say(
+    works: Works, vendor: Vendor
+) -> None:
+    client, team = proven(works.admin), a_team(works)
+    one = works.register(vendor.consumer("acme-portal"))
+    assert "OAuth consumer, where" not in text(client.get(BASE))
+    with works.inside():
+        other = Consumer.objects.create(connector=CLOUD, name="Other", client_id="other")
+    assert "Other (Bitbucket Cloud)" in text(client.get(BASE))
+    grant = csv_of([{"connector": CLOUD, "name": "x", "token": "at", "refresh_token": "rt"}],
+                   ("connector", "name", "token", "refresh_token"))  # fmt: skip
+    for chosen, found in (("", None), (str(other.id), other.id)):
+        upload(client, grant, team=str(team), consumer=chosen)
+        with works.inside():
+            assert ImportRow.objects.order_by("batch__created_at").last().consumer_id == found
+    assert one and "Select a valid choice" in refused(upload(client, grant, consumer=str(uuid4())))
 
 
 def test_X20_a_cell_is_never_a_formula() -> None:
