@@ -195,3 +195,20 @@ class TenantModel(models.Model):
         Without its key: rows that point to it are written beside this, and would deadlock.
         """
         self.refresh_from_db(from_queryset=type(self).objects.select_for_update(no_key=True))
+
+
+class LedgerModel(TenantModel):
+    """A line that outlives what it tells about and locks nobody's row: it has ids, no real keys."""
+
+    organization = models.ForeignKey(
+        "portal.Organization",
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        editable=False,
+        db_constraint=False,
+        db_index=False,
+    )
+
+    class Meta:
+        abstract = True
+        base_manager_name = "everywhere"

@@ -7,8 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from connections.models.connection import Credential
-from portal.models import Organization
-from portal.tenancy import TenantModel
+from portal.tenancy import LedgerModel, TenantModel
 
 
 class Candidate(TenantModel):
@@ -34,7 +33,7 @@ class Candidate(TenantModel):
         ]
 
 
-class RefreshAttempt(TenantModel):
+class RefreshAttempt(LedgerModel):
     """One line of the ledger: a refresh token was spent, what came back, and what was decided.
 
     Append-only. `spent` and `received` are keyed fingerprints of refresh tokens: the one sent is
@@ -42,14 +41,6 @@ class RefreshAttempt(TenantModel):
     instead of foreign keys: a line outlives what it tells about, and costs nobody a lock.
     """
 
-    organization = models.ForeignKey(
-        Organization,
-        on_delete=models.DO_NOTHING,
-        related_name="+",
-        editable=False,
-        db_constraint=False,
-        db_index=False,
-    )
     connection_id = models.UUIDField()
     credential_id = models.UUIDField()
     at = models.DateTimeField(default=timezone.now)

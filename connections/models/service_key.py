@@ -9,8 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from connections.models.connection import Connection
-from portal.models import Organization
-from portal.tenancy import TenantModel
+from portal.tenancy import LedgerModel, TenantModel
 
 NORMAL_CONNECTIONS = 20  # different ones that a key uses in an hour, unless its limit says else
 LONGEST_REASON = 300
@@ -132,7 +131,7 @@ class LeaseOutcome(models.TextChoices):
     UNREADABLE = "unreadable", "It did not open: nothing was handed out"
 
 
-class Lease(TenantModel):
+class Lease(LedgerModel):
     """One ask for a token, in the statement that answered it. Append-only.
 
     Ids instead of foreign keys: a lease outlives what it tells about, and locks nobody's row.
@@ -142,14 +141,6 @@ class Lease(TenantModel):
 
     Outcome = LeaseOutcome
 
-    organization = models.ForeignKey(
-        Organization,
-        on_delete=models.DO_NOTHING,
-        related_name="+",
-        editable=False,
-        db_constraint=False,
-        db_index=False,
-    )
     service_key_id = models.UUIDField()
     connection_id = models.UUIDField(null=True)
     asked = models.UUIDField()
