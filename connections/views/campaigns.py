@@ -11,12 +11,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from connections.due_forms import CampaignForm, ExcludeForm, first_error
 from connections.flows import campaigns
-from connections.flows.problems import FlowProblem
 from connections.models import Campaign, CampaignItem
 from connections.queries import campaign_choice, changes
 from connections.queries.campaign_choice import Choice, Preview
 from connections.queries.campaigns import campaign_list, campaign_page
-from connections.views.doors import attempt, requires, status_of, to
+from connections.views.doors import attempt, made, requires, status_of, to
 from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
 
@@ -44,14 +43,9 @@ def new(request: OrganizationRequest) -> HttpResponse:
     form = CampaignForm(request.POST, actor=request.actor)
     if form.is_valid() and form.cleaned_data["expected"] != preview.count:
         form.look_again(preview.count)
-    if form.is_valid():
-        try:
-            made = _start(request, choice, form)
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            messages.success(request, "The campaign has started, and people are being told.")
-            return to(request, "campaign", made.id)
+    if started := made(form, lambda: _start(request, choice, form)):
+        messages.success(request, "The campaign has started, and people are being told.")
+        return to(request, "campaign", started.id)
     return _new(request, preview, form)
 
 

@@ -10,12 +10,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from connections.flows import sendings
 from connections.flows.connect_links import Recipient
-from connections.flows.problems import FlowProblem
 from connections.link_forms import SendingForm
 from connections.models import Campaign, ConnectSending
 from connections.queries import connect_sendings as queries
 from connections.queries.connect_links import owners_left
-from connections.views.doors import attempt, requires, status_of, to
+from connections.views.doors import attempt, made, requires, status_of, to
 from portal.policy import Permission
 from portal.requests import OrganizationRequest, id_in
 
@@ -31,13 +30,10 @@ def new(request: OrganizationRequest, campaign_id: UUID) -> HttpResponse:
         raise Http404
     owner_id = id_in(request.GET.get("owner", ""))
     form = SendingForm(request.POST or None, actor=request.actor)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = _start(request, campaign, owner_id, form)
-        except FlowProblem as problem:
-            form.refuse(problem)
-        else:
-            return to(request, "connect_sending", made.id)
+    if request.method == "POST" and (
+        begun := made(form, lambda: _start(request, campaign, owner_id, form))
+    ):
+        return to(request, "connect_sending", begun.id)
     context = {
         "campaign": campaign,
         "form": form,
