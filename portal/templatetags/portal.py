@@ -3,18 +3,21 @@ shows each in use; settings load this library into every template."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Final
 
 from django import template
 from django.template.context import Context
 from django.template.loader import render_to_string
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from portal import phrases
 from portal.marks import STATE_TONES, STATES, TONES, drawing, state_checked, tone_checked
 
 register = template.Library()
+_JOINTS: Final = re.compile(r"(?=\.\w)|(?<=[^/][/:@])(?![/\s])")
 
 # ── Words ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -54,6 +57,14 @@ def badge(state: str, word: str = "") -> str:
 def chip(word: object) -> str:
     """{% chip membership.role %}: a quiet label that says no state."""
     return format_html('<span class="chip">{}</span>', word)
+
+
+@register.filter
+def breakable(text: object) -> SafeString:
+    """{{ address|breakable }}: a line may end before a dot and after a slash or a colon, where one
+    reads an address in parts, rather than inside a word."""
+    parts = (each for each in _JOINTS.split(str(text)) if each)
+    return format_html_join(mark_safe("<wbr>"), "{}", ((each,) for each in parts))
 
 
 register.filter("initials", phrases.initials)

@@ -29,8 +29,9 @@ def proven(actor: Actor) -> Client:
 
 
 def text(answer: Any) -> str:
+    """The page, without the places where a line may break."""
     assert answer.status_code == 200, answer.status_code
-    return str(answer.content.decode())
+    return str(answer.content.decode().replace("<wbr>", ""))
 
 
 def refused(answer: Any) -> str:
