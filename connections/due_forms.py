@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connections.flows.policies import Rule
 from connections.flows.policy_settings import AGES, DAYS_OVERDUE
-from connections.forms import ProblemForm
+from connections.forms import DateInput, ProblemForm
 from connections.models import Campaign
 from portal.fields import CleanText, OnceKey
 from portal.phrases import plural
@@ -32,15 +32,6 @@ def zones() -> list[tuple[str, str]]:
     """Every time zone that is named after a place, and UTC."""
     found = sorted(z for z in available_timezones() if z.partition("/")[0] in REGIONS + SEAS)
     return [("UTC", "UTC"), *((each, each.replace("_", " ")) for each in found)]
-
-
-class DateInput(forms.DateInput):
-    """A browser's own picker; it wants and sends ISO 8601."""
-
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
 
 
 class TimeInput(forms.TimeInput):

@@ -11,6 +11,7 @@ from typing import Any
 from django import forms
 
 from connections.contracts import Capability, Field
+from connections.flows.link_inputs import ENDS_ON
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Consumer
 from portal.fields import LOOKS_SECRET, SECRET_WORDS, CleanForm, CleanText, is_known_token
@@ -50,6 +51,15 @@ class SecretText(forms.CharField):
         super().validate(value)
         if value and not set(value) - DOTS:
             raise forms.ValidationError("Those are only dots. Paste the secret itself.")
+
+
+class DateInput(forms.DateInput):
+    """A browser's own picker; it wants and sends ISO 8601."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
 
 
 class ProblemForm(CleanForm):
@@ -96,6 +106,8 @@ class LinkForm(ProblemForm):
         self._asked = asked
         for field in asked:
             self.fields[field.name] = _method_field(field)
+        if any(field.secret for field in asked):
+            self.fields[ENDS_ON] = ends_on_field()
         if not is_relink:
             self.fields["name"] = name_field()
             self.fields["team"] = team_field(
@@ -107,8 +119,10 @@ class LinkForm(ProblemForm):
             )
 
     def method_values(self) -> Mapping[str, str]:
-        """The method's fields that are no secret."""
-        return {f.name: self.cleaned_data.get(f.name, "") for f in self._asked if not f.secret}
+        """The method's fields that are no secret, and when the secret ends."""
+        given = {f.name: self.cleaned_data.get(f.name, "") for f in self._asked if not f.secret}
+        day = self.cleaned_data.get(ENDS_ON)
+        return given | {ENDS_ON: day.isoformat() if day else ""}
 
     def secret(self) -> Secret | None:
         """The pasted secret; None when the method has none or it was left empty."""
@@ -125,6 +139,18 @@ class LinkForm(ProblemForm):
 def _named(consumer: Consumer) -> str:
     """The consumer's name, and of a self-hosted product where it signs people in."""
     return f"{consumer.name} ({consumer.base_url})" if consumer.base_url else consumer.name
+
+
+def ends_on_field() -> forms.DateField:
+    """Until when a pasted secret is good, which no vendor lets us ask."""
+    return forms.DateField(
+        required=False,
+        label="Ends on",
+        help_text="The last day that was shown when the secret was made. People are warned a month"
+        " before. Leave it empty if it never ends.",
+        widget=DateInput(),
+        error_messages={"invalid": "Write the day like 2027-03-31."},
+    )
 
 
 def name_field() -> CleanText:
@@ -250,3 +276,9 @@ class ReplaceConsumerForm(ConsumerForm):
     """A new key and secret for a consumer that is there; its name stays."""
 
     name = None  # type: ignore[assignment]
+
+
+class EndsForm(ProblemForm):
+    """Until when the secret in use is good."""
+
+    ends_on = ends_on_field()

@@ -62,6 +62,7 @@ CONNECTION: list[URLPattern | URLResolver] = [
     path("replace/progress", replacement.progress, name="connection_replace_progress"),
     path("replace/<slug:deed>", replacement.act, name="connection_replace_act"),
     path("rotate", replacement.rotate, name="connection_rotate"),
+    path("ends", replacement.ends, name="connection_ends"),
     path("verify", deeds.verify_now, name="connection_verify"),
     path("sync/start", deeds.sync_now, name="connection_sync_start"),
     path("sync/<uuid:run_id>/cancel", deeds.cancel, name="connection_sync_cancel"),

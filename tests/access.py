@@ -62,7 +62,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
             *("connection_sync_cancel", "connection_sync_accept", "connection_workspaces_choose"),
             *("connection_edit", "connection_pause", "connection_resume", "connection_revoke"),
             *("connection_replace", "connection_replace_progress", "connection_replace_act"),
-            "connection_rotate",
+            *("connection_rotate", "connection_ends"),
         ),
         P.CONNECTION_MANAGE,
     ),

@@ -119,7 +119,7 @@ def _keep(
 
 
 def _said(made: dict[str, Any]) -> datetime | None:
-    """When a token that the vendor made for us ends, as it said then."""
+    """When it ends, as the vendor said that made it for us, or the person who pasted it."""
     said = made.get("expires_at")
     return datetime.fromisoformat(said) if said else None
 

@@ -117,6 +117,7 @@ def prepare(
         pending.team_id = inputs.team_of(team_id, pending.connector)
     inputs.keep_to_approval(actor, pending, pending.capabilities, pending.team_id)
     pending.consumer_id = inputs.consumer_of(chosen, pending.connector, consumer_id)
+    pending.ends_at = inputs.told_end(fields)
     pending.fields |= inputs.base_url_of(actor, manifest, pending.consumer_id, fields)
     pending.error, pending.error_detail, pending.found_account = "", "", {}
     pending.account_confirmed = False

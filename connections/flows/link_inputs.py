@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -24,6 +25,9 @@ from portal.secret import Secret
 NAME = re.compile(r"[\w][\w .\-/()]{0,78}[\w)]|\w", re.UNICODE)
 MORE_THAN_APPROVED = "This is more than was approved. Tick what you asked for, or ask again."
 OTHER_THAN_APPROVED = "It was approved for another team. Choose that one, or ask again."
+ENDS_ON: Final = "ends_on"
+LONGEST_LIFE: Final = timedelta(days=3653)
+NO_END: Final = "Name a day to come, within ten years. Leave it empty if it never ends."
 LIFETIME = timedelta(minutes=settings.PENDING_LINK_MINUTES)
 
 
@@ -90,6 +94,20 @@ def clean_fields(method: Method, given: Mapping[str, str]) -> dict[str, str]:
             )
         kept[field.name] = value
     return kept
+
+
+def told_end(given: Mapping[str, str]) -> datetime | None:
+    """When a pasted secret ends, as the vendor showed it: at the beginning of that day, in UTC."""
+    text = given.get(ENDS_ON, "").strip()
+    if not text:
+        return None
+    try:
+        end = datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        raise FlowProblem("ends_on", ENDS_ON, "Write the day like 2027-03-31.") from None
+    if not timezone.now() < end < timezone.now() + LONGEST_LIFE:
+        raise FlowProblem("ends_on", ENDS_ON, NO_END)
+    return end
 
 
 def refuse_impossible(manifest: Manifest, method: Method, capabilities: Sequence[str]) -> None:

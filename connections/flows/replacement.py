@@ -66,6 +66,8 @@ def hand_in(
     if one.stage != Stage.ENTERING:
         raise FlowProblem("under_way", "", "A replacement is under way already. See to it first.")
     one.method, one.fields = chosen.key, _fields(connection, chosen, fields)
+    end = inputs.told_end(fields)
+    one.found = {"expires_at": end.isoformat()} if end else {}
     vault.take_in(
         new_place(one),
         inputs.pasted(manifest, chosen, secret),

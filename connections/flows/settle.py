@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -181,7 +182,7 @@ def _settle(
                 return
             connection = _relinked(pending) if pending.relink else _new(pending, identity)
             _arrive(connection, pending, actor, identity)
-            credential = _credential(connection, held, identity)
+            credential = _credential(connection, held, identity, pending.ends_at)
             _move_secrets(pending, credential, held)
             marks.raised(connection, credential)
             _record(pending, connection, who(pending), identity)
@@ -253,12 +254,14 @@ def _arrive(connection: Connection, pending: PendingLink, actor: Actor, identity
     connection.schedule()
 
 
-def _credential(connection: Connection, held: tokens.Held, identity: Identity) -> Credential:
+def _credential(
+    connection: Connection, held: tokens.Held, identity: Identity, told_end: datetime | None
+) -> Credential:
     scopes = identity.scopes if identity.scopes is not None else held.scopes
     created: Credential = Credential.objects.create(
         connection_id=connection.id,
         **accounts.told(replace(identity, scopes=scopes), held.secret),
-        expires_at=held.expires_at or identity.expires_at,
+        expires_at=held.expires_at or identity.expires_at or told_end,
         refreshable=held.refreshable,
         identified_version=1,
     )

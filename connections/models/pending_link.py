@@ -33,7 +33,8 @@ class PendingLink(TenantModel):
 
     With a `connect_link` it is led by a person without an account, and `user` is who sent that.
     The code and the PKCE verifier, or a pasted token, lie HPKE-sealed in intake rows. `expires_at`
-    starts anew when the person leaves for the vendor.
+    starts anew when the person leaves for the vendor. `ends_at` is when a pasted secret ends, as
+    the person says.
     """
 
     Stage = LinkStage
@@ -74,6 +75,7 @@ class PendingLink(TenantModel):
     created_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(default=link_expiry)
+    ends_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "everywhere"

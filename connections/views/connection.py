@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from connections import markdown
-from connections.flows import replacement
+from connections.flows import replacement, told_ends
 from connections.flows.lifecycle import preview_revoke
-from connections.forms import SettingsForm
+from connections.forms import EndsForm, SettingsForm
 from connections.models import ConnectionState
 from connections.queries import credential as credentials, policies, replacements
 from connections.queries.attempts import renewals
@@ -86,8 +86,17 @@ def credential(request: OrganizationRequest, connection_id: UUID) -> HttpRespons
         "replaceable": bool(page.manifest and replacement.ways(page.manifest)),
         "rotates": replacements.can_rotate(page.connection, page.credential),
         "rotations": replacements.history(page.connection, page.product),
+        "ends": _ends_form(page),
     }
     return render(request, "connections/connection/credential.html", context)
+
+
+def _ends_form(page: ConnectionPage) -> EndsForm | None:
+    """For who may mend it, where only a person can know the end."""
+    held = page.credential
+    if held is None or not page.rights.mend or not told_ends.may_be_told(held):
+        return None
+    return EndsForm(initial={"ends_on": held.expires_at and held.expires_at.date()})
 
 
 @require_GET

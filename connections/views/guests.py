@@ -215,7 +215,11 @@ def _known_at(guest: Guest) -> str:
 
 def _prepare(guest: Guest, pending: PendingLink, method: Method, form: LinkForm) -> None:
     usable = linking.consumers_for(method, pending.connector, guest.found.organization_id)
-    consumer: UUID | None = usable[0].id if usable else None
+    again = guest.link.relink
+    own = again.consumer_id if again else None  # the one that knows its server
+    consumer: UUID | None = next(
+        (each.id for each in usable if each.id == own), usable[0].id if usable else None
+    )
     link.prepare(
         actor=guest.sponsor,
         pending=pending,

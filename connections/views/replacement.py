@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connections.contracts import Manifest, Method
-from connections.flows import policies, replacement, rotation
+from connections.flows import policies, replacement, rotation, told_ends
 from connections.flows.link import callback_url
-from connections.forms import LinkForm
+from connections.forms import EndsForm, LinkForm
 from connections.models import AT_WORK, ReplacementStage
 from connections.queries import linking, replacements
 from connections.queries.connection import ConnectionPage
@@ -164,6 +164,28 @@ def rotate(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
         "A worker has the vendor make a new token. The one in use works until then.",
     )
     return to(request, "connection_replace" if started else "connection_credential", connection_id)
+
+
+@require_POST
+@requires(VIEW)
+def ends(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
+    """Until when the credential in use is good, by a person's word."""
+    page, _ = _page(request, connection_id)
+    form = EndsForm(request.POST, actor=request.actor)
+    if not form.is_valid():
+        messages.error(request, " ".join(form.errors["ends_on"]))
+        return to(request, "connection_credential", connection_id)
+    day = form.cleaned_data["ends_on"]
+    attempt(
+        request,
+        lambda: told_ends.tell(
+            actor=request.actor,
+            connection=page.connection,
+            ends_on=day.isoformat() if day else "",
+        ),
+        "The calendar knows it now." if day else "No end is known of it.",
+    )
+    return to(request, "connection_credential", connection_id)
 
 
 def _page(request: OrganizationRequest, connection_id: UUID) -> tuple[ConnectionPage, Manifest]:
