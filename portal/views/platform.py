@@ -65,6 +65,7 @@ def keys(request: OrganizationRequest) -> HttpResponse:
         "lines": lines,
         "strangers": sum(line.strangers for line in lines),
         "unheld": any(not line.holders for line in lines if line.stage == "active"),
+        "elsewhere": [line.domain for line in away if line.stage == key_away.ACTIVE],
         "away": away,
         "lost": any(line.stage == key_away.LOST for line in away),
         "silent": any(line.health == key_away.TROUBLE for line in away),
