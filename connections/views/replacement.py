@@ -173,7 +173,7 @@ def ends(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     page, _ = _page(request, connection_id)
     form = EndsForm(request.POST, actor=request.actor)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors["ends_on"]))
+        messages.error(request, " ".join(map(str, form.errors["ends_on"])))
         return to(request, "connection_credential", connection_id)
     day = form.cleaned_data["ends_on"]
     attempt(
