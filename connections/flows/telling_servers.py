@@ -39,12 +39,14 @@ def storm_here(row: Breaker) -> None:
     live = there.exclude(state=Connection.State.REVOKED).order_by("name")
     address = str(live[0].fields.get(BASE_URL, "")).partition("://")[2]
     count = plural(live.count(), "connection,connections")
+    server = Named(row.id, f"{_product(row)} at {address}")
     notices.tell(
         kinds.STORM,
-        subject=Named(row.id, f"{_product(row)} at {address}"),
+        subject=server,
         audience=notices.who_may(Permission.CONNECTION_MEND),
         dedupe=storm_cause(row),
         url=page_of("connections"),
+        title=f"{server} refuses its connections",
         body=f"You have {count} there, and those that were asked are refused for over an hour. Most"
         " likely the server is in trouble: ask who runs it. We go on trying, and nothing needs"
         " linking again when it is well. Only if the credentials were withdrawn there, link again.",

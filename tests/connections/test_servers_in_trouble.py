@@ -233,7 +233,8 @@ class TestPeople:
 
         self.look_after(minutes=61)
         (told,) = self.told(works, works.acme, told_kinds.STORM)
-        assert "Bitbucket Data Center at git.acme.example/bitbucket" in told.title
+        server = "Bitbucket Data Center at git.acme.example/bitbucket"
+        assert told.title == f"{server} refuses its connections"
         assert "1 connection" in told.body and "nothing needs linking again" in told.body
         assert self.told(works, globex, told_kinds.STORM) == []
 
