@@ -58,7 +58,7 @@ notices.register(
         ASKED_OPERATORS,
         label="An organization asks to be erased",
         title="{subject} asks to be erased",
-        sentence="An owner asked for it. Ask them on another way whether they mean it, and then"
+        sentence="An owner asked for it. Ask them by another way whether they mean it, and then"
         " confirm or refuse it.",
         button="Confirm or refuse",
         email=True,
