@@ -16,6 +16,7 @@ from portal.models import AuditEvent, Membership, Organization, User
 from portal.people import person
 from portal.policy import Actor, Role
 from tests.factories import make_member, make_organization, make_user
+from tests.scenes import Scene
 
 
 @dataclass
@@ -97,5 +98,8 @@ def recorded(cast: Cast, action: Action, organization: Organization | None = Non
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:
-    return Cast()
+def cast(db: None, _django_db_helper: Scene | None, cast_scene: Scene) -> Cast:
+    if _django_db_helper is not cast_scene:
+        return Cast()
+    found: Cast = cast_scene.again()
+    return found

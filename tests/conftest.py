@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from connections import access
 from portal import keyfile, keyring
-from tests import keys
+from tests import keys, scenes
+from tests.cases import Cast
 from tests.catalogue import floor
 from tests.live import LivePortal
+from tests.scenes import Scene
 from tests.servers import Servers, pointing_at
 from tests.vendor import VENDORS, Vendor, vendor, vendor_process
 from tests.works import Works
@@ -50,20 +52,27 @@ def module_database(
     servers.empty_valkey()
     with django_db_blocker.unblock(), pointing_at(name):
         yield
-    servers.drop(name)
+    servers.leave(name)
 
 
 @pytest.fixture
 def _django_db_helper(
-    servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[None]:
-    """What `db` and the mark `django_db` stand on: a fresh database, an empty Valkey."""
+    request: pytest.FixtureRequest,
+    servers: Servers,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Scene | None]:
+    """What `db` and the mark `django_db` stand on: a fresh database, an empty Valkey.
+
+    A test that asks for a scene's fixture gets a clone of that scene.
+    """
     name = f"test_{next(_numbers)}"
-    servers.clone(name)
+    scene = scenes.of(request)
+    servers.clone(name, scenes.template(scene))
     servers.empty_valkey()
     with django_db_blocker.unblock(), pointing_at(name):
-        yield
-    servers.drop(name)
+        yield scene
+    servers.leave(name)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,11 +94,43 @@ def live_portal(servers: Servers) -> Iterator[LivePortal]:
     portal.stop()
 
 
+@pytest.fixture(scope="session")
+def works_scene(
+    servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Scene:
+    """Acme and its people, and the keys of their installation."""
+    texts = keyring.generate()
+
+    def make() -> tuple[dict[str, str], Works]:
+        with held(texts):
+            return texts, Works(Path())
+
+    with django_db_blocker.unblock():
+        return scenes.build(servers, "works", make)
+
+
 @pytest.fixture
-def works(db: None, tmp_path: Path) -> Iterator[Works]:
+def works(
+    db: None, _django_db_helper: Scene | None, works_scene: Scene, tmp_path: Path
+) -> Iterator[Works]:
     """An organization with people, and a way to do what waits for workers."""
-    with installed(tmp_path) as made:
-        yield made
+    if _django_db_helper is not works_scene:
+        with installed(tmp_path) as made:
+            yield made
+        return
+    texts, found = works_scene.again()
+    found.worker_keys = written(texts, tmp_path)
+    with held(texts):
+        yield found
+
+
+@pytest.fixture(scope="session")
+def cast_scene(
+    servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Scene:
+    """The people of Acme and of Globex, and the platform's."""
+    with django_db_blocker.unblock():
+        return scenes.build(servers, "cast", Cast)
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +151,20 @@ def module_works(
 def installed(folder: Path) -> Iterator[Works]:
     """New keys are held, and the cast exists."""
     texts = keyring.generate()
+    with held(texts):
+        yield Works(written(texts, folder))
+
+
+def held(texts: dict[str, str]) -> AbstractContextManager[None]:
+    """Inside, this process holds all keys of the installation."""
     rings = {process: keyfile.parse(text, process) for process, text in texts.items()}
+    return keys.holding(keys.everything(rings))
+
+
+def written(texts: dict[str, str], folder: Path) -> Path:
+    """The key files of the processes that tests start lie in the folder; the worker's."""
     for process in ("worker", "api"):
         own = folder / f"{process}.json"
         own.write_text(texts[process])
         os.chmod(own, 0o600)
-    worker_file = folder / "worker.json"
-    with keys.holding(keys.everything(rings)):
-        yield Works(worker_file)
+    return folder / "worker.json"

@@ -6,6 +6,7 @@ The environment is set at once; PostgreSQL itself starts when the first test ask
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -23,7 +24,14 @@ from tests.servers import Servers  # noqa: E402
 
 JOURNEYS = "tests/journeys/"
 # What mostly waits: for leases to end, for sweeps, for clocks that run faster.
-PATIENT = ("tests/prove/", "tests/connections/test_work_processes.py")
+PATIENT = (
+    *("tests/prove/", "tests/connections/test_work_processes.py"),
+    *("tests/abuse/test_queue_Q", "tests/connections/test_crashes"),
+    *("tests/portal/test_key_crashes.py", "tests/portal/test_notices_mail.py"),
+)
+# What one worker is busy with for long: begun last, it would leave the other core idle at the end.
+LONG = ("tests/test_urls.py", "tests/abuse/test_forms_F.py", "tests/abuse/test_text_X.py")
+YOUNG = (10_000, 20, 20)  # objects, then rounds, until the collector looks
 
 _running = pytest.StashKey[Servers]()
 
@@ -45,8 +53,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Journeys come first: one core is busy with them for minutes."""
-    items.sort(key=lambda item: not item.nodeid.startswith(JOURNEYS))
+    """Journeys come first, as one core is busy with them for minutes, then other long files."""
+    first = (JOURNEYS, *LONG)
+    places = {item: [item.nodeid.startswith(part) for part in first] for item in items}
+    items.sort(key=lambda item: places[item], reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays, so it is not searched for garbage each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*YOUNG)
 
 
 @pytest.hookimpl(optionalhook=True)
