@@ -1,8 +1,9 @@
 """Section Q of the abuse cases: what is done to the queue, one test for each row that needs one.
 
 Rows that whole files are about are proven there: Q01 in tests/connections/test_crashes*.py, Q05 in
-tests/connections/test_keeping.py, Q11 in tests/portal/test_work_fairness.py, Q13 and the kills of
-Q02 in tests/connections/test_work_processes.py.
+tests/connections/test_keeping.py, Q07 in tests/abuse/test_queue_Q07.py, Q11 in
+tests/portal/test_work_fairness.py, Q13 and the kills of Q02 in
+tests/connections/test_work_processes.py.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from uuid import UUID, uuid4
 import pytest
 import redis
 
-from portal import clock, hints, roles, schedules, work
+from portal import clock, roles, schedules, work
 from portal.celery import app
 from portal.models import Heartbeat, Job
 from tests.connections.test_work_processes import a_worker, asked, is_done, until
@@ -131,36 +132,6 @@ class TestQ06MessagesAgain:
         with works.inside():
             assert not Job.objects.filter(kind=kind, done_at=None).exists()
             assert not Job.objects.exclude(failed_at=None).exists()
-
-
-class TestQ07MessagesOfStrangers:
-    @pytest.mark.parametrize(
-        ("task", "body", "odd"),
-        [
-            ("no.such.task", arguments(), {}),
-            ("drain", arguments("one", 2), {}),
-            ("drain", arguments(limit=-1), {}),
-            ("drain", arguments("x" * 10_000_000), {}),
-            ("drain", "gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOU", {"content-type": "pickle"}),
-            ("drain", "{", {}),
-        ],
-        ids=["unknown", "arguments", "names", "ten-megabytes", "pickle", "broken"],
-    )
-    def test_Q07_the_worker_lives_and_works(
-        self,
-        task: str,
-        body: str,
-        odd: dict[str, Any],
-        works: Works,
-        vendor: Vendor,
-        broker: redis.Redis,
-    ) -> None:
-        connection = works.connection(works.link_by_token(vendor.token("dana-full")))
-        with a_worker(works, vendor, sweep_seconds=600) as worker:
-            send(broker, task, body, **odd)
-            until(lambda: broker.llen(QUEUE) == 0, worker)
-            verification = asked(works, connection)
-            until(lambda: hints.wake() is None and is_done(works, verification), worker)
 
 
 class TestQ09Ticks:
