@@ -84,6 +84,7 @@ NEEDS = {
 PLATFORM_ITEMS = (
     ("Overview", "platform", "layout-dashboard"),
     ("Organizations", "platform_organizations", "building"),
+    ("Erasures", "platform_erasures", "trash"),
     ("Connectors", "platform_connectors", "plug"),
     ("Keys", "platform_keys", "key"),
     ("Network", "platform_network", "world"),

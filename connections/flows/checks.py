@@ -105,7 +105,7 @@ def workspace_line(
             workspace=workspace.slug,
             title=f"{word} {workspace.name}"[:200],
             outcome=Result.PROVEN,
-            detail=f"{page.total} repositories" if page.total is not None else "Reachable",
+            detail=f"{page.total} repositories" if page.total is not None else "",
             proves="Reachable, and its repositories can be listed.",
             **look.asked(),
         )

@@ -13,46 +13,26 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connections.explain import CURES_ITSELF, Explanation, explain
-from connections.flows import plan
 from connections.flows.rights import may_mend
 from connections.models import (
-    LIVE,
     Connection,
     ConnectionState,
     Credential,
-    RunState,
-    SyncRun,
-    Workspace,
 )
-from connections.queries import health, products
+from connections.queries import health, needs, products
 from connections.queries.connection import rights_now
 from connections.queries.lacks import Lack, last_lack
+from connections.queries.needs import MOST as NEEDS, Need
 from connections.queries.record import Happening, news
 from portal.policy import Actor, Permission, allows, present
 
 SQUARES = 300
-NEEDS = 8
 EXPIRING = 8
 _SQUARE = (
     *("id", "name", "connector", "method"),
     *("state", "paused_at", "suspect_since", "orphaned_at", "last_error"),
 )
 SILENCE = timedelta(hours=6)
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Something a person has to do. `post` marks a button that acts at once."""
-
-    state: str
-    name: str
-    url: str
-    title: str
-    why: str
-    since: datetime | None
-    button: str
-    button_url: str
-    post: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +75,8 @@ def overview(*, slug: str, actor: Actor) -> Overview:
     if not may_manage:
         actor = present(actor)
     counts = _counts()
-    found = [*_troubled(slug, actor), *_held_back(slug), *_lacking(slug, actor)]
-    found += _without_workspaces(slug)
+    found = [*_troubled(slug, actor), *needs.held_back(slug), *_lacking(slug, actor)]
+    found += [*needs.overdue(slug), *needs.without_workspaces(slug)]
     return Overview(
         needs=found[:NEEDS],
         more_needs=max(0, len(found) - NEEDS),
@@ -163,28 +143,6 @@ def _way_out(
     return "Look", reverse("connection", args=[slug, row.id]), False
 
 
-def _held_back(slug: str) -> list[Need]:
-    """What the latest run of a connection holds back; an older one is over with the next run."""
-    ended = SyncRun.objects.exclude(state__in=LIVE).exclude(
-        connection__state=ConnectionState.REVOKED
-    )
-    latest = ended.order_by("connection_id", "-created_at").distinct("connection_id")
-    held = SyncRun.objects.filter(id__in=latest.values("id"), state=RunState.QUARANTINED)
-    return [
-        Need(
-            state="attention",
-            name=run.connection.name,
-            url=reverse("connection", args=[slug, run.connection_id]),
-            title="A listing shrank sharply, and removals are held back",
-            why="Look at what would go, and agree if it is right.",
-            since=run.finished_at,
-            button="Look at it",
-            button_url=reverse("connection_sync", args=[slug, run.connection_id]),
-        )
-        for run in held.select_related("connection").order_by("finished_at")[:NEEDS]
-    ]
-
-
 def _lacking(slug: str, actor: Actor) -> list[Need]:
     """Verified lately, and not everything that was asked for is possible."""
     quiet = {"last_error": "", "suspect_since": None, "orphaned_at": None}
@@ -211,28 +169,6 @@ def _lack(row: Any, slug: str, actor: Actor) -> Need:
             "connection_verification" if details else "connection", args=[slug, row.id]
         ),
     )
-
-
-def _without_workspaces(slug: str) -> list[Need]:
-    """Linked, and nobody has said yet what is to be read."""
-    chosen = Workspace.objects.filter(selected=True).values("connection_id")
-    reached = Workspace.objects.filter(gone_at=None).values("connection_id")
-    rows = _present().filter(paused_at=None, id__in=reached).exclude(id__in=chosen)
-    rows = rows.annotate(word=health.in_sql())
-    return [
-        Need(
-            state=row.word,
-            name=row.name,
-            url=reverse("connection", args=[slug, row.id]),
-            title="No workspace is chosen yet",
-            why="Choose what to read, and the first sync starts.",
-            since=row.linked_at,
-            button="Choose workspaces",
-            button_url=reverse("connection_workspaces", args=[slug, row.id]),
-        )
-        for row in rows.order_by("-linked_at")[:NEEDS]
-        if plan.streams_of(row)
-    ]
 
 
 def _squares(slug: str) -> list[Square]:

@@ -11,7 +11,14 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connections.models import Check, Connection, SyncRun, Verification
+from connections.models import (
+    Check,
+    Connection,
+    Credential,
+    RotationPolicy,
+    SyncRun,
+    Verification,
+)
 from connections.queries import health
 from connections.queries.listing import ORDERS, ConnectionList, Wish, connection_list
 from connections.queries.overview import overview
@@ -130,6 +137,19 @@ def test_removals_are_held_back_until_the_next_run_ends(works: Works) -> None:
         shown = overview(slug="acme", actor=works.alice)
     assert [need.name for need in shown.needs] == ["held"]
     assert "held back" in shown.needs[0].title
+
+
+def test_what_is_overdue_by_policy_needs_somebody(works: Works) -> None:
+    old = make(works, "old", state="active")
+    with works.inside():
+        Credential.objects.create(
+            connection=old, kind="api_token", created_at=NOW - timedelta(days=100)
+        )
+        assert not overview(slug="acme", actor=works.alice).needs
+        RotationPolicy.objects.create(max_age_days=90)
+        (need,) = overview(slug="acme", actor=works.alice).needs
+    assert (need.name, need.title) == ("1 credential", "Overdue for replacement")
+    assert need.button_url == "/o/acme/calendar/"
 
 
 def test_x24_wildcards_in_a_search_are_letters(works: Works) -> None:
