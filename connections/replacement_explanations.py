@@ -40,6 +40,13 @@ REPLACEMENT = (
         Button.FIX_FORM,
     ),
     Explanation(
+        "personal",
+        "The rotation policy forbids it",
+        "It acts as a person, and nothing that does may be used here.",
+        "Bring one that belongs to nobody, or have the policy changed or the connection excepted.",
+        Who.MANAGER,
+    ),
+    Explanation(
         "left_at_vendor",
         "A token that we made is left at {product}",
         "It is not used, and {product} did not withdraw it on our request.",
