@@ -74,7 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """On two cores a file's tests stay together, and so do all journeys: they share a portal.
 
-    Of three workers the last one takes what mostly waits and nothing else, so that no core does.
+    Of three workers the last one takes what mostly waits, and joins the others when that is done.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -85,23 +85,15 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
         return len(self.nodes) > 2 and node is self.nodes[-1]
 
     def _next_for(self, node: Any) -> str | None:
-        """The file that this worker takes next; the others take the patient ones last."""
-        patient = [scope for scope in self.workqueue if scope.startswith(PATIENT)]
-        if self._is_patient(node):
-            return patient[0] if patient else None
-        return next((scope for scope in self.workqueue if scope not in patient), None)
+        """The file that this worker takes next: of its own sort while there are such."""
+        wanted = self._is_patient(node)
+        fitting = (scope for scope in self.workqueue if scope.startswith(PATIENT) is wanted)
+        return next(fitting, None)
 
     def _assign_work_unit(self, node: Any) -> None:
         if scope := self._next_for(node):
             self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
-
-    def _reschedule(self, node: Any) -> None:
-        if self._is_patient(node) and self.workqueue and self._next_for(node) is None:
-            if not node.shutting_down:
-                node.shutdown()
-            return
-        super()._reschedule(node)
 
 
 @pytest.fixture(scope="session")

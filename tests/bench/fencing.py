@@ -40,7 +40,7 @@ _FENCED = "SELECT relname FROM pg_class WHERE relforcerowsecurity ORDER BY 1"
 Admin = psycopg.Connection[tuple[object, ...]]
 
 
-def run(servers: Servers, folder: Path, *, count: int = 9) -> bool:
+def run(servers: Servers, folder: Path, *, count: int = 25) -> bool:
     """Measure, print and keep; whether the bound holds."""
     with (
         listing.scene(servers, ROWS, page=3) as at,
