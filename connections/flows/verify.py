@@ -34,7 +34,7 @@ from connections.flows import (
 from connections.flows.look import Look, failure
 from connections.flows.problems import FlowProblem
 from connections.flows.refreshing import Caller
-from connections.models import Check, Connection, Verification, credential_of
+from connections.models import Check, Connection, Verification, credential_of, worst_of
 from connections.vendor_api import VendorApi
 from portal import audit, tenancy, work
 from portal.policy import SYSTEM, Actor
@@ -171,7 +171,7 @@ def _finish(look: Look, identity: Identity) -> None:
             return
         connection = Connection.objects.select_for_update(no_key=True).get(id=look.connection.id)
         kept = list(Check.objects.filter(verification_id=verification.id))
-        verification.outcome = _outcome(kept)
+        verification.outcome, verification.lack = _outcome(kept), worst_of(kept)
         verification.finished_at = timezone.now()
         verification.account_id = identity.account.remote_id
         verification.credential_kind = identity.credential_kind

@@ -43,7 +43,13 @@ from connections.models.service_key import (
 )
 from connections.models.sync_run import LIVE, RunState, StreamRun, SyncFailure, SyncRun
 from connections.models.used_endpoint import UsedEndpoint
-from connections.models.verification import Check, CheckOutcome, Outcome, Verification
+from connections.models.verification import (
+    Check,
+    CheckOutcome,
+    Outcome,
+    Verification,
+    worst_of,
+)
 from connections.models.workspace import Member, Project, Repository, Workspace
 
 __all__ = [
@@ -108,4 +114,5 @@ __all__ = [
     "bump",
     "connect_link_expiry",
     "credential_of",
+    "worst_of",
 ]

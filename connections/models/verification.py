@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import models
 from django.utils import timezone
 
@@ -39,6 +41,7 @@ class Verification(TenantModel):
     expires_at = models.DateTimeField(null=True)
     rate = models.JSONField(default=dict)
     drift = models.JSONField(default=list)
+    lack = models.CharField(max_length=260, null=True)  # the worst check's error code and title
 
     class Meta:
         base_manager_name = "everywhere"
@@ -90,3 +93,17 @@ class Check(TenantModel):
                 fields=["organization", "verification", "key", "workspace"], name="check_once"
             )
         ]
+
+
+def worst_of(kept: Iterable[Check]) -> str:
+    """What is said first of checks that are not possible, as `lack` keeps it; empty for none.
+
+    A missing scope comes first, as linking again mends it, and what was not reached last, as it may
+    cure itself.
+    """
+    order = (CheckOutcome.MISSING, CheckOutcome.REFUSED, CheckOutcome.UNREACHED)
+    found = [check for check in kept if check.outcome in order]
+    if not found:
+        return ""
+    worst = min(found, key=lambda check: (order.index(CheckOutcome(check.outcome)), check.position))
+    return f"{worst.error} {worst.title}"

@@ -36,17 +36,10 @@ class Lack:
 def last_lack() -> RawSQL:
     """A column of connections for `Lack.read`; cheap for a page of them.
 
-    Checks are looked for only where something is not possible. A missing scope is said first, as
-    linking again mends it, and what was not reached last, as it may cure itself.
+    The release before did not keep it with the verification: then it has no name.
     """
     return RawSQL(
-        "SELECT CASE WHEN told.outcome = 'partly' THEN coalesce(("
-        "  SELECT kept.error || ' ' || kept.title FROM connections_check AS kept"
-        "   WHERE kept.organization_id = told.organization_id"
-        "     AND kept.verification_id = told.id"
-        "     AND kept.outcome IN ('missing', 'refused', 'unreached')"
-        "   ORDER BY kept.outcome = 'missing' DESC, kept.outcome = 'refused' DESC, kept.position"
-        "   LIMIT 1), %s) ELSE '' END"
+        "SELECT CASE WHEN told.outcome = 'partly' THEN coalesce(told.lack, %s) ELSE '' END"
         " FROM connections_verification AS told"
         " WHERE told.organization_id = connections_connection.organization_id"
         " AND told.connection_id = connections_connection.id"

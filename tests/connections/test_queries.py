@@ -18,6 +18,7 @@ from connections.models import (
     RotationPolicy,
     SyncRun,
     Verification,
+    worst_of,
 )
 from connections.queries import health
 from connections.queries.listing import ORDERS, ConnectionList, Wish, connection_list
@@ -116,6 +117,8 @@ def test_the_worst_check_says_what_is_not_possible(works: Works) -> None:
                 outcome=outcome,
                 error=error,
             )
+            verification.lack = worst_of(verification.checks.all())
+            verification.save(update_fields=["lack"])
             shown = overview(slug="acme", actor=works.alice)
         assert [row.trouble for row in listed(works).rows] == [says]
         assert [need.title for need in shown.needs] == [says]
