@@ -74,7 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """On two cores a file's tests stay together, and so do all journeys: they share a portal.
 
-    Of three workers the last one takes what mostly waits, and joins the others when that is done.
+    Of several workers the last takes what mostly waits, and joins the others when that is done.
     """
 
     def _split_scope(self, nodeid: str) -> str:

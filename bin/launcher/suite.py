@@ -21,8 +21,8 @@ environment:
   PORTAL_VALKEY_SERVER  run on this server, such as /usr/bin/redis-server
 """
 
-# In the order of the tests, and dealt out as tests/plugin.py says: the third worker mostly waits.
-ALL = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+# In the order of the tests, and dealt out as tests/plugin.py says: the last worker mostly waits.
+ALL = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 LINTS = (
     ("lint", ["ruff", "check", "."]),
     ("format", ["ruff", "format", "--check", "."]),
