@@ -76,7 +76,7 @@ class Action(StrEnum):
     CREDENTIAL_MADE = "credential.made", "had the vendor make a new token for"
     CREDENTIAL_WENT_BACK = "credential.went_back", "went back to the earlier credential of"
     CREDENTIAL_WITHDRAWN = "credential.withdrawn", "withdrew the earlier credential of"
-    CREDENTIAL_END_TOLD = "credential.end_told", "said when the credential ends of"
+    CREDENTIAL_END_TOLD = "credential.end_told", "named the end of the credential of"
     REPLACEMENT_BEGUN = "replacement.begun", "began to replace the credential of"
     REPLACEMENT_REFUSED = "replacement.refused", "could not replace the credential of"
     REPLACEMENT_CANCELLED = "replacement.cancelled", "stopped replacing the credential of"

@@ -66,7 +66,7 @@ def overdue(slug: str) -> list[Need]:
             name=plural(found["count"], "credential,credentials"),
             url=reverse("calendar", args=[slug]),
             title="Overdue for replacement",
-            why="The rotation policy, or an import, wants others in their place by now.",
+            why="The rotation policy, or an import, asked for a replacement by now.",
             since=found["since"],
             button="Open the calendar",
             button_url=reverse("calendar", args=[slug]),
