@@ -6,6 +6,7 @@ and the pages name the link by its id. Used, expired, revoked and guessed addres
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from connections.contracts import BASE_URL, Method, MethodKind
 from connections.flows import guests, link
 from connections.flows.problems import FlowProblem
 from connections.forms import LinkForm
-from connections.models import LinkStage, PendingLink
+from connections.models import Consumer, LinkStage, PendingLink
 from connections.queries import connect_links as queries, linking
 from connections.views.doors import SeeOther, status_of
 from connections.views.guest_doors import Guest, browser, by_connect_link, gone, remember
@@ -196,12 +197,13 @@ def _method(guest: Guest, key: str) -> Method | None:
 
 
 def _form(request: HttpRequest, guest: Guest, pending: PendingLink, method: Method) -> LinkForm:
-    """The method's own fields; name and place are the sender's business."""
+    """The method's own fields and, of several consumers, which; the rest is the sender's."""
+    usable = _usable(guest, pending, method)
     return LinkForm(
         request.POST or None,
         asked=guest.manifest.fields_of(method),
         teams=(),
-        usable=(),
+        usable=() if _kept_consumer(guest, usable) else usable,
         is_relink=True,
         actor=guests.guest(guest.link),
         initial={BASE_URL: _known_at(guest)} | dict(pending.fields),
@@ -214,22 +216,29 @@ def _known_at(guest: Guest) -> str:
 
 
 def _prepare(guest: Guest, pending: PendingLink, method: Method, form: LinkForm) -> None:
-    usable = linking.consumers_for(method, pending.connector, guest.found.organization_id)
-    again = guest.link.relink
-    own = again.consumer_id if again else None  # the one that knows its server
-    consumer: UUID | None = next(
-        (each.id for each in usable if each.id == own), usable[0].id if usable else None
-    )
+    usable = _usable(guest, pending, method)
+    kept = _kept_consumer(guest, usable) or next((each.id for each in usable), None)
+    chosen = form.cleaned_data.get("consumer")
     link.prepare(
         actor=guest.sponsor,
         pending=pending,
         method=method.key,
         name=pending.name,
         team_id=pending.team_id,
-        consumer_id=consumer,
+        consumer_id=UUID(chosen) if chosen else kept,
         fields=form.method_values(),
         secret=form.secret(),
     )
+
+
+def _usable(guest: Guest, pending: PendingLink, method: Method) -> list[Consumer]:
+    return linking.consumers_for(method, pending.connector, guest.found.organization_id)
+
+
+def _kept_consumer(guest: Guest, usable: Sequence[Consumer]) -> UUID | None:
+    """That of the connection to link again: it knows its server."""
+    again = guest.link.relink
+    return next((each.id for each in usable if again and each.id == again.consumer_id), None)
 
 
 def _frame(guest: Guest) -> dict[str, Any]:

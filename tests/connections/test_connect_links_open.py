@@ -51,6 +51,22 @@ def test_an_answer_of_the_vendor_leads_to_the_link_it_was_for(works: Works, vend
     assert back["Location"] == page_of(alpha, "check")
 
 
+def test_of_several_consumers_the_person_says_which(works: Works, vendor: Vendor) -> None:
+    works.register(vendor.consumer("acme-portal"))
+    second = works.register(vendor.consumer("acme-portal"), name="Acme, the other")
+    made = sent(works, works.admin)
+    browser = opened(made)
+    browser.post(page_of(made, "begin"), {"method": "oauth"})
+    consent = page_of(made, "consent?method=oauth")
+    assert "OAuth consumer" in text(browser.get(consent))
+
+    assert b"This field is required" in browser.post(consent, {"go": "1"}).content
+    assert browser.post(consent, {"consumer": str(second.id)}).status_code == 303
+
+    with works.inside():
+        assert PendingLink.objects.get().consumer_id == second.id
+
+
 def test_a_link_that_was_opened_opens_no_other(works: Works) -> None:
     alpha = sent(works, works.admin, name="Alpha")
     beta = sent(works, works.admin, name="Beta")
