@@ -8,6 +8,14 @@ from typing import Any
 from django.db.migrations.operations import RunSQL
 
 CURRENT = "(SELECT current_setting('app.organization_id')::uuid)"
+# Asked once a statement; NULL means every team. A list of uuids is compared without making text of
+# each row's, and PostgreSQL guesses well how many rows are left.
+_ENTERED = (
+    "(SELECT CASE WHEN current_setting('app.teams') <> '*'"
+    " THEN string_to_array(current_setting('app.teams'), ',')::uuid[] END)::uuid[]"
+)
+# Whose rows are seen: the organization's own, and those of the teams that were entered.
+TEAMS = f"team_id IS NULL OR coalesce(team_id = ANY ({_ENTERED}), true)"
 READ_WRITE = "SELECT, INSERT, UPDATE, DELETE"
 APPEND = "SELECT, INSERT"
 TENANT_ROLES = ("portal_app", "portal_worker")
