@@ -206,7 +206,11 @@ def _form(request: HttpRequest, guest: Guest, pending: PendingLink, method: Meth
         usable=() if _kept_consumer(guest, usable) else usable,
         is_relink=True,
         actor=guests.guest(guest.link),
-        initial={BASE_URL: _known_at(guest)} | dict(pending.fields),
+        initial={
+            BASE_URL: _known_at(guest),
+            "consumer": str(pending.consumer_id or ""),
+            **pending.fields,
+        },
     )
 
 
