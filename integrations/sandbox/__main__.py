@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from integrations.sandbox.bitbucket_cloud.switches import RATE_LIMIT
 from integrations.sandbox.running import Sandbox
 
 CALLBACKS = [
@@ -21,6 +22,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8801, help="where the vendors answer")
     parser.add_argument("--control-port", type=int, default=8802, help="where faults are ordered")
     parser.add_argument("--repositories", type=int, help="how many the first workspace has (240)")
+    parser.add_argument(
+        "--rate-limit", type=int, default=RATE_LIMIT, help="of an account in an hour"
+    )
     parser.add_argument("--seed", type=int, default=7, help="another seed, another world")
     parser.add_argument(
         "--callback",
@@ -68,6 +72,7 @@ def main(words: list[str]) -> int:
         control_port=options.control_port,
         seed=options.seed,
         repositories=options.repositories,
+        rate_limit=options.rate_limit,
         callbacks=options.callback or CALLBACKS,
         state_file=options.state,
     )

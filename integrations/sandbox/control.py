@@ -28,6 +28,7 @@ from integrations.sandbox.http import (
 )
 from integrations.sandbox.journal import Journal
 from integrations.sandbox.latency import Latency
+from integrations.sandbox.webhook_control import WebhookCommands
 
 Json = dict[str, Any]
 Answered = Json | Awaitable[Json]
@@ -43,6 +44,7 @@ class Controlled(Protocol):
     journal: Journal
     commands: Commands
     grants: GrantCommands
+    webhooks: WebhookCommands
     data_center: BitbucketDataCenter
     data_center_commands: DataCenterCommands
     latency: Latency
@@ -70,6 +72,7 @@ class Control:
             "/outage": self._suffer,
             **sandbox.commands.by_path,
             **sandbox.grants.by_path,
+            **sandbox.webhooks.by_path,
             **sandbox.data_center_commands.by_path,
         }
         self._gets: dict[str, Callable[[Request], object]] = {
@@ -77,7 +80,16 @@ class Control:
             "/faults": lambda request: sandbox.faults.describe(),
             "/switches": lambda request: sandbox.commands.describe()["switches"],
             "/requests": self._requests,
-            **{path: asked(question) for path, question in sandbox.grants.questions.items()},
+            **{
+                path: asked(question)
+                for asking in (
+                    sandbox.grants,
+                    sandbox.commands,
+                    sandbox.webhooks,
+                    sandbox.data_center_commands,
+                )
+                for path, question in asking.questions.items()
+            },
         }
 
     async def answer(self, request: Request) -> Response:
@@ -138,7 +150,11 @@ class Control:
         return {"reset": True}
 
     async def _normal(self, wish: Json) -> Json:
-        """Withdraw outage, storm, faults and latency; world, credentials and journal stay."""
+        """Withdraw outage, storm, faults and latency; world, credentials and journal stay.
+
+        Webhooks that were held are sent.
+        """
+        self._sandbox.webhooks.normal()
         await self._sandbox.suffer("")
         self._sandbox.faults.withdraw()
         self._sandbox.latency.forget()

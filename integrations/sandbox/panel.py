@@ -54,6 +54,12 @@ BUTTONS = {
     "hours": Button("Two hours later", (("/clock", {"advance": 7300}),)),
     "months": Button("Three months later", (("/clock", {"advance": 91 * 86400}),)),
     "thousands": Button("10,000 repositories in acme", (("/repositories", {"count": 10_000}),)),
+    "changes": Button("25 random changes in acme", (("/activity", {"count": 25}),)),
+    "hold": Button("Hold webhooks back", (("/webhooks", {"hold": True}),)),
+    "release": Button(
+        "Let held webhooks go, last first", (("/webhooks", {"release": "reversed"}),)
+    ),
+    "lose": Button("Lose the next webhook", (("/webhooks", {"drop": 1}),)),
     "earlier": Button(
         "App passwords still work (as before 28 July 2026)",
         (("/switches", {"app_passwords_end": "9999-12-31"}),),

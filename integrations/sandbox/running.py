@@ -16,6 +16,7 @@ from typing import Any
 
 from integrations.sandbox.bitbucket_cloud.commands import Commands
 from integrations.sandbox.bitbucket_cloud.grants import GrantCommands
+from integrations.sandbox.bitbucket_cloud.switches import RATE_LIMIT
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
 from integrations.sandbox.bitbucket_data_center.commands import DataCenterCommands
 from integrations.sandbox.bitbucket_data_center.vendor import BitbucketDataCenter
@@ -25,6 +26,8 @@ from integrations.sandbox.faults import Fault, FaultBook, strike, usual
 from integrations.sandbox.http import Request, Response, Sender, Server, json_response, send_whole
 from integrations.sandbox.journal import Journal
 from integrations.sandbox.latency import Latency
+from integrations.sandbox.webhook_control import WebhookCommands
+from integrations.sandbox.webhook_sender import WebhookSender
 
 HOST = "127.0.0.1"
 KEEP_SECONDS = 1.0
@@ -42,6 +45,7 @@ class Sandbox:
         seed: int = 7,
         repositories: int | None = None,
         callbacks: list[str] | None = None,
+        rate_limit: int = RATE_LIMIT,
         state_file: Path | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -52,15 +56,25 @@ class Sandbox:
         self.journal = Journal()
         self.latency = Latency()
         self.outage = ""
+        self.sender = WebhookSender(self.clock.now)
         self.bitbucket = BitbucketCloud(
-            self.clock, seed=seed, repositories=repositories, callbacks=callbacks
+            self.clock,
+            seed=seed,
+            repositories=repositories,
+            callbacks=callbacks,
+            rate_limit=rate_limit,
+            sender=self.sender,
         )
         self.data_center = BitbucketDataCenter(
-            self.clock, repositories=repositories, callbacks=data_center_callbacks(callbacks)
+            self.clock,
+            repositories=repositories,
+            callbacks=data_center_callbacks(callbacks),
+            sender=self.sender,
         )
         self.data_center_commands = DataCenterCommands(self.data_center)
         self.commands = Commands(self.bitbucket)
         self.grants = GrantCommands(self.bitbucket)
+        self.webhooks = WebhookCommands(self.sender, [self.bitbucket, self.data_center])
         self._restore()
         self._vendors = Server(self._answer, tls)
         self._control = Server(Control(self).answer)
@@ -85,6 +99,7 @@ class Sandbox:
         self.latency.forget()
         self.faults.withdraw()
         self.journal.forget()
+        self.sender.forget()
         self.bitbucket.reset()
         self.data_center.reset()
 
@@ -129,6 +144,7 @@ class Sandbox:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         await self._vendors.open(HOST, self._ports[0])
+        self.bitbucket.origin = self.data_center.origin = self.url
         await self._control.open(HOST, self._ports[1])
         keeper = asyncio.create_task(self._keep_regularly())
         if opened is not None:
@@ -137,6 +153,7 @@ class Sandbox:
         keeper.cancel()
         await self._vendors.close()
         await self._control.close()
+        self.sender.stop()
         self.keep()
 
     def stop(self) -> None:
@@ -175,7 +192,7 @@ class Sandbox:
                 self.keep()
 
     def _marks(self) -> tuple[float, ...]:
-        marks = (*self.bitbucket.registry.mark(), *self.data_center.registry.mark())
+        marks = (*self.bitbucket.mark(), *self.data_center.mark())
         return self.clock.offset_seconds, *marks
 
     def _kept(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from integrations.sandbox.bitbucket_cloud import partial, scopes
 from integrations.sandbox.bitbucket_cloud.call import Call
 from integrations.sandbox.bitbucket_cloud.credentials import Registry
+from integrations.sandbox.bitbucket_cloud.deeds import Deeds
 from integrations.sandbox.bitbucket_cloud.errors import (
     failure,
     no_such_address,
@@ -27,9 +28,7 @@ from integrations.sandbox.bitbucket_cloud.identity import (
 )
 from integrations.sandbox.bitbucket_cloud.limits import Budget, Limits, scaled
 from integrations.sandbox.bitbucket_cloud.paging import Listing, page
-from integrations.sandbox.bitbucket_cloud.routes import OPEN_TO_ALL, Route, find
-from integrations.sandbox.bitbucket_cloud.switches import Switches
-from integrations.sandbox.bitbucket_cloud.world import World
+from integrations.sandbox.bitbucket_cloud.routes import OPEN_TO_ALL, Route, find, methods
 from integrations.sandbox.http import ApiError, Request, Response, json_response
 
 Json = dict[str, Any]
@@ -38,13 +37,12 @@ Json = dict[str, Any]
 class Api:
     """Everything below /2.0 over one world and registry."""
 
-    def __init__(
-        self, *, world: World, registry: Registry, switches: Switches, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, deeds: Deeds, registry: Registry, now: Callable[[], float]) -> None:
         self.limits = Limits()
-        self._world = world
+        self._deeds = deeds
+        self._world = deeds.scene.world
         self._registry = registry
-        self._switches = switches
+        self._switches = deeds.scene.switches
         self._now = now
 
     def answer(self, request: Request) -> Response:
@@ -57,7 +55,7 @@ class Api:
         return response
 
     def _answer(self, request: Request, headers: dict[str, str]) -> Response:
-        found = find(request.path)
+        found = find(request.method, request.path)
         if found is not None:
             headers["X-Accepted-OAuth-Scopes"] = ", ".join(found[0].oauth)
         identity = self._identify(request, headers)
@@ -71,9 +69,13 @@ class Api:
             origin=request.origin,
             world=self._world,
             switches=self._switches,
+            library=self._deeds.scene.library,
+            subscriptions=self._deeds.scene.subscriptions,
+            deeds=self._deeds,
+            form=request.form,
+            body=request.body,
         )
-        value = self._value(route, call, request)
-        response = self._encoded(request, value)
+        response = self._response(route, call, request)
         if response.status == 304 and budget.allowed and not self._switches.not_modified_counts:
             self.limits.give_back(identity.budget, route.resource)
         return response
@@ -105,8 +107,9 @@ class Api:
     ) -> tuple[Route, dict[str, str]]:
         if found is None:
             raise no_such_address()
-        if request.method not in {"GET", "HEAD"}:
-            raise failure(405, "Method not allowed", headers={"Allow": "GET, HEAD"})
+        allowed = methods(found[0].template)
+        if request.method not in allowed:
+            raise failure(405, "Method not allowed", headers={"Allow": ", ".join(allowed)})
         return found
 
     def _spend(self, identity: Identity, route: Route, headers: dict[str, str]) -> Budget:
@@ -137,17 +140,22 @@ class Api:
         if not set(required) <= identity.effective:
             raise scope_missing(required, identity.granted)
 
-    def _value(self, route: Route, call: Call, request: Request) -> Json:
+    def _response(self, route: Route, call: Call, request: Request) -> Response:
+        """Let the endpoint answer; a listing is cut into pages, and `fields` trims what is left."""
         value = route.endpoint(call)
+        if isinstance(value, Response):
+            return value
+        status, wanted = 200, call.first("fields")
         if isinstance(value, Listing):
             address = f"{request.origin}{request.path}"
+            status, hidden = value.status, value.hidden
             value = page(value, call.parameters, address, str(self._world.seed))
-        wanted = call.first("fields")
-        return partial.apply(value, wanted) if wanted else value
+            value = partial.without_hidden(value, hidden, wanted) if hidden else value
+        return self._encoded(request, partial.apply(value, wanted) if wanted else value, status)
 
-    def _encoded(self, request: Request, value: Json) -> Response:
+    def _encoded(self, request: Request, value: Json, status: int) -> Response:
         """Encode with an ETag; a caller that holds it already gets 304."""
-        response = json_response(value)
+        response = json_response(value, status)
         etag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
         known = request.headers.get("if-none-match", "")
         if etag in {mark.strip().removeprefix("W/") for mark in known.split(",")}:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from integrations.sandbox.bitbucket_cloud.activity import Activity
 from integrations.sandbox.bitbucket_cloud.errors import (
     failure,
     forbidden,
@@ -14,10 +14,28 @@ from integrations.sandbox.bitbucket_cloud.errors import (
     unauthenticated,
 )
 from integrations.sandbox.bitbucket_cloud.identity import INVALID, Identity
+from integrations.sandbox.bitbucket_cloud.place import Place
+from integrations.sandbox.bitbucket_cloud.subscriptions import Subscriptions
 from integrations.sandbox.bitbucket_cloud.switches import Switches
 from integrations.sandbox.bitbucket_cloud.world import Repository, User, Workspace, World
+from integrations.sandbox.code.contents import Contents
+from integrations.sandbox.code.library import Library
+from integrations.sandbox.code.records import Commit, Status
 
 Json = dict[str, Any]
+
+
+class Reporter(Protocol):
+    """Who takes what a build server reports."""
+
+    def reported(
+        self,
+        workspace: Workspace,
+        repository: Repository,
+        actor: User,
+        commit: Commit,
+        wish: Json,
+    ) -> Status: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,11 @@ class Call:
     origin: str
     world: World
     switches: Switches
+    library: Library[Workspace, Repository]
+    subscriptions: Subscriptions
+    deeds: Reporter
+    form: dict[str, list[str]]
+    body: bytes = b""
 
     def first(self, name: str, default: str = "") -> str:
         return self.parameters.get(name, [default])[0]
@@ -71,9 +94,24 @@ class Call:
             raise forbidden()
         return workspace, repository
 
-    def activity(self) -> Activity:
+    def contents(self) -> Contents:
+        return self.library.read(*self.repository())
+
+    def place(self) -> Place:
+        """Return the repository in the path with what it holds, to be shown."""
         workspace, repository = self.repository()
-        return Activity(self.world, workspace, repository, self.origin)
+        contents = self.library.read(workspace, repository)
+        return Place(self.world, workspace, repository, contents, self.origin)
+
+    def json(self) -> Json:
+        """Return the JSON object of the body. Raises ApiError 400."""
+        try:
+            value: object = json.loads(self.body)
+        except ValueError as error:
+            raise failure(400, "Bad request", detail="The body is not JSON.") from error
+        if not isinstance(value, dict):
+            raise failure(400, "Bad request", detail="The body is not a JSON object.")
+        return value
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Return a query parameter that is one of these words, or empty. Raises ApiError 400."""

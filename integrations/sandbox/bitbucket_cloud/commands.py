@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,8 +16,10 @@ from integrations.sandbox.bitbucket_cloud.credentials import (
 )
 from integrations.sandbox.bitbucket_cloud.scopes import GRANULAR, OAUTH, SELECTABLE
 from integrations.sandbox.bitbucket_cloud.seed import crowd, founded, populate
+from integrations.sandbox.bitbucket_cloud.truth import Truth
 from integrations.sandbox.bitbucket_cloud.vendor import BitbucketCloud
-from integrations.sandbox.bitbucket_cloud.world import Repository, Workspace
+from integrations.sandbox.bitbucket_cloud.world import Repository, User, Workspace
+from integrations.sandbox.code.random_deeds import RandomDeeds
 from integrations.sandbox.oauth import digest
 
 Json = dict[str, Any]
@@ -43,6 +45,11 @@ class Commands:
             "/workspaces": self.workspace,
             "/repositories": self.repositories,
             "/people": self.people,
+            **{path: ordered(vendor, path) for path in vendor.deeds.by_path},
+            "/activity": lambda wish: RandomDeeds(vendor.deeds).activity(wish),
+        }
+        self.questions: dict[str, Callable[[Mapping[str, list[str]]], object]] = {
+            "/truth": lambda query: Truth(vendor.deeds.scene).answer(query)
         }
 
     def describe(self) -> Json:
@@ -159,8 +166,11 @@ class Commands:
         workspace, user_uuid = self._workspace(wish), self._user_uuid(wish["user"])
         if wish.get("permission") is None:
             workspace.members.pop(user_uuid, None)
+            for granted in workspace.granted.values():
+                granted.pop(user_uuid, None)
         else:
             workspace.members[user_uuid] = wish["permission"]
+        workspace.views.clear()
         return {"workspace": workspace.slug, "permission": wish.get("permission")}
 
     def people(self, wish: Json) -> Json:
@@ -199,23 +209,36 @@ class Commands:
         return {"workspace": workspace.slug, "name": workspace.name}
 
     def repositories(self, wish: Json) -> Json:
-        """Grow or shrink to `count`, `delete` slugs, `rename` one, `touch` some (updated now)."""
-        workspace = self._workspace(wish)
+        """Grow or shrink to `count`, or `touch` some (updated now), and nobody is told.
+
+        `create` one, `delete` slugs, `rename` one, `transfer` one `to` a workspace: hooks are told.
+        """
+        workspace, deeds = self._workspace(wish), self._vendor.deeds
         if "count" in wish:
             for extra in workspace.repositories[int(wish["count"]) :]:
                 workspace.remove(extra)
             mark = f"{self._vendor.world.seed}:{workspace.slug}:{len(workspace.repositories)}"
-            chance = random.Random(mark)
-            populate(workspace, int(wish["count"]), chance)
-        for slug in wish.get("delete", ()):
-            workspace.remove(self._repository(workspace, slug))
+            populate(workspace, int(wish["count"]), random.Random(mark))
         for slug in wish.get("touch", ()):
             self._repository(workspace, slug).updated_on = self._vendor.clock.iso()
+        if {"create", "delete", "rename", "transfer"} & wish.keys():
+            self._administer(workspace, deeds.actor(workspace, wish), wish)
+        return {"workspace": workspace.slug, "repositories": len(workspace.repositories)}
+
+    def _administer(self, workspace: Workspace, actor: User, wish: Json) -> None:
+        administering = self._vendor.deeds.administering
+        if wish.get("create"):
+            administering.create(workspace, actor, {"slug": wish["create"], **wish})
+        for slug in wish.get("delete", ()):
+            administering.delete(workspace, actor, self._repository(workspace, slug))
         if wish.get("rename"):
             found = self._repository(workspace, wish["rename"])
             slug = wish.get("new_slug", found.slug)
-            workspace.rename(found, slug=slug, name=wish.get("name", slug))
-        return {"workspace": workspace.slug, "repositories": len(workspace.repositories)}
+            administering.rename(workspace, actor, found, slug, wish.get("name", slug))
+        if wish.get("transfer"):
+            found = self._repository(workspace, wish["transfer"])
+            target = self._workspace({"workspace": wish["to"]})
+            administering.transfer(workspace, actor, found, target)
 
     # ── finding things ────────────────────────────────────────────────────────────────────────
 
@@ -250,3 +273,8 @@ class Commands:
 
 def about(token: StaticToken) -> str:
     return token.about.partition(":")[0]
+
+
+def ordered(vendor: BitbucketCloud, path: str) -> Callable[[Json], Json]:
+    """Return the deed of a control path in the world of the moment; a reset makes another."""
+    return lambda wish: vendor.deeds.by_path[path](wish)

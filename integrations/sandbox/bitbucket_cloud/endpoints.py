@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 from integrations.sandbox.bitbucket_cloud import render
-from integrations.sandbox.bitbucket_cloud.activity import EVENTS, hook
 from integrations.sandbox.bitbucket_cloud.call import Call
 from integrations.sandbox.bitbucket_cloud.errors import forbidden, not_found, not_found_text
 from integrations.sandbox.bitbucket_cloud.identity import reaches
-from integrations.sandbox.bitbucket_cloud.paging import Listing
-from integrations.sandbox.bitbucket_cloud.world import ADMINISTRATORS, Repository, Workspace
+from integrations.sandbox.bitbucket_cloud.paging import Listing, dotted
+from integrations.sandbox.bitbucket_cloud.world import (
+    ADMINISTRATORS,
+    Repository,
+    User,
+    Workspace,
+)
 
 Json = dict[str, Any]
 ROLES = ("member", "contributor", "admin", "owner")
@@ -112,15 +115,17 @@ def permissions(call: Call) -> Listing:
 
 
 def memberships(call: Call, found: Workspace, *, with_permission: bool) -> Listing:
+    """Members in order; `q` knows their addresses, which no answer shows."""
+
+    def shown(person: User) -> Json:
+        permission = found.members[person.uuid] if with_permission else None
+        return render.membership(found, person, permission, call.origin)
+
+    def value(person: User, name: str) -> Any:
+        return person.email if name == "user.email" else dotted(shown(person), name)
+
     people = [u for u in call.world.users.values() if u.uuid in found.members]
-    return Listing(
-        [
-            render.membership(
-                found, person, found.members[person.uuid] if with_permission else None, call.origin
-            )
-            for person in people
-        ]
-    )
+    return Listing(people, shown, value)
 
 
 def member(call: Call) -> Json:
@@ -147,17 +152,6 @@ def project(call: Call) -> Json:
     return render.project_full(wanted, found, call.origin)
 
 
-def workspace_hooks(call: Call) -> Listing:
-    """Owners only; a member gets 403."""
-    found = call.workspace()
-    if call.identity.membership(found) not in ADMINISTRATORS and not call.identity.acts:
-        raise forbidden()
-    subject = render.workspace_short(found, call.origin)
-    address = f"{call.origin}/2.0/workspaces/{found.slug}/hooks"
-    chance = random.Random(f"{found.uuid}:hooks")
-    return Listing([hook(chance, "workspace", subject, address)])
-
-
 # ── repositories ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -180,7 +174,8 @@ def visible(call: Call, found: Workspace, role: str) -> list[Repository]:
         return []
     if role == "owner":
         return found.repositories if membership == "owner" and found.is_personal else []
-    view = (membership or "", who.acts, who.project, who.repository, role)
+    person = who.user.uuid if found.granted and who.user else ""
+    view = (membership or "", who.acts, who.project, who.repository, role, person)
     if view not in found.views:
         found.views[view] = [
             repository
@@ -208,89 +203,3 @@ def repository_value(found: Workspace) -> Any:
 def repository(call: Call) -> Json:
     found, wanted = call.repository()
     return render.Repositories(found, call.origin)(wanted)
-
-
-def branches(call: Call) -> Listing:
-    return Listing(call.activity().branches())
-
-
-def commits(call: Call) -> Listing:
-    return Listing(call.activity().commits(), counted=False, default_pagelen=30, filterable=False)
-
-
-def pull_requests(call: Call) -> Listing:
-    """Open ones unless states are named; never more than fifty a page."""
-    wanted = set(call.parameters.get("state", ["OPEN"]))
-    found = [item for item in call.activity().pull_requests() if item["state"] in wanted]
-    return Listing(found, max_pagelen=50)
-
-
-def pull_request(call: Call) -> Json:
-    """A missing pull request is plain text."""
-    for item in call.activity().pull_requests():
-        if str(item["id"]) == call.ids["pull_request_id"]:
-            return item
-    raise not_found_text()
-
-
-def pipelines(call: Call) -> Listing:
-    """Knows no `q`, and sorts by creation only."""
-    found = call.activity().pipelines()
-    key = call.choice("sort", ("", "-created_on", "created_on", "run_creation_date",
-                               "-run_creation_date", "creator.uuid", "-creator.uuid"))  # fmt: skip
-    if key in {"created_on", "run_creation_date"}:
-        found.reverse()
-    return Listing(found, filterable=False)
-
-
-def hooks(call: Call) -> Listing:
-    call.repository(needs="admin")
-    return Listing(call.activity().hooks())
-
-
-def repository_users(call: Call) -> Listing:
-    """Explicit permissions: those of the members who hold more than read."""
-    if call.identity.is_access_token:
-        raise forbidden("Access tokens cannot read permissions.")
-    found, wanted = call.repository(needs="admin")
-    place = f"{call.origin}/2.0/repositories/{found.slug}/{wanted.slug}/permissions-config/users"
-    shown = [u for u in call.world.users.values() if u.uuid in found.members][:12]
-    return Listing(
-        [
-            {
-                "type": "repository_user_permission",
-                "permission": "admin" if found.members[person.uuid] == "owner" else "write",
-                "user": render.user(person, call.origin),
-                "repository": render.repository_short(wanted, found, call.origin),
-                "links": {"self": render.link(f"{place}/{render.encoded(person.uuid)}")},
-            }
-            for person in shown
-        ]
-    )
-
-
-# ── the catalogue of webhook events ───────────────────────────────────────────────────────────
-
-
-def hook_events(call: Call) -> Json:
-    return {
-        subject: {"events": render.link(f"{call.origin}/2.0/hook_events/{subject}")}
-        for subject in ("repository", "workspace")
-    }
-
-
-def hook_events_of(call: Call) -> Listing:
-    if call.ids["subject_type"] not in {"repository", "workspace"}:
-        raise not_found(f"{call.ids['subject_type']} is not a valid subject type")
-    return Listing(
-        [
-            {
-                "event": event,
-                "category": "Repository" if event.startswith("repo:") else "Pull request",
-                "label": event.partition(":")[2].replace("_", " ").capitalize(),
-                "description": f"When {event} happens",
-            }
-            for event in EVENTS
-        ],
-        default_pagelen=30,
-    )

@@ -13,11 +13,10 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
 
 
 def failure(
-    status: int, message: str, *, detail: object = None, headers: Mapping[str, str] | None = None
+    status: int, message: str, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> ApiError:
-    inner: dict[str, Any] = {"message": message}
-    if detail is not None:
-        inner["detail"] = detail
+    """`more` stands beside the message: detail, fields, data."""
+    inner: dict[str, Any] = {"message": message, **more}
     return ApiError(json_response({"type": "error", "error": inner}, status, headers))
 
 

@@ -36,7 +36,8 @@ class Listing:
     """A whole list before it is cut into pages.
 
     `render` makes the JSON of one item; `value` and `is_known` serve `q` and `sort`. An uncounted
-    list (commits) says neither size nor page.
+    list (commits) says neither size nor page. `hidden` fields are left out unless `fields` names
+    them; `status` is 202 while the list is not complete yet.
     """
 
     items: Sequence[Any]
@@ -47,6 +48,8 @@ class Listing:
     max_pagelen: int = 100
     filterable: bool = True
     counted: bool = True
+    hidden: tuple[str, ...] = ()
+    status: int = 200
 
 
 def page(listing: Listing, parameters: dict[str, list[str]], address: str, key: str) -> Json:

@@ -11,13 +11,27 @@ Tree = dict[str, Any]
 
 
 def apply(value: Any, wanted: str) -> Any:
-    """Return what is left of an answer; `+name` adds nothing here, since all is already sent."""
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    """Return what is left of an answer; what `+name` adds is there already unless it is hidden."""
+    names = named(wanted)
     excluded = tree([name[1:] for name in names if name.startswith("-")])
     included = tree([name for name in names if name[0] not in "+-"])
     if included:
         value = keep(value, included)
     return drop(value, excluded) if excluded else value
+
+
+def named(wanted: str) -> list[str]:
+    return [name.strip() for name in wanted.split(",") if name.strip()]
+
+
+def without_hidden(value: Any, hidden: tuple[str, ...], wanted: str) -> Any:
+    """Leave the hidden fields out of each of a page's `values`, but for those that are asked for.
+
+    `fields=+values.participants` asks, and so does an include list that names them.
+    """
+    asked = [name.lstrip("+").split(".") for name in named(wanted) if name[0] != "-"]
+    shown = {path[1] for path in asked if len(path) > 1 and path[0] == "values"}
+    return drop(value, tree([f"values.{name}" for name in hidden if name not in shown]))
 
 
 def tree(paths: list[str]) -> Tree:

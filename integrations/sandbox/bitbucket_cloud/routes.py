@@ -10,18 +10,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.sandbox.bitbucket_cloud import endpoints
+from integrations.sandbox.bitbucket_cloud import (
+    build_endpoints,
+    code_endpoints,
+    endpoints,
+    hook_endpoints,
+    permission_endpoints,
+    review_endpoints,
+)
 from integrations.sandbox.bitbucket_cloud.call import Call
 from integrations.sandbox.bitbucket_cloud.errors import gone, not_found
 from integrations.sandbox.bitbucket_cloud.paging import Listing
+from integrations.sandbox.http import Response
 
-Endpoint = Callable[[Call], dict[str, Any] | Listing]
+Endpoint = Callable[[Call], dict[str, Any] | Listing | Response]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path; `resource` names the request budget it draws from."""
+    """One path and method; `resource` names the request budget it draws from."""
 
+    method: str
     template: str
     oauth: tuple[str, ...]
     granular: tuple[str, ...]
@@ -30,15 +39,25 @@ class Route:
     resource: str
 
 
-def route(template: str, oauth: str, granular: str, endpoint: Endpoint) -> Route:
-    """Build a route; scopes are written as words."""
-    pattern = re.compile("/2.0" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "/?")
-    words = tuple(f"read:{thing}:bitbucket" for thing in granular.split())
-    return Route(template, tuple(oauth.split()), words, endpoint, pattern, resource_of(template))
+def route(
+    template: str, oauth: str, granular: str, endpoint: Endpoint, method: str = "GET"
+) -> Route:
+    """Build a route; scopes are written as words, granular ones for reading without their verb.
+
+    The name of a ref may hold slashes, percent-encoded or not.
+    """
+    path = re.sub(r"\{(name|revision)\}", r"(?P<\1>.+?)", template)
+    pattern = re.compile("/2.0" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + "/?")
+    words = tuple(
+        f"{thing}:bitbucket" if ":" in thing else f"read:{thing}:bitbucket"
+        for thing in granular.split()
+    )
+    resource = resource_of(template)
+    return Route(method, template, tuple(oauth.split()), words, endpoint, pattern, resource)
 
 
 def resource_of(template: str) -> str:
-    if template.endswith("/hooks") or template.startswith("/hook_events"):
+    if "/hooks" in template or template.startswith("/hook_events"):
         return "api-webhooks"
     return "api-repositories" if template.startswith("/repositories") else "api-other"
 
@@ -59,6 +78,9 @@ def retired(call: Call) -> dict[str, Any]:
 
 
 REPOSITORY = "/repositories/{workspace}/{repo_slug}"
+COMMIT = REPOSITORY + "/commit/{commit}"
+PULL_REQUEST = REPOSITORY + "/pullrequests/{pull_request_id}"
+PROJECT = "/workspaces/{workspace}/projects/{project_key}"
 ROUTES = (
     route("/user", "account", "user", endpoints.user),
     route("/user/emails", "email", "user", endpoints.emails),
@@ -73,24 +95,87 @@ ROUTES = (
     route("/workspaces/{workspace}/members/{member}", "account", "workspace", endpoints.member),
     route("/workspaces/{workspace}/permissions", "account", "workspace", endpoints.permissions),
     route("/workspaces/{workspace}/projects", "project", "project", endpoints.projects),
-    route("/workspaces/{workspace}/projects/{project_key}", "project", "project",
-          endpoints.project),
-    route("/workspaces/{workspace}/hooks", "webhook", "webhook", endpoints.workspace_hooks),
+    route(PROJECT, "project", "project", endpoints.project),
+    route(PROJECT + "/permissions-config/users", "project:admin", "project",
+          permission_endpoints.project_users),
+    route(PROJECT + "/permissions-config/groups", "project:admin", "project",
+          permission_endpoints.project_groups),
+    route("/workspaces/{workspace}/permissions/repositories", "account", "repository",
+          permission_endpoints.of_workspace),
+    route("/workspaces/{workspace}/permissions/repositories/{repo_slug}", "repository",
+          "repository", permission_endpoints.of_repository),
     route("/repositories/{workspace}", "repository", "repository", endpoints.repositories),
     route(REPOSITORY, "repository", "repository", endpoints.repository),
-    route(REPOSITORY + "/refs/branches", "repository", "repository", endpoints.branches),
-    route(REPOSITORY + "/commits", "repository", "repository", endpoints.commits),
-    route(REPOSITORY + "/pullrequests", "pullrequest", "pullrequest", endpoints.pull_requests),
-    route(REPOSITORY + "/pullrequests/{pull_request_id}", "pullrequest", "pullrequest",
-          endpoints.pull_request),
-    route(REPOSITORY + "/pipelines", "pipeline", "pipeline", endpoints.pipelines),
-    route(REPOSITORY + "/hooks", "webhook", "webhook", endpoints.hooks),
+    *(
+        one
+        for place in ("/workspaces/{workspace}/hooks", REPOSITORY + "/hooks")
+        for one in (
+            route(place, "webhook", "webhook", hook_endpoints.hooks),
+            route(place, "webhook", "webhook write:webhook", hook_endpoints.create, "POST"),
+            route(place + "/{uid}", "webhook", "webhook", hook_endpoints.hook),
+            route(place + "/{uid}", "webhook", "webhook write:webhook", hook_endpoints.update,
+                  "PUT"),
+            route(place + "/{uid}", "webhook", "delete:webhook", hook_endpoints.delete,
+                  "DELETE"),
+        )
+    ),
+    # Code.
+    route(REPOSITORY + "/refs", "repository", "repository", code_endpoints.refs),
+    route(REPOSITORY + "/refs/branches", "repository", "repository", code_endpoints.branches),
+    route(REPOSITORY + "/refs/branches/{name}", "repository", "repository",
+          code_endpoints.branch),
+    route(REPOSITORY + "/refs/tags", "repository", "repository", code_endpoints.tags),
+    route(REPOSITORY + "/refs/tags/{name}", "repository", "repository", code_endpoints.tag),
+    route(REPOSITORY + "/commits", "repository", "repository", code_endpoints.commits),
+    route(REPOSITORY + "/commits", "repository", "repository", code_endpoints.commits, "POST"),
+    route(REPOSITORY + "/commits/{revision}", "repository", "repository",
+          code_endpoints.commits),
+    route(REPOSITORY + "/commits/{revision}", "repository", "repository",
+          code_endpoints.commits, "POST"),
+    route(COMMIT, "repository", "repository", code_endpoints.commit),
+    route(COMMIT + "/pullrequests", "pullrequest", "pullrequest",
+          code_endpoints.commit_pull_requests),
+    route(COMMIT + "/statuses", "repository", "repository", code_endpoints.statuses),
+    route(COMMIT + "/statuses/build", "repository", "repository",
+          code_endpoints.report_status, "POST"),
+    route(COMMIT + "/statuses/build/{key}", "repository", "repository", code_endpoints.status),
+    # Reviews.
+    route(REPOSITORY + "/pullrequests", "pullrequest", "pullrequest",
+          review_endpoints.pull_requests),
+    route(REPOSITORY + "/pullrequests/activity", "pullrequest", "pullrequest",
+          review_endpoints.all_activity),
+    route(PULL_REQUEST, "pullrequest", "pullrequest", review_endpoints.pull_request),
+    route(PULL_REQUEST + "/activity", "pullrequest", "pullrequest", review_endpoints.activity),
+    route(PULL_REQUEST + "/commits", "pullrequest", "pullrequest", review_endpoints.commits),
+    route(PULL_REQUEST + "/comments", "pullrequest", "pullrequest", review_endpoints.comments),
+    route(PULL_REQUEST + "/statuses", "pullrequest", "pullrequest", review_endpoints.statuses),
+    # Builds.
+    route(REPOSITORY + "/pipelines", "pipeline", "pipeline", build_endpoints.pipelines),
+    route(REPOSITORY + "/pipelines/{pipeline_uuid}", "pipeline", "pipeline",
+          build_endpoints.pipeline),
+    route(REPOSITORY + "/pipelines/{pipeline_uuid}/steps", "pipeline", "pipeline",
+          build_endpoints.steps),
+    route(REPOSITORY + "/pipelines/{pipeline_uuid}/steps/{step_uuid}", "pipeline", "pipeline",
+          build_endpoints.step),
+    route(REPOSITORY + "/environments", "pipeline", "pipeline", build_endpoints.environments),
+    route(REPOSITORY + "/environments/{environment_uuid}", "pipeline", "pipeline",
+          build_endpoints.environment),
+    route(REPOSITORY + "/deployments", "pipeline", "pipeline", build_endpoints.deployments),
+    route(REPOSITORY + "/deployments/{deployment_uuid}", "pipeline", "pipeline",
+          build_endpoints.deployment),
+    # Permissions.
     route(REPOSITORY + "/permissions-config/users", "repository:admin", "repository",
-          endpoints.repository_users),
+          permission_endpoints.repository_users),
+    route(REPOSITORY + "/permissions-config/users/{selected_user_id}", "repository:admin",
+          "repository", permission_endpoints.repository_user),
+    route(REPOSITORY + "/permissions-config/groups", "repository:admin", "repository",
+          permission_endpoints.repository_groups),
+    route(REPOSITORY + "/permissions-config/groups/{group_slug}", "repository:admin",
+          "repository", permission_endpoints.repository_group),
     route(REPOSITORY + "/issues", "", "", retired),
     route(REPOSITORY + "/wiki", "", "", retired),
-    route("/hook_events", "", "", endpoints.hook_events),
-    route("/hook_events/{subject_type}", "", "", endpoints.hook_events_of),
+    route("/hook_events", "", "", hook_endpoints.hook_events),
+    route("/hook_events/{subject_type}", "", "", hook_endpoints.hook_events_of),
     # Cross-workspace lists, removed on 14 April 2026.
     route("/workspaces", "", "", removed("CHANGE-2770")),
     route("/repositories", "", "", removed("CHANGE-2770")),
@@ -100,14 +185,27 @@ ROUTES = (
 # Lists that a caller without credentials may read, as far as they are public.
 OPEN_TO_ALL = {
     "/repositories/{workspace}", REPOSITORY, REPOSITORY + "/refs/branches",
-    REPOSITORY + "/commits", REPOSITORY + "/pullrequests", REPOSITORY + "/pipelines",
+    REPOSITORY + "/refs/tags", REPOSITORY + "/commits", COMMIT, COMMIT + "/statuses",
+    REPOSITORY + "/pullrequests", PULL_REQUEST, REPOSITORY + "/pipelines",
 }  # fmt: skip
 
 
-def find(path: str) -> tuple[Route, dict[str, str]] | None:
-    """Return the route of a percent-encoded path and its still encoded parameters."""
+def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """Return the route of a percent-encoded path and its still encoded parameters.
+
+    When the path exists without the method, it is the route of another method.
+    """
+    other = None
     for candidate in ROUTES:
         found = candidate.pattern.fullmatch(path)
         if found is not None:
-            return candidate, found.groupdict()
-    return None
+            if candidate.method == ("GET" if method == "HEAD" else method):
+                return candidate, found.groupdict()
+            other = other or (candidate, found.groupdict())
+    return other
+
+
+def methods(template: str) -> list[str]:
+    """Return what may be asked at a path."""
+    allowed = {one.method for one in ROUTES if one.template == template}
+    return sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import uuid
 from datetime import UTC, datetime, timedelta
 
-from integrations.sandbox.bitbucket_cloud import names
 from integrations.sandbox.bitbucket_cloud.world import (
     Project,
     Repository,
@@ -14,6 +12,8 @@ from integrations.sandbox.bitbucket_cloud.world import (
     Workspace,
     World,
 )
+from integrations.sandbox.code import names
+from integrations.sandbox.code.marks import identifier, moment
 
 TODAY = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 FIRST_WORKSPACE = "acme"
@@ -61,6 +61,7 @@ def build(seed: int, first_workspace_repositories: int | None = None) -> World:
         if slug == FIRST_WORKSPACE:
             workspace.members |= {user.uuid: "member" for user in crowd}
             count = first_workspace_repositories or count
+        workspace.founders = tuple(workspace.members)
         populate(workspace, count, chance)
     return world
 
@@ -72,6 +73,7 @@ def founded(world: World, slug: str, owner_uuid: str) -> Workspace:
     chance = random.Random(f"{world.seed}:{slug}")
     workspace = Workspace(identifier(chance), slug, slug.title(), False, 0, *moments(chance))
     workspace.members = {owner_uuid: "owner"}
+    workspace.founders = (owner_uuid,)
     workspace.projects = [project(chance, "ONE", "First project")]
     world.workspaces[slug] = workspace
     return workspace
@@ -111,6 +113,7 @@ def ordinary(workspace: Workspace, number: int, chance: random.Random) -> Reposi
         updated_on=updated,
         project=workspace.projects[number % len(workspace.projects)],
         number=number,
+        planted_on=updated,
     )
 
 
@@ -142,16 +145,8 @@ def project(chance: random.Random, key: str, name: str) -> Project:
     )
 
 
-def identifier(chance: random.Random) -> str:
-    return "{" + str(uuid.UUID(bytes=chance.randbytes(16), version=4)) + "}"
-
-
 def moments(chance: random.Random) -> tuple[str, str]:
     """Return a creation and a later update, both before the seeded today."""
     created = TODAY - timedelta(seconds=chance.randrange(40 * 86400, 4000 * 86400))
     updated = created + (TODAY - created) * chance.random()
     return moment(created), moment(updated)
-
-
-def moment(value: datetime) -> str:
-    return value.isoformat(timespec="microseconds")

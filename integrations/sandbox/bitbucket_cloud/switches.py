@@ -7,6 +7,7 @@ from typing import Any
 
 from integrations.sandbox.switching import Switchboard
 
+RATE_LIMIT = 1000
 CHOICES: dict[str, tuple[Any, ...]] = {
     "scope_key": ("scope", "scopes", "both", "absent"),
     "rotation": ("rotate", "same", "absent", "sometimes"),
@@ -16,6 +17,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "dead_refresh_status": (400, 401, 403),
     "rate_limit_answer": ("text", "json"),
     "removed_status": (404, 410),
+    "commit_links": ("indexed", "indexing", "absent", "mixed"),
 }
 MEANING = {
     "access_token_seconds": "expires_in of an access token: 7200 observed, 3600 documented",
@@ -49,6 +51,14 @@ MEANING = {
     "removed_status": "status of native issues and wiki since 20 August 2026",
     "permissions_by_uuid": "whether /workspaces/{uuid}/permissions works, or the slug only",
     "compress": "answer with gzip when the client accepts it",
+    "commit_links": "the pull requests of a commit: 200, 202 (indexing), 404 (absent), or by "
+    "repository a tenth each of the latter (mixed)",
+    "q_replaces_state": "whether a q that names state replaces the default state=OPEN of pull "
+    "requests (unsourced)",
+    "approvals_move_pull_request": "whether an approval or a request for changes moves a pull "
+    "request's updated_on (unsourced)",
+    "pull_requests_move_repository": "whether activity in pull requests moves the repository's "
+    "updated_on (unsourced); a push always does",
 }
 
 
@@ -79,7 +89,7 @@ class Switches(Switchboard):
     collapse_scopes: bool = True
     api_token_as_bearer: bool = True
     app_passwords_end: str = "2026-07-28"
-    rate_limit: int = 1000
+    rate_limit: int = RATE_LIMIT
     anonymous_rate_limit: int = 60
     rate_limit_answer: str = "text"
     retry_after_seconds: int = 120
@@ -87,3 +97,7 @@ class Switches(Switchboard):
     removed_status: int = 404
     permissions_by_uuid: bool = False
     compress: bool = False
+    commit_links: str = "indexed"
+    q_replaces_state: bool = True
+    approvals_move_pull_request: bool = True
+    pull_requests_move_repository: bool = False

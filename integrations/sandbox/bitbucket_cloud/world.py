@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 ADMINISTRATORS = {"owner"}
 RANKS = {"read": 1, "write": 2, "admin": 3}
+# The group that a membership puts somebody in; a workspace has these three.
+GROUPS = {
+    "owner": "administrators",
+    "create-project": "developers",
+    "member": "developers",
+    "collaborator": "contractors",
+}
 
 
 @dataclass(slots=True)
@@ -50,6 +58,7 @@ class Repository:
     updated_on: str
     project: Project
     number: int
+    planted_on: str = ""  # when its seeded history ends
 
 
 @dataclass(slots=True)
@@ -66,7 +75,10 @@ class Workspace:
     members: dict[str, str] = field(default_factory=dict)  # user uuid → permission
     projects: list[Project] = field(default_factory=list)
     repositories: list[Repository] = field(default_factory=list)
-    views: dict[tuple[str, ...], list[Repository]] = field(default_factory=dict)
+    views: dict[tuple[str, ...], list[Any]] = field(default_factory=dict)
+    founders: tuple[str, ...] = ()  # who wrote its seeded history
+    granted: dict[str, dict[str, str]] = field(default_factory=dict)  # by repository, user uuid
+    group_granted: dict[str, dict[str, str]] = field(default_factory=dict)  # by repository, group
     _by_id: dict[str, Repository] = field(default_factory=dict)
 
     def add(self, repository: Repository) -> None:
@@ -137,12 +149,29 @@ class World:
 def permission_on(workspace: Workspace, repository: Repository, user_uuid: str) -> str | None:
     """Return admin, write, read or None: what a member may do with one repository.
 
-    Owners administer everything. A member writes to every third repository and does not see every
-    eleventh private one, so that two people's listings of one workspace differ.
+    Owners administer everything. Of the others, what was granted to the person counts, else what
+    the person's group has.
     """
     membership = workspace.members.get(user_uuid)
     if membership is None:
         return None if repository.is_private else "read"
+    if membership == "owner":
+        return "admin"
+    own = workspace.granted.get(repository.uuid, {}).get(user_uuid)
+    if own is None:
+        return group_permission(workspace, repository, membership)
+    return None if own == "none" else own
+
+
+def group_permission(workspace: Workspace, repository: Repository, membership: str) -> str | None:
+    """Return what the group of a membership may do.
+
+    Without a grant, a member writes to every third repository and does not see every eleventh
+    private one, so that two people's listings of one workspace differ.
+    """
+    granted = workspace.group_granted.get(repository.uuid, {}).get(GROUPS[membership])
+    if granted is not None:
+        return None if granted == "none" else granted
     if membership == "owner":
         return "admin"
     if membership == "member" and repository.is_private and repository.number % 11 == 10:

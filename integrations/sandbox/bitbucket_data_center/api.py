@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from integrations.sandbox.bitbucket_data_center.call import Call
 from integrations.sandbox.bitbucket_data_center.credentials import Registry
+from integrations.sandbox.bitbucket_data_center.deeds import Deeds
 from integrations.sandbox.bitbucket_data_center.errors import (
     failure,
     not_permitted,
@@ -22,21 +23,18 @@ from integrations.sandbox.bitbucket_data_center.identity import (
 from integrations.sandbox.bitbucket_data_center.limits import Buckets
 from integrations.sandbox.bitbucket_data_center.render import Writer
 from integrations.sandbox.bitbucket_data_center.routes import find
-from integrations.sandbox.bitbucket_data_center.switches import Switches
-from integrations.sandbox.bitbucket_data_center.world import World
 from integrations.sandbox.http import ApiError, Request, Response, json_response
 
 
 class Api:
     """Everything below {context}/rest over one world and registry."""
 
-    def __init__(
-        self, *, world: World, registry: Registry, switches: Switches, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, deeds: Deeds, registry: Registry, now: Callable[[], float]) -> None:
         self.buckets = Buckets()
-        self._world = world
+        self._deeds = deeds
+        self._world = deeds.scene.world
         self._registry = registry
-        self._switches = switches
+        self._switches = deeds.scene.switches
         self._now = now
 
     def answer(self, request: Request, path: str) -> Response:
@@ -97,4 +95,5 @@ class Api:
             switches=self._switches,
             write=Writer(base, self._switches.iso_dates),
             now=self._now(),
+            deeds=self._deeds,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from integrations.sandbox.bitbucket_data_center.credentials import Registry
+from integrations.sandbox.bitbucket_data_center.deeds import Deeds
 from integrations.sandbox.bitbucket_data_center.errors import (
     invalid,
     no_project,
@@ -16,9 +17,12 @@ from integrations.sandbox.bitbucket_data_center.errors import (
 )
 from integrations.sandbox.bitbucket_data_center.identity import Identity
 from integrations.sandbox.bitbucket_data_center.paging import page
+from integrations.sandbox.bitbucket_data_center.place import Place
 from integrations.sandbox.bitbucket_data_center.render import Writer
+from integrations.sandbox.bitbucket_data_center.scene import Scene
 from integrations.sandbox.bitbucket_data_center.switches import Switches
-from integrations.sandbox.bitbucket_data_center.world import Project, Repository, World
+from integrations.sandbox.bitbucket_data_center.world import Project, Repository, User, World
+from integrations.sandbox.code.building import Building
 from integrations.sandbox.http import Request
 
 Json = dict[str, Any]
@@ -37,6 +41,7 @@ class Call:
     switches: Switches
     write: Writer
     now: float
+    deeds: Deeds
 
     def first(self, name: str) -> str:
         return self.request.parameters.get(name, [""])[0]
@@ -73,6 +78,19 @@ class Call:
         if found is None or not self.identity.sees(project, found):
             raise no_repository(project.key, slug)
         return project, found
+
+    @property
+    def scene(self) -> Scene:
+        return self.deeds.scene
+
+    @property
+    def building(self) -> Building[Project, Repository, Place, User]:
+        return self.deeds.building
+
+    def place(self, *, changing: bool = False) -> Place:
+        """The repository of the path with what it holds."""
+        found = self.repository()
+        return self.scene.place(*found) if changing else self.scene.look(*found)
 
     def page(
         self,

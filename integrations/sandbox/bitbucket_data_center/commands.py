@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from integrations.sandbox.bitbucket_data_center import truth
 from integrations.sandbox.bitbucket_data_center.vendor import BitbucketDataCenter, vars_of
 from integrations.sandbox.bitbucket_data_center.world import populate
+from integrations.sandbox.code.random_deeds import RandomDeeds
 
 Json = dict[str, Any]
 
@@ -22,6 +24,11 @@ class DataCenterCommands:
             "/data-center/tokens/end": self.end,
             "/data-center/repositories": self.repositories,
             "/data-center/people": self.people,
+            "/data-center/activity": lambda wish: RandomDeeds(vendor.deeds).activity(wish),
+            **{f"/data-center{path}": ordered(vendor, path) for path in vendor.deeds.by_path},
+        }
+        self.questions: dict[str, Callable[[Mapping[str, list[str]]], object]] = {
+            "/data-center/truth": lambda query: truth.answer(vendor.deeds, query)
         }
 
     def switches(self, wish: Json) -> Json:
@@ -56,7 +63,9 @@ class DataCenterCommands:
         return {"ended": len(found)}
 
     def repositories(self, wish: Json) -> Json:
-        """Grow or shrink a project to `count` repositories."""
+        """Grow or shrink a project to `count` repositories, or order what becomes of some."""
+        if "count" not in wish:
+            return self._vendor.deeds.administer(wish)
         project = self._vendor.world.projects[str(wish.get("project", "PAY"))]
         populate(project, int(wish["count"]))
         return {"project": project.key, "repositories": len(project.repositories)}
@@ -66,3 +75,8 @@ class DataCenterCommands:
         user = self._vendor.world.users[str(wish["user"])]
         user.active = bool(wish.get("active", False))
         return {"user": user.name, "active": user.active}
+
+
+def ordered(vendor: BitbucketDataCenter, path: str) -> Callable[[Json], Json]:
+    """The deed of a control path in the world of the moment; a reset makes another."""
+    return lambda wish: vendor.deeds.by_path[path](wish)

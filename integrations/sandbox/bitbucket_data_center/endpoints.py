@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from integrations.sandbox.bitbucket_data_center import rights
 from integrations.sandbox.bitbucket_data_center.call import Call
 from integrations.sandbox.bitbucket_data_center.errors import no_user, not_permitted
-from integrations.sandbox.bitbucket_data_center.world import Project, User
+from integrations.sandbox.bitbucket_data_center.world import Project, Repository, User
 
 Json = dict[str, Any]
 
@@ -53,32 +54,38 @@ def permitted_users(call: Call) -> Json:
     return call.page(rows, lambda row: {"user": call.write.user(row[0]), "permission": row[1]})
 
 
-def pull_requests(call: Call) -> Json:
-    _, one = call.repository()
-    made = [{"id": number} for number in range(1, one.number % 4)]
-
-    def write(row: Json) -> Json:
-        return {
-            "id": row["id"],
-            "version": 0,
-            "title": f"Change {row['id']} of {one.slug}",
-            "state": "OPEN",
-            "open": True,
-            "closed": False,
-            "createdDate": call.write.moment(call.now - 86_400 * row["id"]),
-            "updatedDate": call.write.moment(call.now),
-        }
-
-    return call.page(made, write)
+def permitted_groups(call: Call) -> Json:
+    """For the project's administrators only."""
+    if not call.identity.administers(call.project()):
+        raise not_permitted()
+    return call.page(["developers"], lambda name: granted_to_group(name, "PROJECT_WRITE"))
 
 
-def webhooks(call: Call) -> Json:
-    """For the repository's administrators only."""
-    call.repository()
+def repository_users(call: Call) -> Json:
+    """What was granted on the repository itself."""
+    rows = rights.of_users(call.world, *administered(call))
+    return call.page(rows, lambda row: {"user": call.write.user(row[0]), **permission(row[1])})
+
+
+def repository_groups(call: Call) -> Json:
+    rows = rights.of_groups(*administered(call))
+    return call.page(rows, lambda row: {"group": {"name": row[0]}, **permission(row[1])})
+
+
+def permission(level: str) -> Json:
+    return {"permission": f"REPO_{level.upper()}"}
+
+
+def granted_to_group(name: str, permission: str) -> Json:
+    return {"group": {"name": name}, "permission": permission}
+
+
+def administered(call: Call) -> tuple[Project, Repository]:
+    """The repository in the path, for its administrators only."""
+    found = call.repository()
     if not call.identity.may("REPO_ADMIN"):
         raise not_permitted()
-    rows: list[Project] = []
-    return call.page(rows, lambda row: {})
+    return found
 
 
 def users(call: Call) -> Json:

@@ -41,6 +41,14 @@ def no_user(slug: str) -> ApiError:
     return failure(404, f"{slug} does not exist.", "user.NoSuchUserException")
 
 
+def no_commit(revision: str, slug: str) -> ApiError:
+    return no_thing(f"Commit '{revision}' does not exist in '{slug}'.", "commit.NoSuchCommit")
+
+
+def no_thing(message: str, exception: str) -> ApiError:
+    return failure(404, message, f"{exception}Exception")
+
+
 def no_token(identifier: str) -> ApiError:
     return failure(404, f"No access token {identifier}.", "accesstokens.NoSuchTokenException")
 

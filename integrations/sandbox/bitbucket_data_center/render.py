@@ -44,6 +44,7 @@ class Writer:
             "key": project.key,
             "id": project.id,
             "name": project.name,
+            "description": f"Everything about {project.name}.",
             "public": project.public,
             "type": "PERSONAL" if personal else "NORMAL",
             "links": self._self(place),

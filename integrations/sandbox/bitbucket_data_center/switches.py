@@ -10,6 +10,8 @@ from integrations.sandbox.switching import Switchboard
 CHOICES: dict[str, tuple[Any, ...]] = {
     "refused_token": ("anonymous", "named_anonymous", "unauthorized"),
     "reused_refresh": ("invalid_grant", "works"),
+    "newest_pull_requests": ("updated", "created"),
+    "objection_event": ("pr:reviewer:changes_requested", "pr:reviewer:needs_work"),
 }
 MEANING = {
     "context_path": "the path below which the server answers; empty for none",
@@ -24,6 +26,11 @@ MEANING = {
     "refill_per_second": "how many of them come back each second",
     "retry_after": "whether a 429 says when to try again",
     "tokens_make_tokens": "whether an HTTP access token may make and withdraw others",
+    "newest_pull_requests": "by which date order=NEWEST lists them: not documented",
+    "reviews_move_pull_request": "whether a review or comment moves updatedDate: it did not in "
+    "captured webhooks",
+    "objection_event": "what a hook calls it when a reviewer wants changes: needs_work in older "
+    "servers",
     "page_limit": "the most items of a page, whatever was asked for",
 }
 
@@ -46,4 +53,7 @@ class Switches(Switchboard):
     refill_per_second: int = 5
     retry_after: bool = True
     tokens_make_tokens: bool = True
+    newest_pull_requests: str = "updated"
+    reviews_move_pull_request: bool = False
+    objection_event: str = "pr:reviewer:changes_requested"
     page_limit: int = 1000

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from integrations.sandbox.bitbucket_data_center import world
 from integrations.sandbox.bitbucket_data_center.api import Api
 from integrations.sandbox.bitbucket_data_center.credentials import SCOPES, Client, Registry
+from integrations.sandbox.bitbucket_data_center.deeds import Deeds
+from integrations.sandbox.bitbucket_data_center.hooks import Subscriptions
 from integrations.sandbox.bitbucket_data_center.oauth import OAuth
+from integrations.sandbox.bitbucket_data_center.place import plant
+from integrations.sandbox.bitbucket_data_center.scene import PING, Scene
 from integrations.sandbox.bitbucket_data_center.switches import Switches
 from integrations.sandbox.clock import Clock
+from integrations.sandbox.code.library import Library
 from integrations.sandbox.http import Request, Response, html_response
 from integrations.sandbox.pages import place
+from integrations.sandbox.webhook_journal import Message
+from integrations.sandbox.webhook_sender import WebhookSender
 
 DAY = 86_400
 CLIENT_ID, CLIENT_SECRET = "data-center-portal-client", "data-center-portal-secret-9d41"
@@ -39,8 +48,11 @@ class BitbucketDataCenter:
         *,
         repositories: int | None = None,
         callbacks: list[str] | None = None,
+        sender: WebhookSender | None = None,
     ) -> None:
         self.clock = clock
+        self.origin = "http://127.0.0.1"
+        self._sender = sender or WebhookSender(clock.now)
         self._repositories = repositories
         self._callbacks = callbacks or []
         self.reset()
@@ -50,16 +62,40 @@ class BitbucketDataCenter:
         self.world = world.build(self._repositories)
         self.switches = Switches()
         self.registry = self._enrolled()
+        self.deeds = Deeds(
+            Scene(
+                world=self.world,
+                library=Library(partial(plant, self.world)),
+                subscriptions=Subscriptions(self.clock.now),
+                switches=self.switches,
+                clock=self.clock,
+                sender=self._sender,
+                base=lambda: self.origin + self.switches.context_path,
+            )
+        )
         self._connect()
 
     def restore(self, kept: dict[str, Any]) -> None:
-        """Take up the credentials that `keep` wrote, so that links outlive a restart."""
+        """Take up the credentials and hooks that `keep` wrote, so that links outlive a restart."""
         fresh, self.registry = self.registry, Registry.load(kept)
         self.registry.clients |= fresh.clients
+        self.deeds.scene.subscriptions.load(kept.get("hooks", {}))
         self._connect()
 
     def keep(self) -> dict[str, Any]:
-        return self.registry.dump()
+        return {**self.registry.dump(), "hooks": self.deeds.scene.subscriptions.dump()}
+
+    def mark(self) -> tuple[int, ...]:
+        """Numbers of which one changes whenever something worth keeping does."""
+        return *self.registry.mark(), self.deeds.scene.subscriptions.changes
+
+    def burst_of(self, hook: str) -> Callable[[int], Message] | None:
+        """What makes the messages of a burst to one of this server's hooks: pings with a number."""
+        found = self.deeds.scene.subscriptions.find(hook)
+        if found is None:
+            return None
+        scene, (_, one) = self.deeds.scene, found
+        return lambda number: scene.message(one, PING, b'{"test":true,"number":%d}' % number)
 
     def serves(self, path: str) -> bool:
         """Whether a path of the vendors' port is this server's."""
@@ -90,7 +126,7 @@ class BitbucketDataCenter:
 
     def _connect(self) -> None:
         registry, now = self.registry, self.clock.now
-        self.api = Api(world=self.world, registry=registry, switches=self.switches, now=now)
+        self.api = Api(deeds=self.deeds, registry=registry, now=now)
         self._oauth = OAuth(registry, self.world, self.switches, now)
 
     def _enrolled(self) -> Registry:

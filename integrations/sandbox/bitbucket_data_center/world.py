@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from integrations.sandbox.code.marks import moment
 
 RANKS = {"PROJECT_READ": 1, "PROJECT_WRITE": 2, "PROJECT_ADMIN": 3}
 HIDDEN_EVERY = 11
+EMPTY_EVERY = 29
+TODAY = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 
 # name, slug, display name, what a rehearsal uses them for
 PEOPLE = (
@@ -36,6 +41,18 @@ class User:
     about: str = ""
     active: bool = True
 
+    @property
+    def uuid(self) -> str:
+        return str(self.id)
+
+    @property
+    def nickname(self) -> str:
+        return self.name
+
+    @property
+    def email(self) -> str:
+        return f"{self.slug}@acme.example"
+
 
 @dataclass(slots=True)
 class Repository:
@@ -44,11 +61,21 @@ class Repository:
     name: str
     public: bool
     number: int
+    mainbranch: str | None = None
+    planted_on: str = ""
+    updated_on: str = ""  # kept for the truth: the server does not tell it
+
+    @property
+    def uuid(self) -> str:
+        return str(self.id)
 
 
 @dataclass(slots=True)
 class Project:
-    """`members` are user names with their permission on all of it."""
+    """`members` are user names with their permission on all of it.
+
+    What was `granted` on a repository itself is by its id, then by user name.
+    """
 
     id: int
     key: str
@@ -56,6 +83,17 @@ class Project:
     public: bool
     members: dict[str, str] = field(default_factory=dict)
     repositories: list[Repository] = field(default_factory=list)
+    founders: tuple[str, ...] = ()
+    granted: dict[str, dict[str, str]] = field(default_factory=dict)
+    group_granted: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def uuid(self) -> str:
+        return str(self.id)
+
+    @property
+    def slug(self) -> str:
+        return self.key
 
     def repository(self, slug: str) -> Repository | None:
         return next((r for r in self.repositories if r.slug == slug.lower()), None)
@@ -65,6 +103,19 @@ class Project:
 class World:
     users: dict[str, User] = field(default_factory=dict)  # by name
     projects: dict[str, Project] = field(default_factory=dict)  # by key
+    last_id: int = 900_000
+
+    def user(self, identifier: str) -> User | None:
+        """Find one by name, slug, id or address."""
+        found = self.users.get(identifier)
+        others = (u for u in self.users.values() if identifier in (u.uuid, u.slug, u.email))
+        return found or next(others, None)
+
+    def next_id(self) -> int:
+        """An id that no repository has or had."""
+        known = (one.id for project in self.projects.values() for one in project.repositories)
+        self.last_id = max(self.last_id, *known) + 1
+        return self.last_id
 
     def user_by_slug(self, slug: str) -> User | None:
         return next((u for u in self.users.values() if u.slug == slug), None)
@@ -81,6 +132,7 @@ def build(first_project_repositories: int | None = None) -> World:
         world.users[name] = User(number, name, slug, display_name, about)
     for number, (key, name, public, count, members) in enumerate(PROJECTS, start=1):
         project = Project(number, key, name, public, dict(members))
+        project.founders = tuple(user.uuid for user in world.users.values())
         size = (first_project_repositories or count) if key == FIRST_PROJECT else count
         populate(project, size)
         world.projects[key] = project
@@ -95,7 +147,13 @@ def populate(project: Project, count: int) -> None:
         again = number // (len(SYSTEMS) * len(PARTS))
         slug = f"{system}-{part}" + (f"-{again + 1}" if again else "")
         made = Repository(
-            project.id * 10_000 + number, slug, slug.capitalize(), number % 9 == 7, number
+            project.id * 10_000 + number,
+            slug,
+            slug.capitalize(),
+            number % 9 == 7,
+            number,
+            None if number % EMPTY_EVERY == 4 else ("master", "main")[number % 2],
+            moment(TODAY - timedelta(hours=number % 900)),
         )
         project.repositories.append(made)
 
