@@ -7,13 +7,44 @@ secret: it is handed an `Api` that already carries the authorization.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from connections.calls import Answer as Answer, Api as Api
 from connections.changes import VendorChange as VendorChange
+from connections.code_records import (
+    NOBODY as NOBODY,
+    BranchRecord as BranchRecord,
+    BuildRecord as BuildRecord,
+    BuildState as BuildState,
+    CommitPullsRecord as CommitPullsRecord,
+    CommitRecord as CommitRecord,
+    DeploymentRecord as DeploymentRecord,
+    GroupRecord as GroupRecord,
+    Participation as Participation,
+    PermissionRecord as PermissionRecord,
+    Person as Person,
+    PipelineRecord as PipelineRecord,
+    PullRequestRecord as PullRequestRecord,
+    PullsSaid as PullsSaid,
+    PullState as PullState,
+    StepRecord as StepRecord,
+    Verdict as Verdict,
+)
 from connections.errors import VendorError
+from connections.hook_words import (
+    Event as Event,
+    HookEvent as HookEvent,
+    HookRules as HookRules,
+    HookWish as HookWish,
+    ManagesHooks as ManagesHooks,
+    PullMove as PullMove,
+    PushedRef as PushedRef,
+    Receives as Receives,
+    TestsHooks as TestsHooks,
+)
 from connections.methods import (
     BASE_URL as BASE_URL,
     Field as Field,
@@ -30,6 +61,7 @@ from connections.methods import (
 from connections.records import (
     Account as Account,
     Finding as Finding,
+    HookRecord as HookRecord,
     Identity as Identity,
     MemberRecord as MemberRecord,
     Outcome as Outcome,
@@ -42,42 +74,15 @@ from connections.records import (
     RepositoryRecord as RepositoryRecord,
     WorkspaceRecord as WorkspaceRecord,
 )
+from connections.streams import (
+    Ask as Ask,
+    Container as Container,
+    Level as Level,
+    Stream as Stream,
+    Target as Target,
+)
 
 CONTRACT_VERSION = 1
-
-
-# ── What is said over the wire ────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A vendor's answer after the network door: headers by lower-case name, body as parsed JSON.
-
-    `body` is None when there was none or it was not JSON; `text` is its first 200 characters then.
-    `request` is method and path without query.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    request: str
-    latency_seconds: float
-    text: str = ""
-
-
-class Api(Protocol):
-    """An authorised client of one vendor API; paths are relative to the manifest's `api_url`.
-
-    An absolute URL is taken only when it lies on the same origin (a vendor's own `next` link).
-    Raises what `Connector.judge` returns for the answer, unless its status is in `accept`; raises
-    `Unavailable`, `AnswerLost`, `UnexpectedResponse`, `Blocked` by itself.
-    """
-
-    def get(self, path: str, *, accept: frozenset[int] = frozenset()) -> Answer: ...
-
-    def send(
-        self, method: str, path: str, body: object, *, accept: frozenset[int] = frozenset()
-    ) -> Answer: ...
 
 
 # ── The manifest: what is data about a connector ──────────────────────────────────────────────
@@ -141,22 +146,6 @@ class OAuth2:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """One kind of record read from each workspace, page by page.
-
-    `page` fetches exactly one page: `checkpoint` None is the first. `capability` is the key of the
-    capability it needs; a connection without it skips the stream and says so.
-    """
-
-    key: str
-    title: str
-    capability: str
-    record: type[Record]
-    page: Callable[[Api, WorkspaceRecord, Mapping[str, str], str | None], Page]
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything about a connector that is data: shown in the catalogue, obeyed by every flow.
 
@@ -180,8 +169,10 @@ class Manifest:
     token_prefixes: tuple[TokenPrefix, ...] = ()
     retired: tuple[Retired, ...] = ()
     changes: tuple[VendorChange, ...] = ()
+    hooks: HookRules | None = None
     endpoints: tuple[str, ...] = ()  # path templates that are asked besides capabilities' probes
     workspace_word: str = "workspace"
+    unlisted: str = ""  # what cannot be chosen to be read, because no list of the product has it
     aliases: tuple[str, ...] = ()  # what other programs' exports call it, as words-with-dashes
     account_settings_url: str = ""  # where a person withdraws the grant by hand
     contract_version: int = CONTRACT_VERSION

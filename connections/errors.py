@@ -22,7 +22,9 @@ _OPAQUE = re.compile(rf"\b(?!{_UUID})(?=[^\s/]*\d)[\w\-+=%~.]{{30,}}", re.ASCII)
 
 def cleaned(text: str) -> str:
     """One line fit to be shown: no controls or direction marks, no query, no word like a secret."""
-    printable = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[:2000])
+    printable = text[:2000]
+    if not printable.isprintable():  # nearly always it is, and to look at each character is slow
+        printable = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in printable)
     return " ".join(_OPAQUE.sub("…", _QUERY.sub(r"\1", printable)).split())[:LONGEST_DETAIL]
 
 
@@ -210,6 +212,12 @@ class SignatureInvalid(VendorError):
     """A webhook whose signature does not match."""
 
     code = "signature_invalid"
+
+
+class BadPayload(VendorError):
+    """A webhook whose body is no JSON object: reading it again would not help."""
+
+    code = "bad_payload"
 
 
 class EventUnknown(VendorError):

@@ -230,7 +230,7 @@ def object_or_empty(raw: Json, key: str) -> Json:
 def text(raw: Json, key: str) -> str:
     """A short text without controls; empty when there is none."""
     value = raw.get(key)
-    return _printable(value)[:LONGEST_NAME] if isinstance(value, str) else ""
+    return printable(value)[:LONGEST_NAME] if isinstance(value, str) else ""
 
 
 def required(raw: Json, key: str) -> str:
@@ -263,7 +263,7 @@ def iso_moment(value: object) -> datetime | None:
     return bounded(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
     """NUL and lone surrogates cannot be stored, controls break lines; joiners shape letters."""
     if value.isprintable():  # nearly always, and thirty times faster than to look at each character
         return " ".join(value[:10_000].split())

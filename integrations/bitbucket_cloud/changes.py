@@ -188,8 +188,23 @@ ENDPOINTS = (
     "user/workspaces",
     "workspaces/{workspace}",
     "workspaces/{workspace}/members",
+    "workspaces/{workspace}/permissions",
     "workspaces/{workspace}/projects",
     "workspaces/{workspace}/projects/{project}",
     "repositories/{workspace}",
     "repositories/{workspace}/{repository}",
+    *(
+        f"repositories/{{workspace}}/{{repository}}/{path}"
+        for path in (
+            *("refs", "refs/branches/{name}", "refs/tags/{name}", "commits", "commit/{commit}"),
+            *("commit/{commit}/statuses", "commit/{commit}/pullrequests"),
+            *("pullrequests", "pullrequests/{pull_request}"),
+            *("pipelines", "pipelines/{pipeline}", "pipelines/{pipeline}/steps"),
+            *("deployments", "deployments/{deployment}", "environments"),
+            *("permissions-config/users", "permissions-config/groups"),
+            *("hooks", "hooks/{hook}"),
+        )
+    ),
+    "workspaces/{workspace}/hooks",
+    "workspaces/{workspace}/hooks/{hook}",
 )

@@ -9,6 +9,10 @@ from connections.contracts import (
     Account,
     Answer,
     Api,
+    Container,
+    Event,
+    HookRecord,
+    HookWish,
     Identity,
     Manifest,
     Method,
@@ -17,6 +21,7 @@ from connections.contracts import (
     RateBudget,
     RepositoryRecord,
     Stream,
+    Target,
     WorkspaceRecord,
 )
 from connections.errors import (
@@ -27,16 +32,17 @@ from connections.errors import (
     VendorError,
 )
 from integrations import bitbucket
-from integrations.bitbucket_cloud import client, reading
+from integrations.bitbucket_cloud import client, hooks, reading, streams, webhooks
 from integrations.bitbucket_cloud.manifest import MANIFEST
 from integrations.bitbucket_cloud.scopes import ACCESS_TOKEN
 from integrations.bitbucket_cloud.sync import (
     PAGE_SIZE,
-    STREAMS,
     project_path,
     repository_path,
     workspace_path,
 )
+
+Fields = Mapping[str, str]
 
 FORBIDDEN = frozenset({403})
 KIND_NAMES = {
@@ -56,9 +62,9 @@ class BitbucketCloud:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        return STREAMS
+        return streams.STREAMS
 
-    def identify(self, api: Api, fields: Mapping[str, str], method: Method) -> Identity:
+    def identify(self, api: Api, fields: Fields, method: Method) -> Identity:
         """Who acts, by the vendor's answer; scopes come from its headers, never from what we asked.
 
         An access token may not read /user, but the refusal's headers still name its kind and
@@ -70,9 +76,7 @@ class BitbucketCloud:
         _require_kind(answer, method)
         return _identity(answer, bitbucket.one(answer, reading.account), method)
 
-    def workspaces(
-        self, api: Api, fields: Mapping[str, str], method: Method, checkpoint: str | None
-    ) -> Page:
+    def workspaces(self, api: Api, fields: Fields, method: Method, checkpoint: str | None) -> Page:
         """A page of workspaces with their names; an access token has exactly one."""
         if method.vocabulary == ACCESS_TOKEN:
             _, record = _workspace(api, fields["workspace"])
@@ -83,15 +87,40 @@ class BitbucketCloud:
         listed = (record for record in page.records if isinstance(record, WorkspaceRecord))
         return replace(page, records=tuple(_named(api, record) for record in listed))
 
+    def read_event(self, headers: Fields, body: bytes) -> Event:
+        return webhooks.read_event(headers, body)
+
+    def fetch(self, api: Api, container: Container, fields: Fields, target: Target) -> Page:
+        return streams.fetch(api, container, fields, target)
+
+    def hooks(self, api: Api, container: Container, fields: Fields, checkpoint: str | None) -> Page:
+        return hooks.hooks(api, container, fields, checkpoint)
+
+    def make_hook(
+        self, api: Api, container: Container, fields: Fields, wish: HookWish
+    ) -> HookRecord:
+        return hooks.make_hook(api, container, fields, wish)
+
+    def change_hook(
+        self,
+        api: Api,
+        container: Container,
+        fields: Fields,
+        remote_id: str,
+        wish: HookWish,
+    ) -> HookRecord:
+        return hooks.change_hook(api, container, fields, remote_id, wish)
+
+    def remove_hook(self, api: Api, container: Container, fields: Fields, remote_id: str) -> None:
+        hooks.remove_hook(api, container, fields, remote_id)
+
     def judge(self, answer: Answer) -> VendorError | None:
         return client.judge(answer)
 
     def rate(self, answer: Answer) -> RateBudget:
         return client.rate(answer)
 
-    def _identify_access_token(
-        self, api: Api, fields: Mapping[str, str], method: Method
-    ) -> Identity:
+    def _identify_access_token(self, api: Api, fields: Fields, method: Method) -> Identity:
         asked = api.get("user", accept=FORBIDDEN)
         _require_kind(asked, method)
         answer, account = _PROOFS[method.key](api, fields)

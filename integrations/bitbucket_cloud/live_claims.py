@@ -5,6 +5,7 @@ behaviours no source settles. The sandbox has a switch for each of the behaviour
 from __future__ import annotations
 
 REPOSITORY = "repositories/{workspace}/{repository}"
+CHANGED = "updated_on%3E2020-01-01T00%3A00%3A00%2B00%3A00"
 
 # key, path, claim. A page is asked for with the size we use.
 ENDPOINTS = (
@@ -35,15 +36,38 @@ ENDPOINTS = (
         "Repositories can be asked for by project",
     ),
     ("repository", REPOSITORY, "A repository is read by its slug"),
+    (
+        "changed_repositories",
+        "repositories/{workspace}?pagelen=100&sort=created_on&q=" + CHANGED,
+        "Repositories can be asked for by when they changed",
+    ),
+    ("refs", REPOSITORY + "/refs?pagelen=100", "One list has branches and tags"),
     ("branches", REPOSITORY + "/refs/branches?pagelen=100", "Branches come by the hundred"),
     ("commits", REPOSITORY + "/commits?pagelen=100", "Commits come by the hundred"),
     ("pullrequests", REPOSITORY + "/pullrequests?pagelen=50", "Pull requests come by the fifty"),
-    ("pipelines", REPOSITORY + "/pipelines?pagelen=100", "Pipelines come by the hundred"),
+    (
+        "changed_pullrequests",
+        REPOSITORY + "/pullrequests?pagelen=50&state=OPEN&state=MERGED&sort=created_on"
+        "&fields=next%2Cvalues.id%2Cvalues.participants.approved&q=" + CHANGED,
+        "Pull requests can be asked for by when they changed, with participants",
+    ),
+    (
+        "pipelines",
+        REPOSITORY + "/pipelines?sort=-created_on&pagelen=100",
+        "Pipelines come by the hundred, newest first",
+    ),
+    ("deployments", REPOSITORY + "/deployments?pagelen=100", "Deployments come by the hundred"),
+    ("environments", REPOSITORY + "/environments?pagelen=100", "Environments have names"),
     ("hooks", REPOSITORY + "/hooks?pagelen=100", "Webhooks of a repository"),
     (
         "repository_users",
         REPOSITORY + "/permissions-config/users?pagelen=100",
         "Permissions of a repository",
+    ),
+    (
+        "repository_groups",
+        REPOSITORY + "/permissions-config/groups?pagelen=100",
+        "Permissions of groups on a repository",
     ),
     ("hook_events", "hook_events", "The catalogue of webhook events is public"),
 )
@@ -93,6 +117,7 @@ _BROWSER = "Needs a person's consent in a browser; link by OAuth once and look a
 _SPENDING = "Would spend a refresh token or wait for months."
 _EXHAUSTING = "Would use up the account's hourly budget."
 _GONE = "Nobody can make an app password any more to try it with."
+_CHANGING = "Needs something changed at Bitbucket, which we only read."
 
 UNTRIED = {
     "narrow_scopes": ("scope= on authorize narrows what the consumer ticked", _BROWSER),
@@ -111,4 +136,11 @@ UNTRIED = {
     "retry_after_seconds": ("Retry-After is not sent", _EXHAUSTING),
     "app_passwords_end": ("App passwords answer 401 since 28 July 2026", _GONE),
     "not_modified_counts": ("A 304 costs as much as a 200", _EXHAUSTING),
+    "commit_links": ("The pull requests of a commit are indexed", _CHANGING),
+    "q_replaces_state": ("A q that names state replaces the default OPEN", _CHANGING),
+    "approvals_move_pull_request": ("An approval moves the pull request's updated_on", _CHANGING),
+    "pull_requests_move_repository": (
+        "A pull request leaves the repository's updated_on alone",
+        _CHANGING,
+    ),
 }

@@ -6,6 +6,7 @@ from datetime import date
 
 from connections.contracts import Manifest, OAuth2, Retired, Step
 from integrations.bitbucket_cloud.changes import CHANGES, ENDPOINTS
+from integrations.bitbucket_cloud.hooks import RULES
 from integrations.bitbucket_cloud.methods import METHODS, TOKEN_PREFIXES
 from integrations.bitbucket_cloud.scopes import CAPABILITIES, IMPLIES
 
@@ -86,7 +87,14 @@ MANIFEST = Manifest(
     name="Bitbucket Cloud",
     vendor="Atlassian",
     summary="Repositories, pull requests and pipelines at bitbucket.org.",
-    gives=("Workspaces and members", "Projects", "Repositories with their main branch"),
+    gives=(
+        "Workspaces and members",
+        "Projects",
+        "Repositories with branches, tags and commits",
+        "Pull requests with reviews",
+        "Build results, pipelines and deployments",
+        "Permissions on repositories",
+    ),
     takes="A Bitbucket account, or an access token of a workspace, project or repository.",
     api_url="https://api.bitbucket.org/2.0/",
     docs_url=REST_DOCS,
@@ -97,6 +105,7 @@ MANIFEST = Manifest(
     token_prefixes=TOKEN_PREFIXES,
     retired=RETIRED,
     changes=CHANGES,
+    hooks=RULES,
     endpoints=ENDPOINTS,
     workspace_word="workspace",
     aliases=("bitbucket", "bitbucket.org"),
@@ -106,5 +115,7 @@ MANIFEST = Manifest(
         "Pull requests do not come with the repository scope.",
         "429 answers are plain text and say nothing of when to try again.",
         "Pages of pull requests hold at most 50 items, all others 100.",
+        "Webhooks over 256 KB are not sent, and nobody says so.",
+        "When a pull request was merged or declined is not told, only by whom.",
     ),
 )

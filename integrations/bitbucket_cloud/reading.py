@@ -29,9 +29,13 @@ ACCOUNT_KINDS = {"user": "user", "app_user": "app", "team": "workspace"}
 # ── Pages ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def page(answer: Answer, read: Callable[[Json], Record]) -> Page:
+def page(
+    answer: Answer,
+    read: Callable[[Json], Record],
+    known_id: Callable[[Json], str] | None = None,
+) -> Page:
     """A page of records; what cannot be read is set aside with its reason."""
-    records, rejected = bitbucket.records(answer, read, _uuid_or_empty)
+    records, rejected = bitbucket.records(answer, read, known_id or uuid_or_empty)
     return Page(records, checkpoint=next_page(answer), total=total(answer), rejected=rejected)
 
 
@@ -55,12 +59,12 @@ def total(answer: Answer) -> int | None:
 
 def account(raw: Json) -> Account:
     """Who acts: a person, an app user or, in old answers, a team."""
-    uuid = _uuid(raw)
+    uuid = required_uuid(raw)
     return Account(
         remote_id=uuid,
         name=text(raw, "display_name") or text(raw, "nickname") or text(raw, "username") or uuid,
         kind=ACCOUNT_KINDS.get(text(raw, "type"), "user"),
-        url=_html_link(raw),
+        url=html_link(raw),
     )
 
 
@@ -68,10 +72,10 @@ def workspace(raw: Json) -> WorkspaceRecord:
     """A workspace as /workspaces/{slug} gives it; `is_personal` exists since August 2026."""
     slug = _slug(raw)
     return WorkspaceRecord(
-        remote_id=_uuid(raw),
+        remote_id=required_uuid(raw),
         slug=slug,
         name=text(raw, "name") or slug,
-        url=_html_link(raw),
+        url=html_link(raw),
         personal=raw.get("is_personal") is True,
     )
 
@@ -83,17 +87,19 @@ def workspace_access(raw: Json) -> WorkspaceRecord:
         raise BadItem("administrator is not true or false")
     base = to_object(raw.get("workspace"))
     slug = _slug(base)
-    return WorkspaceRecord(remote_id=_uuid(base), slug=slug, name=slug, administrator=administrator)
+    return WorkspaceRecord(
+        remote_id=required_uuid(base), slug=slug, name=slug, administrator=administrator
+    )
 
 
 def project(raw: Json) -> ProjectRecord:
     """A project; its key can change, its uuid cannot."""
     return ProjectRecord(
-        remote_id=_uuid(raw),
+        remote_id=required_uuid(raw),
         key=required(raw, "key"),
         name=required(raw, "name"),
         private=raw.get("is_private") is not False,
-        url=_html_link(raw),
+        url=html_link(raw),
     )
 
 
@@ -116,18 +122,18 @@ def repository(raw: Json) -> RepositoryRecord:
     if not SLUG.fullmatch(slug):
         raise BadItem("the repository has no usable slug")
     return RepositoryRecord(
-        remote_id=_uuid(raw),
+        remote_id=required_uuid(raw),
         slug=slug,
         name=required(raw, "name"),
         full_name=full_name,
-        url=_html_link(raw),
+        url=html_link(raw),
         private=raw.get("is_private") is not False,
         main_branch=text(object_or_empty(raw, "mainbranch"), "name"),
-        project_remote_id=_uuid_or_empty(object_or_empty(raw, "project")),
+        project_remote_id=uuid_or_empty(object_or_empty(raw, "project")),
         language=text(raw, "language"),
         size_bytes=bitbucket.count(raw, "size"),
         updated_at=bitbucket.iso_moment(raw.get("updated_on")),
-        workspace_remote_id=_uuid_or_empty(object_or_empty(raw, "workspace")),
+        workspace_remote_id=uuid_or_empty(object_or_empty(raw, "workspace")),
     )
 
 
@@ -148,14 +154,16 @@ def foreign(item: object, workspace: WorkspaceRecord) -> bool:
 # ── Fields ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _uuid(raw: Json) -> str:
-    uuid = _uuid_or_empty(raw)
+def required_uuid(raw: Json) -> str:
+    """The uuid of what is known by one; raises BadItem where it is missing or malformed."""
+    uuid = uuid_or_empty(raw)
     if not uuid:
         raise BadItem("uuid is missing or malformed")
     return uuid
 
 
-def _uuid_or_empty(raw: Json) -> str:
+def uuid_or_empty(raw: Json) -> str:
+    """The uuid of what is known by one; empty where it is missing or malformed."""
     uuid = raw.get("uuid")
     return uuid if isinstance(uuid, str) and UUID.fullmatch(uuid) else ""
 
@@ -167,5 +175,6 @@ def _slug(raw: Json) -> str:
     return slug
 
 
-def _html_link(raw: Json) -> str:
+def html_link(raw: Json) -> str:
+    """The page at Bitbucket that shows it."""
     return bitbucket.html_link(object_or_empty(object_or_empty(raw, "links"), "html").get("href"))

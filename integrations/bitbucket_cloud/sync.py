@@ -6,25 +6,30 @@ The checkpoint is Bitbucket's own `next` link: it asks us never to build that li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from urllib.parse import urlencode
 
 from connections.contracts import (
     Answer,
     Api,
-    MemberRecord,
+    Ask,
+    Container,
     Page,
-    ProjectRecord,
     Record,
-    RepositoryRecord,
-    Stream,
     WorkspaceRecord,
 )
+from connections.errors import AccessDenied, ScopeMissing
 from integrations import bitbucket
 from integrations.bitbucket import Json, segment
 from integrations.bitbucket_cloud import reading
 
 PAGE_SIZE = 100  # what Bitbucket allows, but for pull requests, which end at 50
+
+REPOSITORY = (
+    *("uuid", "slug", "name", "full_name", "is_private", "language", "size", "updated_on"),
+    *("mainbranch.name", "project.uuid", "workspace.uuid", "links.html"),
+)
 
 Fields = Mapping[str, str]
 
@@ -44,63 +49,56 @@ def repository_path(slug: str, repository: str) -> str:
     return f"repositories/{segment(slug)}/{segment(repository)}"
 
 
-def projects(api: Api, workspace: WorkspaceRecord, fields: Fields, checkpoint: str | None) -> Page:
+def named_fields(names: Iterable[str]) -> str:
+    """What a list shall hold of each item, with what leads to the next page."""
+    return ",".join(("size", "next", *(f"values.{name}" for name in names)))
+
+
+def projects(api: Api, container: Container, fields: Fields, ask: Ask) -> Page:
     """A page of projects, or the one project that a project token opens."""
+    workspace = container.workspace
     if fields.get("project"):
         answer = api.get(project_path(workspace.slug, fields["project"]))
         return _single(answer, reading.project, workspace)
     path = f"{workspace_path(workspace.slug)}/projects?pagelen={PAGE_SIZE}"
-    return _listed(api.get(checkpoint or path), reading.project, workspace)
+    return _listed(api.get(ask.checkpoint or path), reading.project, workspace)
 
 
-def members(api: Api, workspace: WorkspaceRecord, fields: Fields, checkpoint: str | None) -> Page:
-    """A page of the workspace's members."""
-    path = f"{workspace_path(workspace.slug)}/members?pagelen={PAGE_SIZE}"
-    return _listed(api.get(checkpoint or path), reading.member, workspace)
+def members(api: Api, container: Container, fields: Fields, ask: Ask) -> Page:
+    """A page of the workspace's members, with what each may do where this account may know that.
+
+    Access tokens, whose forms name their workspace, never may.
+    """
+    workspace = container.workspace
+    place = workspace_path(workspace.slug)
+    if ask.checkpoint is None and not fields.get("workspace"):
+        with suppress(AccessDenied, ScopeMissing):
+            answer = api.get(f"{place}/permissions?pagelen={PAGE_SIZE}")
+            return _listed(answer, reading.member, workspace)
+    answer = api.get(ask.checkpoint or f"{place}/members?pagelen={PAGE_SIZE}")
+    return _listed(answer, reading.member, workspace)
 
 
-def repositories(
-    api: Api, workspace: WorkspaceRecord, fields: Fields, checkpoint: str | None
-) -> Page:
+def repositories(api: Api, container: Container, fields: Fields, ask: Ask) -> Page:
     """A page of repositories, or the one that a repository token opens.
 
     A project token's listing is narrowed to its project: public repositories of other projects
-    would be listed too.
+    would be listed too. What changed comes in the order in which it was made, which stays.
     """
+    workspace = container.workspace
     if fields.get("repository"):
         answer = api.get(repository_path(workspace.slug, fields["repository"]))
         return _single(answer, reading.repository, workspace)
     query = {"pagelen": str(PAGE_SIZE)}
-    if fields.get("project"):
-        query["q"] = f'project.key="{fields["project"]}"'
+    wanted = [f'project.key="{fields["project"]}"'] if fields.get("project") else []
+    if ask.since:
+        wanted.append(f"updated_on>{ask.since.isoformat()}")
+        query["sort"] = "created_on"
+    if wanted:
+        query["q"] = " AND ".join(wanted)
+    query["fields"] = named_fields(REPOSITORY)
     path = f"repositories/{segment(workspace.slug)}?{urlencode(query)}"
-    return _listed(api.get(checkpoint or path), reading.repository, workspace)
-
-
-STREAMS = (
-    Stream(
-        key="projects",
-        title="Projects",
-        capability="projects-read",
-        record=ProjectRecord,
-        page=projects,
-    ),
-    Stream(
-        key="members",
-        title="Members",
-        capability="members-read",
-        record=MemberRecord,
-        page=members,
-    ),
-    Stream(
-        key="repositories",
-        title="Repositories",
-        capability="repositories-read",
-        record=RepositoryRecord,
-        page=repositories,
-        required=True,
-    ),
-)
+    return _listed(api.get(ask.checkpoint or path), reading.repository, workspace)
 
 
 def _listed(answer: Answer, read: Callable[[Json], Record], workspace: WorkspaceRecord) -> Page:

@@ -67,21 +67,18 @@ def _denied_because(answer: Answer) -> str:
 
 
 def rate(answer: Answer) -> RateBudget:
-    """The request budget as far as headers tell, which only Jira and Confluence document.
+    """What an hour lets through, as far as headers tell, which only Jira and Confluence document.
 
-    It is a token bucket for each user and node: what it lets through in an hour is its limit.
+    It is a token bucket for each user and node: what its filling adds up to in an hour is the
+    limit. How full it is at the moment says nothing of the hour, and is no `remaining`.
     """
-    size = _count(answer, "x-ratelimit-limit")
     fill, seconds = (
         _count(answer, "x-ratelimit-fillrate"),
         _count(answer, "x-ratelimit-interval-seconds"),
     )
-    hourly = fill * HOUR // seconds if fill and seconds else size
-    return RateBudget(
-        limit=hourly,
-        remaining=_count(answer, "x-ratelimit-remaining"),
-        window_seconds=HOUR if fill and seconds else None,
-    )
+    if not fill or not seconds:
+        return RateBudget()
+    return RateBudget(limit=fill * HOUR // seconds, window_seconds=HOUR)
 
 
 def _count(answer: Answer, name: str) -> int | None:

@@ -13,6 +13,10 @@ from connections.contracts import (
     Account,
     Answer,
     Api,
+    Container,
+    Event,
+    HookRecord,
+    HookWish,
     Identity,
     Manifest,
     Method,
@@ -20,6 +24,7 @@ from connections.contracts import (
     Page,
     RateBudget,
     Stream,
+    Target,
     WorkspaceRecord,
 )
 from connections.errors import (
@@ -31,11 +36,18 @@ from connections.errors import (
 )
 from integrations import bitbucket
 from integrations.bitbucket import segment
-from integrations.bitbucket_data_center import client, reading, tokens, versions
+from integrations.bitbucket_data_center import (
+    client,
+    hooks,
+    reading,
+    streams,
+    tokens,
+    versions,
+    webhooks,
+)
 from integrations.bitbucket_data_center.manifest import MANIFEST
 from integrations.bitbucket_data_center.sync import (
     API,
-    STREAMS,
     listed,
     project_path,
     repository_path,
@@ -54,7 +66,7 @@ class BitbucketDataCenter:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        return STREAMS
+        return streams.STREAMS
 
     def identify(self, api: Api, fields: Fields, method: Method) -> Identity:
         """Who acts: named in the header of two answers, the second of which is about that account.
@@ -83,6 +95,33 @@ class BitbucketDataCenter:
             return listed(api, f"{API}/projects", checkpoint, reading.project)
         _, record = _project(api, fields)
         return bitbucket.only(record)
+
+    def read_event(self, headers: Mapping[str, str], body: bytes) -> Event:
+        return webhooks.read_event(headers, body)
+
+    def fetch(self, api: Api, container: Container, fields: Fields, target: Target) -> Page:
+        return streams.fetch(api, container, fields, target)
+
+    def hooks(self, api: Api, container: Container, fields: Fields, checkpoint: str | None) -> Page:
+        return hooks.hooks(api, container, fields, checkpoint)
+
+    def make_hook(
+        self, api: Api, container: Container, fields: Fields, wish: HookWish
+    ) -> HookRecord:
+        return hooks.make_hook(api, container, fields, wish)
+
+    def change_hook(
+        self, api: Api, container: Container, fields: Fields, remote_id: str, wish: HookWish
+    ) -> HookRecord:
+        return hooks.change_hook(api, container, fields, remote_id, wish)
+
+    def remove_hook(self, api: Api, container: Container, fields: Fields, remote_id: str) -> None:
+        hooks.remove_hook(api, container, fields, remote_id)
+
+    def test_hook(
+        self, api: Api, container: Container, fields: Fields, remote_id: str, url: str
+    ) -> None:
+        hooks.test_hook(api, container, fields, remote_id, url)
 
     def judge(self, answer: Answer) -> VendorError | None:
         return client.judge(answer)

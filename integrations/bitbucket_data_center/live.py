@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from connections.contracts import Answer, Api, Finding, Method, Outcome, Scheme
 from integrations import bitbucket_live
+from integrations.bitbucket import count
 from integrations.bitbucket_data_center import client, reading, versions
 from integrations.bitbucket_data_center.live_claims import (
     API,
@@ -20,6 +21,7 @@ from integrations.bitbucket_data_center.live_claims import (
     PROJECT,
     UNTRIED,
 )
+from integrations.bitbucket_events import objects
 from integrations.bitbucket_live import NO_ANSWER, Learned, Look, is_good, learned, note
 
 PROPERTIES = f"{API}/application-properties"
@@ -118,6 +120,21 @@ def _page_limit(look: Look) -> Learned:
     return learned(answer.status == 200, f"limit {limit}")
 
 
+DATES = ("updatedDate", "createdDate")
+
+
+def _newest_pull_requests(look: Look) -> Learned:
+    path = f"{API}/projects/{{project}}/repos/{{repository}}/pull-requests"
+    values = look.ask_for_body(f"{path}?state=ALL&order=NEWEST&limit=100").get("values")
+    items = objects(values)
+    moved, made = ([count(one, key) or 0 for one in items] for key in DATES)
+    if 0 in (*moved, *made):
+        return Outcome.OPEN, "Dates are no numbers."
+    if made == sorted(made, reverse=True):
+        return Outcome.OPEN, "Needs a pull request that changed after a younger one."
+    return learned(moved == sorted(moved, reverse=True))
+
+
 def _missing_project(look: Look) -> Learned:
     answer = look.ask(f"{API}/projects/NOSUCHPROJECT0E1F")
     if answer is None or answer.status in (401, 403, 429):
@@ -148,6 +165,7 @@ TRIALS: Mapping[str, Callable[[Look], Learned]] = {
     "anonymous_user": _anonymous_user,
     "next_page_start": _next_page_start,
     "iso_dates": _iso_dates,
+    "newest_pull_requests": _newest_pull_requests,
     "page_limit": _page_limit,
     "missing_project": _missing_project,
     "user_token_as_basic": _user_token_as_basic,

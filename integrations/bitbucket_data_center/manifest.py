@@ -6,6 +6,7 @@ from datetime import date
 
 from connections.contracts import Manifest, OAuth2, Retired, SelfHosted, Step
 from integrations.bitbucket_data_center.changes import CHANGES
+from integrations.bitbucket_data_center.hooks import RULES
 from integrations.bitbucket_data_center.methods import METHODS, TOKEN_PREFIXES
 from integrations.bitbucket_data_center.scopes import CAPABILITIES, IMPLIES
 
@@ -48,6 +49,19 @@ ENDPOINTS = (
     "access-tokens/latest/users/{user}",
     "access-tokens/latest/projects/{workspace}",
     "access-tokens/latest/projects/{workspace}/repos/{repository}",
+    "api/latest/projects/{workspace}/permissions/groups",
+    "api/latest/projects/{workspace}/webhooks",
+    "api/latest/projects/{workspace}/webhooks/{hook}",
+    "build-status/latest/commits/{commit}",
+    *(
+        f"api/latest/projects/{{workspace}}/repos/{{repository}}/{path}"
+        for path in (
+            *("branches", "tags", "commits", "commits/{commit}", "commits/{commit}/pull-requests"),
+            *("pull-requests", "pull-requests/{pull_request}"),
+            *("pull-requests/{pull_request}/activities", "webhooks", "webhooks/{hook}"),
+            *("permissions/users", "permissions/groups"),
+        )
+    ),
 )
 
 RETIRED = (
@@ -72,7 +86,14 @@ MANIFEST = Manifest(
     name="Bitbucket Data Center",
     vendor="Atlassian",
     summary="Projects and repositories of a Bitbucket that your company runs itself.",
-    gives=("Projects", "Repositories", "Members of projects, for their administrators"),
+    gives=(
+        "Projects",
+        "Repositories with branches, tags and commits",
+        "Pull requests with reviews",
+        "Build results",
+        "Members and groups of projects, for their administrators",
+        "Permissions on repositories, for their administrators",
+    ),
     takes="Its address, and an HTTP access token, OAuth or a password of an account there.",
     api_url="rest/",
     docs_url=REST_DOCS,
@@ -90,12 +111,18 @@ MANIFEST = Manifest(
     token_prefixes=TOKEN_PREFIXES,
     retired=RETIRED,
     changes=CHANGES,
+    hooks=RULES,
     endpoints=ENDPOINTS,
     workspace_word="project",
+    unlisted="Bitbucket Data Center has no pipelines, and no list of deployments: it tells one to "
+    "those who know its name. So neither is read.",
     quirks=(
         "A token that has expired is not refused: the server answers as to a stranger.",
         "401 can mean a missing permission, 404 a hidden project.",
         "Tokens work below /rest and /scm only since 8.9.22, 8.19.12 and 9.3.2.",
         "Pages say where the next one starts; a page may hold fewer than asked for.",
+        "Nothing can be asked for by when it changed.",
+        "Deployments are told one by one, to those who know their names; no list has them.",
+        "A webhook that failed is not sent again.",
     ),
 )

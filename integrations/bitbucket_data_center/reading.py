@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from connections.contracts import (
     Account,
     Answer,
+    GroupRecord,
     MemberRecord,
     Page,
     Record,
@@ -23,6 +24,7 @@ from integrations import bitbucket
 from integrations.bitbucket import SLUG, BadItem, Json, object_or_empty, required, text, to_object
 
 KEY = re.compile(r"~?(?!\.{1,2}$)[\w.+@-]{1,255}")
+LONGEST_GROUP = 200
 MILLISECONDS_FROM = 10**11  # seconds reach this in the year 5138
 
 
@@ -50,9 +52,14 @@ def next_start(answer: Answer, start: int) -> int | None:
     return known
 
 
-def page(answer: Answer, start: int, read: Callable[[Json], Record]) -> Page:
+def page(
+    answer: Answer,
+    start: int,
+    read: Callable[[Json], Record],
+    id_of: Callable[[Json], str] | None = None,
+) -> Page:
     """A page of records; what cannot be read is set aside with its reason."""
-    records, rejected = bitbucket.records(answer, read, _known_id)
+    records, rejected = bitbucket.records(answer, read, id_of or known_id)
     following = next_start(answer, start)
     return Page(records, None if following is None else str(following), rejected=rejected)
 
@@ -64,7 +71,9 @@ def account(raw: Json) -> Account:
     """A user; the id survives a rename, name and slug do not."""
     name = text(raw, "displayName") or text(raw, "name") or text(raw, "slug")
     kind = "app" if text(raw, "type") == "SERVICE" else "user"
-    return Account(remote_id=_id(raw), name=name or _id(raw), kind=kind, url=_self_link(raw))
+    return Account(
+        remote_id=required_id(raw), name=name or required_id(raw), kind=kind, url=self_link(raw)
+    )
 
 
 def user_slug(raw: Json) -> str:
@@ -79,10 +88,10 @@ def project(raw: Json) -> WorkspaceRecord:
     """A project, or a person's own one, whose key begins with ~."""
     key = _key(raw)
     return WorkspaceRecord(
-        remote_id=_id(raw),
+        remote_id=required_id(raw),
         slug=key,
         name=text(raw, "name") or key,
-        url=_self_link(raw),
+        url=self_link(raw),
         personal=text(raw, "type") == "PERSONAL" or key.startswith("~"),
     )
 
@@ -106,23 +115,34 @@ def repository(raw: Json) -> RepositoryRecord:
     of = object_or_empty(raw, "project")
     key = text(of, "key")
     return RepositoryRecord(
-        remote_id=_id(raw),
+        remote_id=required_id(raw),
         slug=slug,
         name=required(raw, "name"),
         full_name=f"{key}/{slug}" if key else slug,
-        url=_self_link(raw),
+        url=self_link(raw),
         private=raw.get("public") is not True,
         main_branch=text(raw, "defaultBranch").removeprefix("refs/heads/"),
         project_remote_id="",
         updated_at=moment(raw.get("updatedDate")),
-        workspace_remote_id=_known_id(of),
+        workspace_remote_id=known_id(of),
     )
+
+
+def group(raw: Json) -> GroupRecord:
+    """A group of the server's that was given the project; its name is all that it has."""
+    name = required(to_object(raw.get("group")), "name")[:LONGEST_GROUP]
+    return GroupRecord(remote_id=name, name=name, permission=text(raw, "permission")[:40])
+
+
+def group_id(raw: Json) -> str:
+    """The name of a group that cannot be read otherwise; empty where it has none."""
+    return text(object_or_empty(raw, "group"), "name")[:LONGEST_GROUP]
 
 
 def foreign(item: object, workspace: WorkspaceRecord) -> bool:
     """Whether a repository names another project than this; its id decides where there is one."""
     of = object_or_empty(item, "project") if isinstance(item, dict) else {}
-    known = _known_id(of)
+    known = known_id(of)
     if known:
         return known != workspace.remote_id
     key = text(of, "key")
@@ -146,14 +166,16 @@ def moment(value: object) -> datetime | None:
 # ── Fields ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _id(raw: Json) -> str:
-    known = _known_id(raw)
+def required_id(raw: Json) -> str:
+    """The id of what is known by a number; raises BadItem where it is missing or malformed."""
+    known = known_id(raw)
     if not known:
         raise BadItem("id is missing or malformed")
     return known
 
 
-def _known_id(raw: Json) -> str:
+def known_id(raw: Json) -> str:
+    """The id of what is known by a number; empty where it is missing or malformed."""
     known = bitbucket.count(raw, "id")
     return "" if known is None else str(known)
 
@@ -165,7 +187,8 @@ def _key(raw: Json) -> str:
     return key
 
 
-def _self_link(raw: Json) -> str:
+def self_link(raw: Json) -> str:
+    """The page at the server that shows it."""
     links = object_or_empty(raw, "links").get("self")
     first = links[0] if isinstance(links, list) and links else None
     return bitbucket.html_link(first.get("href")) if isinstance(first, dict) else ""

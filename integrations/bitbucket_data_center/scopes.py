@@ -82,6 +82,16 @@ CAPABILITIES = (
         writes=True,
     ),
     Capability(
+        key="permissions-read",
+        title="See repository permissions",
+        why="Reads who may read, write and administer a repository. Bitbucket shows this to its "
+        "administrators only.",
+        scopes=_words("REPO_ADMIN"),
+        labels=_ADMIN,
+        probe=_REPOSITORY + "/permissions/users?limit=1",
+        writes=True,
+    ),
+    Capability(
         key="webhooks-manage",
         title="Manage webhooks",
         why="Creates, repairs and removes the webhooks that tell us about changes at once.",

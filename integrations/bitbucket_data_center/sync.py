@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
 
 from connections.contracts import (
     Api,
-    MemberRecord,
+    Ask,
+    Container,
     Page,
     Record,
-    RepositoryRecord,
-    Stream,
-    WorkspaceRecord,
 )
 from connections.errors import UnexpectedResponse
 from integrations import bitbucket
@@ -39,11 +38,18 @@ def repository_path(key: str, slug: str) -> str:
     return f"{project_path(key)}/repos/{segment(slug)}"
 
 
-def listed(api: Api, path: str, checkpoint: str | None, read: Callable[[Json], Record]) -> Page:
+def listed(
+    api: Api,
+    path: str,
+    checkpoint: str | None,
+    read: Callable[[Json], Record],
+    id_of: Callable[[Json], str] | None = None,
+    **query: str,
+) -> Page:
     """A page of a list from where the last one said that it goes on."""
     start = started(checkpoint)
-    answer = api.get(f"{path}?start={start}&limit={PAGE_SIZE}")
-    return reading.page(answer, start, read)
+    answer = api.get(f"{path}?{urlencode({**query, 'start': start, 'limit': PAGE_SIZE})}")
+    return reading.page(answer, start, read, id_of)
 
 
 def started(checkpoint: str | None) -> int:
@@ -55,16 +61,15 @@ def started(checkpoint: str | None) -> int:
     return int(checkpoint)
 
 
-def repositories(
-    api: Api, workspace: WorkspaceRecord, fields: Fields, checkpoint: str | None
-) -> Page:
+def repositories(api: Api, container: Container, fields: Fields, ask: Ask) -> Page:
     """A page of repositories, or the one that a repository's token opens."""
+    workspace = container.workspace
     if fields.get("repository"):
         answer = api.get(repository_path(workspace.slug, fields["repository"]))
         if reading.foreign(bitbucket.body(answer), workspace):
             raise bitbucket.unexpected(answer, "The answer belongs to another project.")
         return bitbucket.only(bitbucket.one(answer, reading.repository))
-    start = started(checkpoint)
+    start = started(ask.checkpoint)
     path = f"{project_path(workspace.slug)}/repos?start={start}&limit={PAGE_SIZE}"
     answer = api.get(path)
     if any(reading.foreign(item, workspace) for item in bitbucket.items(answer)):
@@ -72,26 +77,13 @@ def repositories(
     return reading.page(answer, start, reading.repository)
 
 
-def members(api: Api, workspace: WorkspaceRecord, fields: Fields, checkpoint: str | None) -> Page:
+def members(api: Api, container: Container, fields: Fields, ask: Ask) -> Page:
     """A page of the users who were given the project; for its administrators only."""
-    path = f"{project_path(workspace.slug)}/permissions/users"
-    return listed(api, path, checkpoint, reading.member)
+    path = f"{project_path(container.workspace.slug)}/permissions/users"
+    return listed(api, path, ask.checkpoint, reading.member)
 
 
-STREAMS = (
-    Stream(
-        key="members",
-        title="Members",
-        capability="members-read",
-        record=MemberRecord,
-        page=members,
-    ),
-    Stream(
-        key="repositories",
-        title="Repositories",
-        capability="repositories-read",
-        record=RepositoryRecord,
-        page=repositories,
-        required=True,
-    ),
-)
+def groups(api: Api, container: Container, fields: Fields, ask: Ask) -> Page:
+    """A page of the groups that were given the project; for its administrators only."""
+    path = f"{project_path(container.workspace.slug)}/permissions/groups"
+    return listed(api, path, ask.checkpoint, reading.group, reading.group_id)
