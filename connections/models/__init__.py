@@ -3,6 +3,16 @@
 from connections.models.allow_list import AllowListEntry, AllowState
 from connections.models.calendar_feed import CalendarFeed
 from connections.models.campaign import Campaign, CampaignItem, Goal
+from connections.models.code import (
+    Branch,
+    Build,
+    Commit,
+    Deployment,
+    Group,
+    Permission,
+    Pipeline,
+    PullRequest,
+)
 from connections.models.connect_link import ConnectLink, connect_link_expiry
 from connections.models.connect_sending import ConnectSending, SendingState
 from connections.models.connection import (
@@ -13,14 +23,25 @@ from connections.models.connection import (
     bump,
     credential_of,
 )
+from connections.models.delivery import Delivery, DeliveryClaim, DeliveryState, HookEndpoint
+from connections.models.dirty_target import DirtyTarget
 from connections.models.export import Export, ExportPiece, ExportState
 from connections.models.held_back import HeldBack, HeldBackBecause
+from connections.models.hook import Arrival, Hook, HookPlan, HookStand, HookWanted
 from connections.models.import_batch import (
     ImportBatch,
     ImportRow,
     ImportState,
     RowLevel,
     RowOutcome,
+)
+from connections.models.inbox import (
+    DeedKind,
+    DeedState,
+    DeliveryHour,
+    InboxDeed,
+    MissedCause,
+    MissedEvent,
 )
 from connections.models.link_request import LinkRequest, RequestKind, RequestState
 from connections.models.pending_link import LinkStage, PendingLink
@@ -41,7 +62,22 @@ from connections.models.service_key import (
     LeaseOutcome,
     ServiceKey,
 )
+from connections.models.stream_state import (
+    HookMode,
+    RequestBudget,
+    StreamStand,
+    StreamState,
+    SyncSettings,
+)
 from connections.models.sync_run import LIVE, RunState, StreamRun, SyncFailure, SyncRun
+from connections.models.trail import (
+    IdentityKind,
+    IdentitySays,
+    Inquiry,
+    InquiryState,
+    Push,
+    VendorIdentity,
+)
 from connections.models.used_endpoint import UsedEndpoint
 from connections.models.verification import (
     Check,
@@ -58,29 +94,53 @@ __all__ = [
     "LIVE",
     "AllowListEntry",
     "AllowState",
+    "Arrival",
+    "Branch",
     "Breaker",
     "BreakerState",
+    "Build",
     "CalendarFeed",
     "Campaign",
     "CampaignItem",
     "Candidate",
     "Check",
     "CheckOutcome",
+    "Commit",
     "ConnectLink",
     "ConnectSending",
     "Connection",
     "ConnectionState",
     "Consumer",
     "Credential",
+    "DeedKind",
+    "DeedState",
+    "Delivery",
+    "DeliveryClaim",
+    "DeliveryHour",
+    "DeliveryState",
+    "Deployment",
+    "DirtyTarget",
     "Export",
     "ExportPiece",
     "ExportState",
     "Goal",
+    "Group",
     "HeldBack",
     "HeldBackBecause",
+    "Hook",
+    "HookEndpoint",
+    "HookMode",
+    "HookPlan",
+    "HookStand",
+    "HookWanted",
+    "IdentityKind",
+    "IdentitySays",
     "ImportBatch",
     "ImportRow",
     "ImportState",
+    "InboxDeed",
+    "Inquiry",
+    "InquiryState",
     "KeyScope",
     "KeyUse",
     "Lease",
@@ -88,14 +148,21 @@ __all__ = [
     "LinkRequest",
     "LinkStage",
     "Member",
+    "MissedCause",
+    "MissedEvent",
     "Outcome",
     "PendingLink",
+    "Permission",
+    "Pipeline",
     "Project",
+    "PullRequest",
+    "Push",
     "RefreshAttempt",
     "Replacement",
     "ReplacementBecause",
     "ReplacementStage",
     "Repository",
+    "RequestBudget",
     "RequestKind",
     "RequestState",
     "RotationPolicy",
@@ -105,9 +172,13 @@ __all__ = [
     "SendingState",
     "ServiceKey",
     "StreamRun",
+    "StreamStand",
+    "StreamState",
     "SyncFailure",
     "SyncRun",
+    "SyncSettings",
     "UsedEndpoint",
+    "VendorIdentity",
     "Verification",
     "WithdrawnHow",
     "Workspace",

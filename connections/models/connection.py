@@ -99,6 +99,7 @@ class Connection(TenantModel):
     last_error_at = models.DateTimeField(null=True)
     last_success_at = models.DateTimeField(null=True)
     rate = models.JSONField(default=dict)
+    budget_id = models.UUIDField(null=True)  # of the platform's RequestBudget, set by a worker
 
     granted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"

@@ -88,7 +88,10 @@ class Member(InWorkspace):
 
 
 class Repository(InWorkspace):
-    """`connection` repeats the workspace's, so that one index serves a connection's list."""
+    """`connection` repeats the workspace's, so that one index serves a connection's list.
+
+    `former_name` is its full name before it was renamed last.
+    """
 
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, db_constraint=False, related_name="repositories"
@@ -104,6 +107,8 @@ class Repository(InWorkspace):
     size_bytes = models.BigIntegerField(null=True)
     remote_updated_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=40, blank=True)
+    former_name = models.CharField(max_length=400, blank=True, default="", db_default="")
+    renamed_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "everywhere"
@@ -119,6 +124,16 @@ class Repository(InWorkspace):
             models.Index(
                 fields=["organization", "connection", "-remote_updated_at", "id"],
                 name="repository_by_change",
+            ),
+            models.Index(
+                fields=["organization", "connection", "gone_at"],
+                condition=models.Q(gone_at__isnull=False),
+                name="repository_gone",
+            ),
+            models.Index(
+                fields=["organization", "connection", "renamed_at"],
+                condition=models.Q(renamed_at__isnull=False),
+                name="repository_renamed",
             ),
         ]
 

@@ -15,12 +15,14 @@ BEGIN
     -- portal_owner   owns the tables and runs the migrations; no serving process logs in as it
     -- portal_app     the web process
     -- portal_api     the api process: it serves other services
+    -- portal_ingest  the ingest process: webhooks come in
     -- portal_worker  the worker process
     -- portal_sweeper finds due work of all organizations: queue columns only
     -- portal_support reads across organizations: no sealed column
     -- portal_lookup  owns the functions that find what must be known before an organization is
-    FOREACH name IN ARRAY ARRAY['portal_owner', 'portal_app', 'portal_api', 'portal_worker',
-                                'portal_sweeper', 'portal_support', 'portal_lookup']
+    FOREACH name IN ARRAY ARRAY['portal_owner', 'portal_app', 'portal_api', 'portal_ingest',
+                                'portal_worker', 'portal_sweeper', 'portal_support',
+                                'portal_lookup']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I', name);
@@ -58,6 +60,12 @@ ALTER ROLE portal_api SET statement_timeout = '5s';
 ALTER ROLE portal_api SET lock_timeout = '1s';
 ALTER ROLE portal_api SET idle_in_transaction_session_timeout = '15s';
 
+ALTER ROLE portal_ingest SET statement_timeout = '5s';
+ALTER ROLE portal_ingest SET lock_timeout = '1s';
+ALTER ROLE portal_ingest SET idle_in_transaction_session_timeout = '15s';
+-- What it answers for is on disk, whatever the server's own setting is.
+ALTER ROLE portal_ingest SET synchronous_commit = on;
+
 ALTER ROLE portal_support SET statement_timeout = '5s';
 ALTER ROLE portal_support SET lock_timeout = '1s';
 ALTER ROLE portal_support SET idle_in_transaction_session_timeout = '15s';
@@ -82,13 +90,13 @@ BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO portal_owner', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO portal_owner, portal_app, portal_api,'
-                   ' portal_worker, portal_sweeper, portal_support', current_database());
+                   ' portal_ingest, portal_worker, portal_sweeper, portal_support', current_database());
 END $$;
 
 ALTER SCHEMA public OWNER TO portal_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public
-    TO portal_app, portal_api, portal_worker, portal_sweeper, portal_support;
+    TO portal_app, portal_api, portal_ingest, portal_worker, portal_sweeper, portal_support;
 -- portal_lookup cannot log in; it needs CREATE to be given its functions.
 GRANT USAGE, CREATE ON SCHEMA public TO portal_owner, portal_lookup;
 
