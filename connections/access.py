@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 GONE = 410
 
 OnAnswer = Callable[[Answer], None]
+OnSend = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,12 @@ class Way:
         return self.connector.manifest
 
     def api(
-        self, secret: Secret, *, on_answer: OnAnswer | None = None, lane: str = ""
+        self,
+        secret: Secret,
+        *,
+        on_answer: OnAnswer | None = None,
+        on_send: OnSend | None = None,
+        lane: str = "",
     ) -> VendorApi:
         """An Api that acts as this secret; Blocked when its place may not be reached."""
         return VendorApi(
@@ -55,6 +61,7 @@ class Way:
             authorization=Authorization(self._header(secret)),
             judge=self.connector.judge,
             on_answer=self._watched(on_answer),
+            on_send=on_send,
             lane=lane,
         )
 

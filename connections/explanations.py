@@ -28,6 +28,13 @@ VENDOR = (
         "We go on as soon as {product} allows it.",
     ),
     Explanation(
+        "budget_spent",
+        "The hour's requests are used up",
+        "{product} allows this account so many requests an hour, and no more are left for this "
+        "sync. A part is kept for people who wait and for renewing tokens.",
+        "We go on as soon as the hour has more. Nothing that was read is read again.",
+    ),
+    Explanation(
         "reauthorization_required",
         "{product} no longer accepts this credential",
         "The token was refused. It was withdrawn, has expired, or belongs to another form.",
@@ -113,6 +120,14 @@ VENDOR = (
         "A message was not signed correctly",
         "A message that claims to come from {product} has a wrong signature. It was not used.",
         "If it comes again, replace the webhook's secret.",
+        Who.US,
+    ),
+    Explanation(
+        "bad_payload",
+        "A message that cannot be read",
+        "A message of {product} was signed correctly and is not written as its messages are. It "
+        "was not used.",
+        "What it was about is found at the next look. Nothing needs doing.",
         Who.US,
     ),
     Explanation(

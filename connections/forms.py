@@ -33,6 +33,10 @@ SYNC_CHOICES = (
     (720, "Every 12 hours"),
     (1440, "Every day"),
 )
+ABOUT_CONSUMERS = (
+    "An OAuth consumer is what the product knows this portal by when it asks you to allow it; "
+    "if nobody told you which to choose, keep the first one."
+)
 DOTS = frozenset("•*●·. ")
 
 
@@ -115,7 +119,9 @@ class LinkForm(ProblemForm):
             )
         if len(usable) > 1 or any(each.base_url for each in usable):
             self.fields["consumer"] = forms.ChoiceField(
-                choices=[(str(each.id), _named(each)) for each in usable], label="OAuth consumer"
+                choices=[(str(each.id), _named(each)) for each in usable],
+                label="OAuth consumer",
+                help_text=ABOUT_CONSUMERS,
             )
 
     def method_values(self) -> Mapping[str, str]:

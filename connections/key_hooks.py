@@ -19,9 +19,10 @@ WITHIN: Final = timedelta(days=7)
 def rotate_credentials(leak: Leak) -> None:
     """Every credential of the organization is to be replaced within a week; on record and told.
 
-    Once for each version that leaked. Second factors are no credentials of connections.
+    Once for each version that leaked. Second factors and the secrets of webhooks are no
+    credentials of connections.
     """
-    if leak.domain == "mfa":
+    if leak.domain in ("mfa", "webhook"):
         return
     title = f"Replace every credential: the key {leak} leaked"
     with tenancy.transaction():

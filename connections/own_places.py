@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def hosts() -> frozenset[str]:
     """The portal's own public names."""
-    told = [settings.PORTAL_URL, settings.API_URL]
+    told = [settings.PORTAL_URL, settings.API_URL, settings.HOOKS_URL]
     named = {urlsplit(text).hostname or "" for text in told}
     return frozenset(named | {host.strip(".[]").lower() for host in settings.ALLOWED_HOSTS} - {""})
 
@@ -33,7 +33,7 @@ def addresses() -> frozenset[str]:
 
 
 def _names() -> set[str]:
-    urls = [settings.PORTAL_URL, settings.API_URL, settings.REDIS_URL]
+    urls = [settings.PORTAL_URL, settings.API_URL, settings.HOOKS_URL, settings.REDIS_URL]
     databases = [str(each.get("HOST", "")) for each in settings.DATABASES.values()]
     named = {*databases, *(urlsplit(url).hostname or "" for url in urls)}
     return {name for name in named if name and not name.startswith("/")}

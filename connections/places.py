@@ -10,8 +10,9 @@ from portal.vault import Place
 
 DOMAIN = "grant"
 ACCESS_DOMAIN = "access"  # the api process opens it too, and nothing else
+HOOK_DOMAIN = "webhook"  # the ingest process opens it too, and nothing else
 
-IMPORTS = "connections_importrow"
+IMPORTS, HOOKS = "connections_importrow", "connections_hookendpoint"
 CREDENTIALS, CANDIDATES, LINKS, CONSUMERS = (
     "connections_credential",
     "connections_candidate",
@@ -49,6 +50,11 @@ def of_import(organization_id: UUID, row_id: UUID, field: str) -> Place:
 
 def of_consumer(consumer: Consumer, field: str = SECRET) -> Place:
     return Place(consumer.organization_id, CONSUMERS, consumer.id, field, DOMAIN)
+
+
+def of_hook(organization_id: UUID, endpoint_id: UUID, field: str) -> Place:
+    """Of an address for webhooks: its `secret`, the `previous` one, and the `address` itself."""
+    return Place(organization_id, HOOKS, endpoint_id, field, HOOK_DOMAIN)
 
 
 def forget_credential(credential: Credential) -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from connections.code_records import (
+    BranchRecord,
+    BuildRecord,
+    CommitPullsRecord,
+    CommitRecord,
+    DeploymentRecord,
+    GroupRecord,
+    PermissionRecord,
+    PipelineRecord,
+    PullRequestRecord,
+)
 from connections.moments import bounded as bounded
 
 
@@ -109,7 +120,37 @@ class RepositoryRecord:
         object.__setattr__(self, "updated_at", bounded(self.updated_at))
 
 
-Record = WorkspaceRecord | ProjectRecord | MemberRecord | RepositoryRecord
+@dataclass(frozen=True, slots=True)
+class HookRecord:
+    """A webhook as the vendor lists it; `secret_set` is None where it does not say.
+
+    Its address can be a secret, ours or somebody else's, and is not in the repr.
+    """
+
+    remote_id: str
+    url: str = field(repr=False)
+    active: bool
+    events: tuple[str, ...]
+    title: str = ""
+    secret_set: bool | None = None
+
+
+Record = (
+    WorkspaceRecord
+    | ProjectRecord
+    | MemberRecord
+    | GroupRecord
+    | RepositoryRecord
+    | PermissionRecord
+    | BranchRecord
+    | CommitRecord
+    | CommitPullsRecord
+    | PullRequestRecord
+    | BuildRecord
+    | PipelineRecord
+    | DeploymentRecord
+    | HookRecord
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +167,18 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a stream; `checkpoint` is where the next one is, None at the end."""
+    """One page of a stream; `checkpoint` is where the next one is, None at the end.
+
+    `etag` is the vendor's mark of this page as it is; `unchanged` says that it is as the mark in
+    the question: then there are no records, and all that was there still is.
+    """
 
     records: tuple[Record, ...]
     checkpoint: str | None
     total: int | None = None
     rejected: tuple[Rejected, ...] = ()
+    etag: str = ""
+    unchanged: bool = False
 
 
 class Outcome(StrEnum):

@@ -14,18 +14,30 @@ from django.db import IntegrityError, connections as databases
 
 from connections.errors import RateLimited, VendorError
 from connections.flows import (
+    applying,
     consumers,
+    deciding,
+    delivery_hours,
     endpoints,
     exporting,
     exports,
     forget,
+    hook_rounds,
+    hook_secrets,
+    hook_settling,
+    hook_tending,
+    hook_trial,
+    hook_waking as hook_waking,
     import_checks,
     import_renewing,
     importing,
     imports,
     incidents,
+    inquiries,
     key_stops,
     plan,
+    poll_pace,
+    polling,
     probe,
     read,
     renewals,
@@ -35,11 +47,14 @@ from connections.flows import (
     sendings,
     settle,
     sync,
+    told,
     verify,
+    waking as waking,
     wanted_renewals,
     witnesses,
 )
 from connections.models import Connection, Workspace
+from connections.receiving import handover
 from portal import clock, tenancy, work
 
 log = logging.getLogger(__name__)
@@ -83,6 +98,7 @@ _register("complete_link", settle.complete, settle.gave_up)
 _register("forget_link", settle.forget)
 _register("verify_connection", verify.perform, verify.gave_up)
 _register("sync_connection", read.perform, read.gave_up)
+_register("poll_connection", polling.perform)
 _register("apply_shrink", sync.apply_shrink)
 _register(replacement.JOB, replacing.advance, replacing.gave_up)
 _register("forget_connection", forget.perform)
@@ -95,6 +111,15 @@ _register(exports.MAKE, exporting.perform, exporting.gave_up)
 _register(exports.EXPIRE, exporting.expire)
 _register("seal_consumer", consumers.seal)
 _register("forget_consumer", consumers.forget)
+_register(hook_secrets.KEEP, hook_secrets.keep)
+_register(hook_secrets.END, hook_secrets.end_former)
+_register(hook_rounds.JOB, hook_tending.perform, hook_settling.gave_up)
+_register(hook_trial.JOB, hook_trial.perform, hook_trial.gave_up)
+work.job(handover.KIND)(applying.perform)
+_register(applying.FETCH, told.perform)
+_register(inquiries.JOB, inquiries.perform, inquiries.gave_up)
+_register(deciding.JOB, deciding.perform, deciding.gave_up)
+work.job(delivery_hours.JOB)(delivery_hours.perform)
 # These take trouble at the vendor as their daily work.
 work.job("refresh_due")(renewals.perform)
 work.job("refresh_credential")(wanted_renewals.renew_one)
@@ -137,8 +162,8 @@ def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:
         chosen = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)
         has_some = chosen.exists() and bool(plan.streams_of(connection))
         if connection.state == Connection.State.ACTIVE and has_some:
-            sync.start(connection, requested_by="")
-        connection.schedule_sync()
+            sync.poll(connection)
+        poll_pace.schedule(connection)
 
 
 @work.every("connections.start_probes", settings.SWEEP_SECONDS)

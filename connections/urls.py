@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from connections.views import (
+    activity,
     arriving,
     calendar,
     campaigns,
@@ -14,10 +15,14 @@ from connections.views import (
     connection,
     consumers,
     deeds,
+    deliveries,
     departures,
     exports,
     guests,
+    hooks,
+    identities,
     imports,
+    inboxes,
     leases,
     link_requests,
     linking,
@@ -29,6 +34,8 @@ from connections.views import (
     restores,
     service_keys,
     support,
+    syncing,
+    trail,
 )
 
 LINK: list[URLPattern | URLResolver] = [
@@ -64,6 +71,24 @@ CONNECTION: list[URLPattern | URLResolver] = [
     path("rotate", replacement.rotate, name="connection_rotate"),
     path("ends", replacement.ends, name="connection_ends"),
     path("verify", deeds.verify_now, name="connection_verify"),
+    path("sync/choose", syncing.choose, name="connection_sync_choose"),
+    path("hooks/", hooks.hooks, name="connection_hooks"),
+    path("hooks/choose", hooks.choose, name="hooks_choose"),
+    path("hooks/polling", hooks.poll_only, name="hooks_polling"),
+    path("hooks/repair", hooks.repair, name="hooks_repair"),
+    path("hooks/look", hooks.look, name="hooks_look"),
+    path("hooks/cancel", hooks.cancel, name="hooks_cancel"),
+    path("hooks/secret", hooks.new_secret, name="hooks_secret"),
+    path("hooks/secret/end", hooks.end_former, name="hooks_secret_end"),
+    path("hooks/test", hooks.test, name="hooks_test"),
+    path("hooks/<uuid:hook_id>/repair", hooks.repair_one, name="hook_repair"),
+    path("deliveries/", deliveries.log, name="connection_deliveries"),
+    path("deliveries/<uuid:delivery_id>/", deliveries.one, name="connection_delivery"),
+    path("deliveries/<uuid:delivery_id>/replay", deliveries.replay, name="delivery_replay"),
+    path("deliveries/<uuid:delivery_id>/discard", deliveries.discard, name="delivery_discard"),
+    path("deliveries/<uuid:delivery_id>/restore", deliveries.restore, name="delivery_restore"),
+    path("deliveries/<uuid:delivery_id>/download", deliveries.download, name="delivery_download"),
+    path("charts/<slug:name>.csv", deliveries.numbers, name="connection_chart"),
     path("sync/start", deeds.sync_now, name="connection_sync_start"),
     path("sync/<uuid:run_id>/cancel", deeds.cancel, name="connection_sync_cancel"),
     path("sync/<uuid:run_id>/accept", deeds.accept_shrink, name="connection_sync_accept"),
@@ -82,6 +107,17 @@ SERVICE_KEYS: list[URLPattern | URLResolver] = [
     path("<uuid:key_id>/freeze", service_keys.freeze, name="service_key_freeze"),
     path("<uuid:key_id>/thaw", service_keys.thaw, name="service_key_thaw"),
     path("<uuid:key_id>/revoke", service_keys.revoke, name="service_key_revoke"),
+]
+
+ACTIVITY: list[URLPattern | URLResolver] = [
+    path("", activity.index, name="activity"),
+    path("<slug:name>.csv", activity.numbers, name="activity_chart"),
+    path("missed/", activity.missed, name="activity_missed"),
+    path("failed/", activity.letters, name="dead_letters"),
+    path("failed/decide/<slug:kind>", activity.decide, name="dead_letters_decide"),
+    path("failed/<uuid:deed_id>/", activity.deed, name="inbox_deed"),
+    path("failed/<uuid:deed_id>/stop", activity.stop, name="inbox_deed_stop"),
+    path("failed/<uuid:deed_id>/restore", activity.restore, name="inbox_deed_restore"),
 ]
 
 CAMPAIGNS: list[URLPattern | URLResolver] = [
@@ -173,7 +209,13 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("connections/restored/", restores.own, name="restores"),
     path("connections/verify", listing.verify_many, name="connections_verify"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
+    path("activity/", include(ACTIVITY)),
     path("keys/", include(SERVICE_KEYS)),
+    path("trail/", trail.trail, name="trail"),
+    path("trail/trail.txt", trail.as_text, name="trail_text"),
+    path("trail/look", trail.look, name="trail_look"),
+    path("members/identities/", identities.identities, name="identities"),
+    path("members/identities/<uuid:identity_id>/<slug:deed>", identities.say, name="identity_say"),
     path("calendar/", include(CALENDAR)),
     path("calendar/campaigns/", include(CAMPAIGNS)),
     path("settings/rotation/", policies.general, name="rotation_policy"),
@@ -203,6 +245,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("platform/network/", include(NETWORK)),
     path("calendar/<str:token>.ics", calendar.feed, name="calendar_feed"),
     path("platform/changes/", calendar.platform_changes, name="platform_changes"),
+    path("platform/webhooks/", inboxes.platform, name="platform_webhooks"),
     path("platform/restores/", restores.platform, name="platform_restores"),
     path("platform/connectors/", consumers.platform, name="platform_connectors"),
     path(

@@ -45,8 +45,9 @@ class VendorApi:
     """Calls relative to `base`, a base URL of `Door.vendor` or `Door.base_url`.
 
     `authorization` gives the header's value for each call, "" for none; `judge` is the
-    connector's; `on_answer` sees every answer before it is judged, for its rate headers; calls with
-    the same `lane` share connections.
+    connector's; `on_send` is asked before each call, which its error keeps from being made;
+    `on_answer` sees every answer before it is judged, for its rate headers; calls with the same
+    `lane` share connections.
     """
 
     door: Door = field(repr=False)
@@ -54,6 +55,7 @@ class VendorApi:
     authorization: Callable[[], str] = field(repr=False)
     judge: Callable[[Answer], VendorError | None] = field(repr=False)
     on_answer: Callable[[Answer], None] | None = field(default=None, repr=False)
+    on_send: Callable[[], None] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = API
     deadline_seconds: float | None = None
@@ -73,6 +75,8 @@ class VendorApi:
     def _call(
         self, method: str, path: str, content: bytes | None, accept: frozenset[int]
     ) -> Answer:
+        if self.on_send:
+            self.on_send()
         response = self.door.send(
             method,
             self._url(path),

@@ -68,7 +68,9 @@ class Frame:
 ORGANIZATION_ITEMS = (
     ("Overview", "overview", "layout-dashboard"),
     ("Connections", "connections", "plug-connected"),
+    ("Trail", "trail", "git-branch"),
     ("Catalogue", "catalogue", "layout-grid"),
+    ("Activity", "activity", "activity"),
     ("Calendar", "calendar", "calendar"),
     ("Requests", "link_requests", "send"),
     ("Service keys", "service_keys", "key"),
@@ -79,6 +81,7 @@ ORGANIZATION_ITEMS = (
 NEEDS = {
     "service_keys": Permission.SERVICE_KEY_VIEW,
     "members": Permission.MEMBER_VIEW,
+    "activity": Permission.AUDIT_VIEW,
     "audit": Permission.AUDIT_VIEW,
 }
 PLATFORM_ITEMS = (
@@ -89,6 +92,7 @@ PLATFORM_ITEMS = (
     ("Keys", "platform_keys", "key"),
     ("Network", "platform_network", "world"),
     ("Queues", "platform_queues", "list-check"),
+    ("Webhooks", "platform_webhooks", "webhook"),
     ("Workers", "platform_workers", "server"),
     ("Restores", "platform_restores", "database"),
     ("Vendor changes", "platform_changes", "world"),

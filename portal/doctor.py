@@ -70,7 +70,7 @@ def examine(only: Collection[str] = ()) -> Iterator[Finding]:
 @check("database")
 def database() -> Iterator[Problem]:
     """Every role reaches the database, as itself and without power over it."""
-    # The api process has no use for Django's "default" and leaves it empty.
+    # The api and ingest processes have no use for Django's "default" and leave it empty.
     served = {alias for alias, place in settings.DATABASES.items() if place.get("USER")}
     for alias in sorted(served - {"owner"}):
         try:
@@ -249,6 +249,10 @@ def production() -> Iterator[Problem]:
         "API_URL is not https.": (
             settings.PROCESS == "api" and not settings.API_URL.startswith("https://"),
             "Put a TLS proxy in front of the api process and set API_URL to its address.",
+        ),
+        "HOOKS_URL is not https.": (
+            settings.PROCESS == "ingest" and not settings.HOOKS_URL.startswith("https://"),
+            "Put a TLS proxy in front of the ingest process and set HOOKS_URL to its address.",
         ),
         "Valkey is reached without TLS.": (
             url.scheme not in {"rediss", "unix"} and url.hostname not in {"localhost", "127.0.0.1"},

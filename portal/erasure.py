@@ -4,7 +4,7 @@ take it back. What then happens is `portal/erasing.py`."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -42,6 +42,7 @@ class Asked:
     confirmed_by: str
     confirmed_at: datetime | None
     due_at: datetime | None
+    because: str = ""
 
 
 def preview() -> dict[str, int]:
@@ -131,7 +132,14 @@ def all_open(asker: UUID) -> list[Asked]:
     """Every open erasure, the oldest wish first; empty when the asker is no operator."""
     with roles.connection().cursor() as cursor:
         cursor.execute("SELECT * FROM portal_erasures(%s)", [asker])
-        return [Asked(*row) for row in cursor.fetchall()]
+        found = [Asked(*row) for row in cursor.fetchall()]
+    return [replace(one, because=_because(one)) for one in found]
+
+
+def _because(one: Asked) -> str:
+    with tenancy.acting_for(one.organization_id), tenancy.transaction():
+        held = open_one()
+        return held.because if held else ""
 
 
 def _require_operator(actor: Actor) -> None:

@@ -99,6 +99,12 @@ class LookForm(CleanForm):
     )
 
 
+class ErasureForm(CleanForm):
+    """Besides the typed name, which the flow checks."""
+
+    because = CleanText(label="Why", max_length=500, required=False)
+
+
 class FindForm(CleanForm):
     slug = CleanText(
         label="Address of the organization",

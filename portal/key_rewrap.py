@@ -32,10 +32,8 @@ from portal.steps import step
 log = logging.getLogger(__name__)
 
 BATCH: Final = 500
-ACROSS: Final = (
-    "grant",
-    "access",
-)  # what workers wrap; the web process has one key and its own way
+# What workers wrap; the web process has one key and its own way.
+ACROSS: Final = ("grant", "access", "webhook")
 _FIRST: Final = UUID(int=0)
 
 _LOCKED = """

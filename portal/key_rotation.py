@@ -38,7 +38,7 @@ from portal.steps import step
 
 log = logging.getLogger(__name__)
 
-DOMAINS: Final = ("grant", "access")
+DOMAINS: Final = ("grant", "access", "webhook")
 BATCH: Final = 500
 KIND: Final = "rotate_data_keys"
 SETTLED: Final = timedelta(minutes=10)  # no transaction that could still seal lasts that long

@@ -16,7 +16,7 @@ from portal.keys import IntakeOpener, new_key
 
 # What can be replaced. Fingerprints and look-ups lie under `index`: with another key they would
 # match nothing, so that one stays as long as the installation.
-REPLACEABLE: Final = ("grant", "access", "mfa", "intake")
+REPLACEABLE: Final = ("grant", "access", "webhook", "mfa", "intake")
 # The public half goes wherever the private one goes.
 _HALVES: Final = {"intake": ("intake", "intake_public")}
 

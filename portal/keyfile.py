@@ -30,6 +30,7 @@ DOMAINS: Final[Mapping[str, Callable[[bytes], Key]]] = {
     "intake_public": IntakeSealer,  # seals it
     "grant": Cipher,  # wraps the data keys of stored credentials
     "access": Cipher,  # wraps those of access tokens, which live an hour or two
+    "webhook": Cipher,  # wraps those of webhooks' secrets
     "index": IndexKey,  # fingerprints and keyed look-ups
     "mfa": Cipher,  # wraps the data key of TOTP seeds and recovery codes
 }
@@ -38,13 +39,14 @@ DOMAINS: Final[Mapping[str, Callable[[bytes], Key]]] = {
 HOLDS: Final[Mapping[str, frozenset[str]]] = {
     "web": frozenset({"intake_public", "mfa"}),
     "api": frozenset({"access"}),
-    "worker": frozenset({"intake", "grant", "access", "index"}),
+    "ingest": frozenset({"webhook"}),
+    "worker": frozenset({"intake", "grant", "access", "webhook", "index"}),
     "tick": frozenset(),
     "manage": frozenset(),
 }
 
 # What came after the first version, so an older installation may lack it: `init_keys` adds it.
-ADDED: Final = frozenset({"access"})
+ADDED: Final = frozenset({"access", "webhook"})
 # Where values of such a domain lay before: they stay there until they are stored again.
 BEFORE: Final[Mapping[str, str]] = {"access": "grant"}
 

@@ -92,6 +92,7 @@ class CleanInputMiddleware:
         {
             *("capabilities", "workspaces", "labels", "selected", "state", "teams"),
             *("scopes", "connectors", "told_roles", "told_people"),
+            *("connections", "hooks-events", "sync-streams"),
         }
     )
 

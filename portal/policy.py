@@ -61,6 +61,7 @@ class Permission(StrEnum):
     ROTATION_EDIT = "rotation.edit"
     CONNECT_LINK_SEND = "connect_link.send"
     LINK_REQUEST_DECIDE = "link_request.decide"
+    IDENTITY_MAP = "identity.map"
     AUDIT_VIEW = "audit.view"
 
 
@@ -89,6 +90,7 @@ DEEDS: dict[Permission, str] = {
     P.ROTATION_EDIT: "change rotation policies or except a connection from them",
     P.CONNECT_LINK_SEND: "send connect links",
     P.LINK_REQUEST_DECIDE: "decide what others ask for",
+    P.IDENTITY_MAP: "say who is who at vendors",
     P.AUDIT_VIEW: "read the record",
 }
 _READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
@@ -113,6 +115,7 @@ _ADMIN = _MANAGER | {
     P.ORGANIZATION_EXPORT,
     P.CONNECT_LINK_SEND,
     P.LINK_REQUEST_DECIDE,
+    P.IDENTITY_MAP,
 }
 
 TABLE: dict[Role, frozenset[Permission]] = {

@@ -1,6 +1,6 @@
 """Says every few seconds that this process lives and which keys it holds, and takes up new ones.
 
-Workers beat in `portal/sweeper.py`; the web and api processes here, through a function that lets
+Workers beat in `portal/sweeper.py`; those that serve here, through a function that lets
 each speak for its own kind only.
 """
 

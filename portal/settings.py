@@ -5,7 +5,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env
+from portal import env, version
+from portal.database_settings import databases, role_of
 from portal.key_settings import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -13,13 +14,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # ── What runs here ────────────────────────────────────────────────────────────────────────────
 MODE = env.choice("PORTAL_MODE", ("development", "production"), "development")
 PRODUCTION = MODE == "production"
-PROCESS = env.choice("PORTAL_PROCESS", ("web", "api", "worker", "tick", "manage"), "manage")
-FOR_PEOPLE = PROCESS != "api"  # that one serves services: no sessions, no forms, no sign-in
+PROCESS = env.choice("PORTAL_PROCESS", (*version.SERVING, "manage"), "manage")
+FOR_PEOPLE = PROCESS not in ("api", "ingest")  # those serve machines: no sessions, no sign-in
 DEBUG = env.boolean("DEBUG", False)
 PORTAL_URL = env.text("PORTAL_URL", "http://localhost:8000").rstrip("/")
 API_URL = env.text("API_URL", "http://localhost:8001").rstrip("/")
+HOOKS_URL = env.text("HOOKS_URL", "").rstrip("/")  # without it changes are found by asking
 API_THREADS = env.integer("API_THREADS", 4)  # as many as the server has; half of them may wait
 API_PER_MINUTE = env.integer("API_PER_MINUTE", 1200)  # requests of a key, in each process
+HOOKS_PER_SECOND = env.integer("HOOKS_PER_SECOND", 100)  # of an endpoint, in each ingest process
+HOOKS_ORGANIZATION_PER_SECOND = env.integer("HOOKS_ORGANIZATION_PER_SECOND", 400)
 ALLOWED_HOSTS = env.listed("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
@@ -84,6 +88,7 @@ ROOT_URLCONF = "portal.urls" if FOR_PEOPLE else "portal.api_urls"
 APPEND_SLASH = FOR_PEOPLE
 WSGI_APPLICATION = "portal.wsgi.application"
 API_FRONT = "connections.api.front.Front"  # stands before Django in the api process
+INGEST_APPLICATION = "connections.receiving.front.application"  # in its place in the ingest process
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -102,14 +107,8 @@ TEMPLATES = [
 ]
 
 # ── Database: one PostgreSQL, one login role for each duty ────────────────────────────────────
-DATABASE_ROLE = {"web": "default", "api": "api", "tick": "sweeper"}.get(PROCESS, "worker")
-_roles = {"default": "app"} | {r: r for r in ("api", "worker", "sweeper", "support", "owner")}
-if PROCESS == "api":  # nobody else's password is needed there
-    _roles = {"api": "api"}
-elif PRODUCTION and PROCESS != "manage":  # nor its own anywhere else
-    del _roles["api"]
-DATABASES: dict[str, dict[str, object]] = {"default": {}}  # Django wants one, if only empty
-DATABASES |= {a: env.database(role, application_name=PROCESS) for a, role in _roles.items()}
+DATABASE_ROLE = role_of(PROCESS)
+DATABASES = databases(PROCESS, production=PRODUCTION)
 DATABASE_ROUTERS = ["portal.roles.RoleRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -282,6 +281,7 @@ if PRODUCTION and (SANDBOX_ORIGINS or CONNECTOR_ORIGINS):
 
 PENDING_LINK_MINUTES = 10
 SYNC_CONCURRENCY = env.integer("SYNC_CONCURRENCY", 8)
+REQUESTS_PER_HOUR = env.integer("REQUESTS_PER_HOUR", 1000)  # where a vendor does not say
 REFRESH_CONCURRENCY = env.integer("REFRESH_CONCURRENCY", 32)
 # Tokens that the database could not take wait here, sealed: a disk that outlives the process.
 SPOOL_DIR = Path(env.text("SPOOL_DIR", str(BASE_DIR / "var" / "spool")))

@@ -46,7 +46,7 @@ def demand(checks: Iterable[Callable[[], Iterable[Problem]]]) -> None:
 
 
 def serve() -> None:
-    """The web or api process may serve: nothing erased can be opened, and it says what it holds."""
+    """This process may answer others: nothing erased can be opened, and it says what it holds."""
     refuse_unless_ready()
     demand([tombstones.unapplied])
     presence.begin()

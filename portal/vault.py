@@ -185,6 +185,12 @@ def take_in(place: Place, secret: Secret, *, expires_at: datetime) -> None:
     )
 
 
+def waits(place: Place) -> bool:
+    """Whether something waits for this place that a worker can still take."""
+    waiting = Intake.objects.filter(**_columns(place), expires_at__gt=timezone.now())
+    return waiting.exists()
+
+
 def discard(place: Place) -> None:
     """Nothing waits for this place any more."""
     Intake.objects.filter(**_columns(place)).delete()

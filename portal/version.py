@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-SERVING: Final = ("web", "api", "worker", "tick")
+SERVING: Final = ("web", "api", "ingest", "worker", "tick")
 ROOT: Final = Path(__file__).resolve().parent.parent
 _NUMBERED: Final = re.compile(r"(\d{4})_\w+\.py")
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -60,6 +61,7 @@ UNKNOWN = "unknown_kind"
 UNKNOWN_WAIT_SECONDS = 60  # while an upgrade lasts, another worker knows it
 UNKNOWN_TRIES = 1440  # a day of them
 
+_FREE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 _NOBODY_WAITS = Kind(run=lambda *_: None)
 _kinds: dict[str, Kind] = {}
 _on_sweep: list[Callable[[], None]] = []
@@ -146,12 +148,14 @@ class Claim:
                 raise LeaseLost(str(self.id))
         self.held_at = time.monotonic()
 
+    def progressed(self) -> None:
+        """A part of it is done for good: workers that died before that count no more."""
+        Job.objects.filter(id=self.id, attempts__gt=1).update(attempts=1)
+
     def done(self) -> None:
         """Complete the job in the open transaction, together with its effect."""
         self.hold()
-        Job.objects.filter(id=self.id).update(
-            done_at=timezone.now(), lease_owner=None, lease_until=None, last_error=""
-        )
+        Job.objects.filter(id=self.id).update(done_at=timezone.now(), last_error="", **_FREE)
 
 
 def claim(limit: int = 1) -> list[Claim]:
@@ -248,9 +252,8 @@ def _wait(held: Claim, code: str, seconds: float, *, attempts: int) -> None:
         Job.objects.filter(id=held.id, lease_owner=held.owner).update(
             run_at=clock.now() + timedelta(seconds=seconds),
             attempts=attempts,
-            lease_owner=None,
-            lease_until=None,
             last_error=code[:80],
+            **_FREE,
         )
 
 
@@ -268,11 +271,7 @@ def _fail(held: Claim, kind: Kind, code: str) -> None:
 def _end(held: Claim, kind: Kind, code: str) -> None:
     with tenancy.transaction():
         ended = Job.objects.filter(id=held.id, lease_owner=held.owner).update(
-            done_at=timezone.now(),
-            failed_at=timezone.now(),
-            lease_owner=None,
-            lease_until=None,
-            last_error=code[:80],
+            done_at=timezone.now(), failed_at=timezone.now(), last_error=code[:80], **_FREE
         )
         if ended and kind.gave_up:
             kind.gave_up(code, **held.job.ref)

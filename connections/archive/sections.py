@@ -6,13 +6,15 @@ Columns are named one by one, so that a new one is left out until somebody has t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
-from django.db.models import Model
-
+from connections.archive.code_sections import CODE
+from connections.archive.section import (
+    PORTION as PORTION,
+    Section as Section,
+    plain as plain,
+    section,
+)
 from connections.models import (
     AllowListEntry,
     Campaign,
@@ -40,76 +42,27 @@ from connections.models import (
     Verification,
     Workspace,
 )
-from portal import tenancy
 from portal.models import Invitation, Membership, Team, TeamMembership
 
-PORTION: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One file: a line of JSON for each row, in the order of their ids.
-
-    Those `of_platform` are rows of the platform whose `organizations` name this one.
-    """
-
-    name: str
-    model: type[Model]
-    columns: tuple[str, ...]
-    of_platform: bool = False
-
-    def portion(self, after: UUID | None) -> list[dict[str, Any]]:
-        """The rows after this id, so many at a time. Call it outside of transactions."""
-        here = tenancy.organization_id()
-        there = tenancy.PLATFORM if self.of_platform else here
-        with tenancy.elsewhere(there), tenancy.transaction():
-            rows = self.model.objects.order_by("id")  # type: ignore[attr-defined]
-            if self.of_platform:
-                rows = rows.filter(organizations__contains=[here])
-            if after is not None:
-                rows = rows.filter(id__gt=after)
-            return list(rows.values("id", *self.columns)[:PORTION])
-
-
-def plain(row: dict[str, Any]) -> dict[str, Any]:
-    """The row as JSON has it: ids and moments as text, and a path of columns with dots."""
-    return {name.replace("__", "."): _plain(value) for name, value in row.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _section(
-    name: str, model: type[Model], *columns: Sequence[str] | str, of_platform: bool = False
-) -> Section:
-    words = " ".join(each if isinstance(each, str) else " ".join(each) for each in columns)
-    return Section(f"{name}.jsonl", model, tuple(words.split()), of_platform)
-
-
 SECTIONS: Final = (
-    _section(
+    section(
         "members",
         Membership,
         "user_id user__email user__name role created_at",
     ),
-    _section(
+    section(
         "invitations",
         Invitation,
         "email role invited_by_id created_at expires_at accepted_at revoked_at",
     ),
-    _section("teams", Team, "name parent_id created_at"),
-    _section("team_members", TeamMembership, "team_id user_id role"),
-    _section(
+    section("teams", Team, "name parent_id created_at"),
+    section("team_members", TeamMembership, "team_id user_id role"),
+    section(
         "consumers",
         Consumer,
         "connector name client_id base_url secret_last_four created_at removed_at",
     ),
-    _section(
+    section(
         "connections",
         Connection,
         "connector method name team_id consumer_id labels description capabilities reason fields",
@@ -118,91 +71,93 @@ SECTIONS: Final = (
         "revoked_at orphaned_at verify_every_hours sync_every_minutes next_verification_at",
         "next_sync_at",
     ),
-    _section(
+    section(
         "credentials",
         Credential,
         "connection_id kind vocabulary scopes last_four expires_at refreshable version",
         "refreshed_at used_at rotate_by rotate_because created_at replaced_at",
     ),
-    _section(
+    section(
         "workspaces",
         Workspace,
         "connection_id remote_id slug name url personal administrator selected repository_count",
         "seen_at gone_at synced_at last_error",
     ),
-    _section("projects", Project, "workspace_id remote_id key name private url seen_at gone_at"),
-    _section(
+    section("projects", Project, "workspace_id remote_id key name private url seen_at gone_at"),
+    section(
         "workspace_members",
         Member,
         "workspace_id remote_id name permission url seen_at gone_at",
     ),
-    _section(
+    section(
         "repositories",
         Repository,
         "workspace_id connection_id remote_id slug name full_name url private main_branch",
         "project_remote_id language size_bytes remote_updated_at seen_at gone_at last_error",
+        "former_name renamed_at",
     ),
-    _section(
+    *CODE,
+    section(
         "verifications",
         Verification,
         "connection_id outcome requested_by started_at finished_at account_id credential_kind",
         "vocabulary scopes expires_at rate drift",
     ),
-    _section(
+    section(
         "checks",
         Check,
         "verification_id position key capability workspace title outcome request status",
         "latency_ms proves error detail",
     ),
-    _section(
+    section(
         "sync_runs",
         SyncRun,
         "connection_id state requested_by created_at started_at finished_at done total requests",
         "error error_detail shrink",
     ),
-    _section(
+    section(
         "service_keys",
         ServiceKey,
         "name prefix scopes connectors connections networks distinct_per_hour created_by_name",
         "created_at expires_at last_used_at frozen_at frozen_because revoked_at revoked_because",
     ),
-    _section(
+    section(
         "leases",
         Lease,
         "service_key_id connection_id at reason min_ttl_seconds outcome expires_at address",
         "request_id",
     ),
-    _section(
+    section(
         "renewals",
         RefreshAttempt,
         "connection_id credential_id at caller parent_version received_version latency_ms answer",
         "decision reference",
     ),
-    _section(
+    section(
         "replacements",
         Replacement,
         "connection_id old_id new_id automatic because stage method fields before found token_name",
         "old_token_id error error_detail user_id user_name created_at checked_at switched_at",
         "withdrawn_how withdrawn_by_name ended_at",
     ),
-    _section(
+    section(
         "rotation_policies",
         RotationPolicy,
         "connection_id max_age_days forbids_personal told_roles told_people escalate_after_days",
         "excepted_until excepted_because excepted_by_name changed_at changed_by_name",
     ),
-    _section(
+    section(
         "campaigns",
         Campaign,
         "title goal because due_at zone started_by_id started_by_name started_at ended_at",
         "cancelled_at cancelled_by_name",
     ),
-    _section(
+    section(
         "campaign_items",
         CampaignItem,
         "campaign_id connection_id done_at excluded_at excluded_by_name excluded_because",
     ),
-    _section(
+    section(
         "connect_links",
         ConnectLink,
         "connector relink_id connection_id team_id name capabilities reason to_name to_email",
@@ -210,40 +165,40 @@ SECTIONS: Final = (
         "opened_at opened_from begun_at linked_at linked_from linked_account revoked_at",
         "revoked_by_name",
     ),
-    _section(
+    section(
         "connect_sendings",
         ConnectSending,
         "campaign_id owner_id to_name to_email message state error total left_out sent_by_id",
         "sent_by_name created_at finished_at",
     ),
-    _section(
+    section(
         "link_requests",
         LinkRequest,
         "kind connector connection_id capabilities terms what why state asked_by_id asked_by_name",
         "also_asked_by formerly_asked_by asked_at expires_at decided_by_id decided_by_name",
         "decided_at decision_why used_at",
     ),
-    _section("used_endpoints", UsedEndpoint, "connection_id endpoint first_at last_at"),
-    _section(
+    section("used_endpoints", UsedEndpoint, "connection_id endpoint first_at last_at"),
+    section(
         "imports",
         ImportBatch,
         "file_name shape state user_id user_name replaces rotate_by campaign_id total sound warned",
         "broken created_at started_at finished_at cancel_requested_at",
     ),
-    _section(
+    section(
         "import_rows",
         ImportRow,
         "batch_id number connector method name team_id consumer_id fields capabilities labels",
         "description last_four expires_at refreshable level findings outcome code detail",
         "account_name other_name connection_id credential_id renewed_at done_at",
     ),
-    _section(
+    section(
         "exports",
         Export,
         "state user_id user_name why fingerprint approval_id size sha256 error created_at",
         "started_at finished_at expires_at downloaded_at",
     ),
-    _section(
+    section(
         "allow_list",
         AllowListEntry,
         # What it permits; why and by whom is of the platform, and may name others.
@@ -263,19 +218,31 @@ LEFT_OUT: Final = {
     "Candidate": "spare answers of a renewal, which are secrets",
     "ChatHook": "an address that is a secret",
     "DataKey": "key material",
+    "Delivery": "messages of vendors; what they were about is in the rows that were fetched",
+    "DeliveryClaim": "work of the portal",
+    "DeliveryHour": "counts of deliveries, for a chart",
+    "DirtyTarget": "work of the portal",
+    "Inquiry": "work of the portal",
     "Dispatch": "mail on its way",
     "Erasure": "the record says who asked and who confirmed",
     "ExportPiece": "the file itself",
     "HeldBack": "a note of a restore, over when the connection is linked again",
+    "HookEndpoint": "addresses and secrets; make new ones elsewhere",
+    "Hook": "what was found at the vendor, which says it itself",
+    "HookPlan": "chosen anew with a new address",
+    "InboxDeed": "the record says who decided what about deliveries",
     "Intake": "secrets on their way in",
     "Job": "work of the portal",
     "KeyUse": "leases has each of them",
+    "MissedEvent": "a measure of how well webhooks reach us; what was missed was read",
     "Notice": "told of what the other files and the record hold",
     "NoticeSettings": "what single people want by mail",
     "PendingLink": "a wizard that somebody has open",
     "Receipt": "copies of notices",
     "SealedValue": "credentials.sealed.jsonl has them, sealed to the owner's key",
+    "RequestBudget": "what the platform asked of vendors' accounts",
     "StreamRun": "where a reading resumes; sync_runs says how it ended",
+    "StreamState": "where a reading resumes; sync_runs says how it ended",
     "SupportLook": "the record says who looked, and why",
     "SyncFailure": "details of a reading; sync_runs says how it ended",
     "Turn": "work of the portal",

@@ -10,7 +10,14 @@ from connections import access
 from connections.access import Way
 from connections.contracts import Identity
 from connections.errors import VendorError
-from connections.flows import accounts, checks, stages, telling_replacements as telling, tokens
+from connections.flows import (
+    accounts,
+    checks,
+    counted,
+    stages,
+    telling_replacements as telling,
+    tokens,
+)
 from connections.flows.replacement import new_place
 from connections.models import Credential, Replacement
 from portal import audit, clock, tenancy, vault, work
@@ -27,7 +34,7 @@ def check(claim: work.Claim, one: Replacement) -> None:
     way = stages.way_of(one)
     try:
         secret = tokens.resealed(new_place(one))
-        api = way.api(secret, on_answer=lambda _: claim.stay())
+        api = counted.api(way, secret, one.connection, lambda _: claim.stay())
         identity = _told(one, way.connector.identify(api, one.fields, way.method))
     except VendorError as error:
         if error.retry:

@@ -7,7 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 from connections.access import Way
-from connections.contracts import Capability, Identity, RepositoryRecord, WorkspaceRecord
+from connections.contracts import (
+    Ask,
+    Capability,
+    Container,
+    Identity,
+    RepositoryRecord,
+    WorkspaceRecord,
+)
 from connections.errors import VendorError
 from connections.flows.look import Look, answered, failure
 from connections.models import Check, credential_of
@@ -86,7 +93,7 @@ def workspace_line(
     if stream is None:
         return None
     try:
-        page = stream.page(api, workspace, look.connection.fields, None)
+        page = stream.page(api, Container(workspace), look.connection.fields, Ask())
     except VendorError as error:
         if look.may_wait(error):
             raise

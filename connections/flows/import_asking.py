@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from django.db.models import QuerySet
 
 from connections import access, places
 from connections.access import Way
+from connections.budgets import Purpose
 from connections.contracts import Identity
 from connections.errors import Blocked, ReauthorizationRequired, Unavailable, VendorError
-from connections.flows import hosts
+from connections.flows import budget, counted, hosts
 from connections.models import ImportRow
 from portal import clock, intake_many, vault
 from portal.secret import Secret
@@ -58,6 +60,7 @@ class Asked:
     expires_at: datetime | None = None
     identity: Identity | None = None
     error: VendorError | None = None
+    tally: counted.Tally = field(default_factory=counted.Tally)
 
 
 class Pace:
@@ -131,13 +134,25 @@ def identify(one: Asked, pace: Pace) -> None:
     pace.wait()
     began = time.monotonic()
     try:
-        api = one.way.api(one.secret)
+        api = one.way.api(one.secret, on_send=one.tally.send)
         one.identity = one.way.connector.identify(api, one.row.fields, one.way.method)
     except VendorError as error:
         one.error = hosts.first_contact(one.way.place, error, began)
         refused = isinstance(one.error, ReauthorizationRequired)
         if refused and one.way.method.fails_at_times(clock.now()):
             one.error = Brownout(one.error.detail)
+
+
+def charge(many: Sequence[Asked]) -> None:
+    """What was asked as accounts that are known now counts for them; outside transactions.
+
+    Whose a refused credential is, nobody says: its request counts for no account of ours.
+    """
+    made: Counter[budget.Account] = Counter()
+    for one in many:
+        if one.way is not None and one.identity is not None:
+            made[counted.account_at(one.way, one.identity.account.remote_id)] += one.tally.taken()
+    budget.charge(+made, Purpose.WAITING)
 
 
 LOOK_AGAIN_SECONDS: Final = 30

@@ -71,6 +71,7 @@ def perform(claim: work.Claim, *, batch_id: str) -> None:
             step("import.identified")
             following = _begun(threads, _ahead(claim, turn))  # asked while these are settled
             renewing.renew(claim, turn.batch, turn.many, pace)
+            asking.charge(turn.many)
             waits = _settle_all(claim, turn)
             if following is None and waits and len(waits) == len(turn.many):
                 _pause(claim, turn.batch, waits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from connections import registry
-from connections.flows import campaigns, due, rights, sync, telling
+from connections.flows import campaigns, due, hook_choice, rights, sync, telling
 from connections.flows.problems import FlowProblem
 from connections.models import (
     Connection,
@@ -111,6 +111,7 @@ class Losses:
     verifications: int
     can_withdraw_at_vendor: bool
     where_to_withdraw: str
+    hooks: int  # places with webhooks of ours
 
 
 def preview_revoke(connection: Connection) -> Losses:
@@ -123,6 +124,7 @@ def preview_revoke(connection: Connection) -> Losses:
         verifications=Verification.objects.filter(connection_id=connection.id).count(),
         can_withdraw_at_vendor=bool(manifest.oauth and manifest.oauth.revoke_url),
         where_to_withdraw=manifest.account_settings_url,
+        hooks=hook_choice.ours_of(connection).count(),
     )
 
 

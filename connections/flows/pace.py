@@ -19,12 +19,15 @@ LIMITS = {
     "guest": (Limit(20, WINDOW), Limit(300, WINDOW)),  # by one connect link, by all of them
     "link_request": (Limit(20, WINDOW), Limit(200, WINDOW)),
     "service_key": (Limit(30, WINDOW), Limit(60, WINDOW)),
+    "hook_endpoint": (Limit(60, WINDOW), Limit(300, WINDOW)),
+    "hooks": (Limit(120, WINDOW), Limit(300, WINDOW)),
     "import": (Limit(20, WINDOW), Limit(40, WINDOW)),  # each may be sixteen megabytes
     "export": (Limit(5, WINDOW), Limit(10, WINDOW)),
     "verify": (Limit(120, WINDOW), Limit(600, WINDOW)),
     "host": (Limit(10, 60), Limit(100, 86_400)),  # addresses tried for the first time
     "import_host": (Limit(500, WINDOW), Limit(2_000, 86_400)),  # as many as a file may name
     "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),
+    "trail": (Limit(60, WINDOW), Limit(300, WINDOW)),
 }
 
 

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from connections import access, by_hand, places, registry
 from connections.contracts import BASE_URL, IssuesTokens, MethodKind
 from connections.errors import RemoteGone, Unavailable, VendorError
-from connections.flows import refresh
+from connections.flows import counted, refresh
 from connections.flows.refreshing import Caller
 from connections.models import Connection, Consumer, Credential, Replacement
 from portal import clock, tenancy, vault, work
@@ -111,7 +111,7 @@ def withdraw_token(claim: work.Claim, credential: Credential) -> bool:
     if not isinstance(way.connector, IssuesTokens):
         return False
     secret = refresh.fresh(credential.connection, caller=Caller.VERIFY, is_urgent=True)
-    api = way.api(secret, on_answer=lambda _: claim.stay())
+    api = counted.api(way, secret, credential.connection, lambda _: claim.stay())
     try:
         way.connector.withdraw_token(api, way.fields, way.method, token_id=credential.token_id)
     except RemoteGone:

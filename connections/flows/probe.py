@@ -18,9 +18,10 @@ from django.conf import settings
 
 from connections import access, places
 from connections.access import Way, way_of
+from connections.budgets import Purpose
 from connections.contracts import Answer, Identity
 from connections.errors import ReauthorizationRequired, VendorError
-from connections.flows import breaker, health, refresh, vendors
+from connections.flows import breaker, budget, counted, health, refresh, vendors
 from connections.grant_explanations import RESTORED
 from connections.models import Connection, Credential
 from portal import clock, tenancy, work
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 IDLE_KIND = "probe_connection"
 CALLER: Final = "probe"
 SHARE: Final = 0.02
-USUAL_BUDGET: Final = 1000  # requests an hour, where the vendor does not say
 HOUR: Final = 3600
 
 State = Connection.State
@@ -95,12 +95,16 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
     """The vendor was asked once, and what it said stands on the connection.
 
     Temporary trouble of an idle look is left to the next one; a look that somebody waits for
-    raises it, to be made again.
+    raises it, to be made again. So it is when the account's hour has nothing left.
     """
     sight = _opened(UUID(connection_id))
     if sight is None or not _within_budget(sight.connection):
         return
     is_idle = claim.job.kind == IDLE_KIND
+    if rest := counted.rest_of(sight.connection):
+        if is_idle:
+            return
+        raise work.RetryLater(budget.BudgetSpent.code, seconds=rest.total_seconds(), free=True)
     try:
         secret = _secret(sight, is_idle=is_idle)
         identity = None if secret is None else _identified(sight, secret)
@@ -129,7 +133,7 @@ def _opened(connection_id: UUID) -> Sight | None:
 
 def _within_budget(connection: Connection) -> bool:
     """Count one look of this upstream account; False when this hour's are used up."""
-    whole = connection.rate.get("limit") or USUAL_BUDGET
+    whole = connection.rate.get("limit") or budget.USUAL
     account = sha256(connection.account_id.encode()).hexdigest()[:16]
     limit = Limit(max(1, int(whole * SHARE)), HOUR)
     return limit.wait_seconds(f"probe:{connection.connector}:{account}") == 0
@@ -160,7 +164,8 @@ def _identified(sight: Sight, secret: Secret) -> Identity:
 
 
 def _identify(sight: Sight, secret: Secret) -> Identity:
-    api = sight.way.api(secret, on_answer=sight.note)
+    connection = sight.connection
+    api = counted.api(sight.way, secret, connection, sight.note, purpose=Purpose.REFRESH)
     return sight.way.connector.identify(api, sight.connection.fields, sight.way.method)
 
 

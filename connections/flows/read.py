@@ -1,9 +1,9 @@
-"""Read a connection's workspaces: many streams at once, each page kept with its checkpoint.
+"""Read what is due of a connection: many chains at once, each page kept with its checkpoint.
 
-Threads fetch, without a database; the worker's own thread writes what has arrived. A stream's next
+Threads fetch, without a database; the worker's own thread writes what has arrived. A chain's next
 page is asked for while its last one is written, so that the vendor's latency is the only thing
 waited for; never more than one, so that a killed worker repeats no more. The run resumes from its
-checkpoints; a stream that fails does so alone.
+checkpoints; a container that fails does so alone.
 """
 
 from __future__ import annotations
@@ -11,42 +11,43 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import Any
+from queue import Empty
 
 from django.conf import settings
 from django.utils import timezone
 
 from connections.access import way_of
-from connections.contracts import WorkspaceRecord
+from connections.contracts import Level
 from connections.errors import (
     RateLimited,
     ReauthorizationRequired,
     Unavailable,
     VendorError,
 )
-from connections.flows import health, plan, telling, verify
+from connections.flows import budget, health, plan, poll_pace, shrink, telling, verify
+from connections.flows.budget import BudgetSpent
+from connections.flows.chains import ENDS_THE_RUN, Arrival, follow
 from connections.flows.reading import (
-    ENDS_THE_RUN,
-    Arrival,
-    Arrivals,
-    Chain,
     Reading,
     Stopped,
-    fail_stream,
-    follow,
+    fail_chain,
     keep_pages,
+    note_silence,
+    note_spent,
+    pace_of,
+    patience,
     progress,
     stop_if_asked,
+    take_window,
+    wait_for,
 )
-from connections.models import LIVE, Connection, RunState, StreamRun, SyncRun
+from connections.models import LIVE, Connection, RunState, StreamState, SyncFailure, SyncRun
 from portal import audit, tenancy, work
 from portal.policy import SYSTEM
 from portal.steps import step
 
 RATE_WAIT_SECONDS = 900.0
 TOGETHER_SECONDS = 0.05
-PATIENCE = 4  # attempts for a stream out of reach while others answer
 
 
 def perform(claim: work.Claim, *, run_id: str) -> None:
@@ -61,8 +62,8 @@ def perform(claim: work.Claim, *, run_id: str) -> None:
     except Stopped as stopped:
         _close(reading, stopped.state, stopped.code, stopped.detail)
     except RateLimited as error:
+        seconds = wait_for(reading, error)
         _note_wait(reading, error)
-        seconds = error.retry_after_seconds or RATE_WAIT_SECONDS
         raise work.RetryLater(error.code, seconds=seconds, free=True) from error
     except VendorError as error:
         if error.retry and claim.job.attempts < claim.job.max_attempts:
@@ -72,14 +73,23 @@ def perform(claim: work.Claim, *, run_id: str) -> None:
 
 
 def _read_on(reading: Reading) -> None:
-    """To the end of the plan; a token that the vendor refuses on the way is replaced once."""
+    """To the end of the window, or of the hour's requests for it: others may still have some."""
     try:
-        _read(reading, _chains(reading))
+        _read_window(reading)
+    except BudgetSpent as error:
+        note_spent(reading, error)
+    _settle_unreached(reading)
+
+
+def _read_window(reading: Reading) -> None:
+    """A token that the vendor refuses on the way is replaced once."""
+    try:
+        _read(reading)
     except ReauthorizationRequired:
         if not reading.has_other_token():
             raise
-        _read(reading, _chains(reading))
-    _settle_unreached(reading)
+        take_window(reading)
+        _read(reading)
 
 
 def gave_up(code: str, *, run_id: str) -> None:
@@ -108,9 +118,22 @@ def _open(claim: work.Claim, run_id: str) -> Reading | None:
             _lock_connection(run)
             run.state, run.started_at = RunState.RUNNING, timezone.now()
             run.save(update_fields=["state", "started_at"])
-            plan.draw(run)
         SyncRun.objects.filter(id=run.id).update(error="", error_detail="")
-        return Reading(claim=claim, run=run, connection=run.connection, way=way)
+        streams = plan.chosen(run.connection)
+        keep_days = plan.settings_of(run.connection).keep_days
+        plan.draw(run.connection, streams.values())
+    budget_id = budget.of(run.connection)
+    return Reading(
+        claim=claim,
+        run=run,
+        connection=run.connection,
+        way=way,
+        streams=streams,
+        budget_id=budget_id,
+        pace=pace_of(run.connection, budget_id),
+        keep_days=keep_days,
+        done=run.done,
+    )
 
 
 def _lock_connection(run: SyncRun) -> Connection:
@@ -119,45 +142,23 @@ def _lock_connection(run: SyncRun) -> Connection:
     return found
 
 
-def _chains(reading: Reading) -> list[Chain]:
-    streams = {stream.key: stream for stream in reading.way.connector.streams}
-    with tenancy.transaction():
-        rows = (
-            StreamRun.objects.select_related("workspace")
-            .filter(run_id=reading.run.id, finished_at=None)
-            .order_by("workspace__name", "stream")
-        )
-        return [
-            Chain(row, streams[row.stream], _record_of(row.workspace), reading.connection.fields)
-            for row in rows
-            if row.stream in streams
-        ]
-
-
-def _record_of(workspace: Any) -> WorkspaceRecord:
-    return WorkspaceRecord(
-        remote_id=workspace.remote_id,
-        slug=workspace.slug,
-        name=workspace.name,
-        personal=workspace.personal,
-        administrator=workspace.administrator,
-    )
-
-
-# ── The loop: fetch in threads, write here ────────────────────────────────────────────────────
-
-
-def _read(reading: Reading, chains: list[Chain]) -> None:
-    arrived: Arrivals = SimpleQueue()
+def _read(reading: Reading) -> None:
+    chains = reading.window
+    if not chains:
+        return
     left = len(chains)
     reading.unreached.clear()
+    reading.silent = 0
+    purse = reading.open_purse(plan.purpose_of(chains[0].state))
     with ThreadPoolExecutor(settings.SYNC_CONCURRENCY, thread_name_prefix="sync") as pool:
         try:
             reading.renew()
+            purse.fill()
             for chain in chains:
-                pool.submit(follow, chain, reading.vendor, arrived)
+                pool.submit(follow, chain, reading.vendor, reading.arrived, reading.ahead)
             while left:
-                batch = _next(arrived, most=min(left, settings.SYNC_CONCURRENCY))
+                batch = _next(reading, most=min(left, settings.SYNC_CONCURRENCY))
+                purse.fill()
                 if batch:
                     left -= _keep(reading, batch)
                 else:
@@ -166,61 +167,64 @@ def _read(reading: Reading, chains: list[Chain]) -> None:
         finally:
             for chain in chains:
                 chain.stop()
+            reading.ahead.release(len(chains))
             pool.shutdown(wait=False, cancel_futures=True)
+            purse.close()
 
 
-def _next(arrived: Arrivals, *, most: int) -> list[Arrival]:
-    """What arrives together, at least one; nothing when the lease needs a sign of life first.
+def _next(reading: Reading, *, most: int) -> list[Arrival]:
+    """What arrives together, at least one; nothing when lease or purse need a look first.
 
     A moment's wait halves the transactions, and leaves the processor to the threads that have an
-    answer to read. It holds up no stream: each may be a page ahead.
+    answer to read. It holds up no chain: each may be a page ahead.
     """
     batch: list[Arrival] = []
     with suppress(Empty):
-        batch.append(arrived.get(timeout=settings.LEASE_SECONDS / 3))
+        first = reading.arrived.get(timeout=settings.LEASE_SECONDS / 3)
         until = time.monotonic() + TOGETHER_SECONDS
-        while len(batch) < most:
-            batch.append(arrived.get(timeout=max(0, until - time.monotonic())))
+        while first is not None:
+            batch.append(first)
+            if len(batch) == most:
+                break
+            first = reading.arrived.get(timeout=max(0, until - time.monotonic()))
     return batch
 
 
 def _keep(reading: Reading, batch: list[Arrival]) -> int:
-    """The pages are rows, all in one transaction; how many streams ended with them."""
+    """The pages are rows, all in one transaction; how many chains ended with them."""
     pages = [one for one in batch if one.page is not None]
     if pages:
-        reading.has_read = True
+        reading.has_read, reading.silent = True, 0
         keep_pages(reading, pages)
         step("sync.page_kept")
     for one in pages:
         one.chain.go_on()
+    reading.ahead.release(len(batch))
     failed = [one for one in batch if one.page is None]
     for one in failed:
         if isinstance(one.error, Unavailable):
-            reading.unreached.append((one.chain, one.error))
+            note_silence(reading, one.chain, one.error)
         elif isinstance(one.error, VendorError) and not isinstance(one.error, ENDS_THE_RUN):
-            fail_stream(reading, one.chain, one.error)
+            fail_chain(reading, one.chain, one.error)
         elif one.error is not None:
             raise one.error
     return len(failed) + sum(one.following is None for one in pages)
 
 
 def _settle_unreached(reading: Reading) -> None:
-    """An outage is waited out; a stream that stays out of reach while others arrive fails alone."""
-    job = reading.claim.job
-    patience = PATIENCE if reading.has_read else job.max_attempts
+    """A workspace is waited for; a repository out of reach while others answer fails alone."""
     for chain, error in reading.unreached:
-        if job.attempts < patience:
+        alone = chain.stream.level is Level.REPOSITORY
+        if not alone and reading.claim.job.attempts < patience(reading):
             raise error
-        fail_stream(reading, chain, error)
+        fail_chain(reading, chain, error)
+    reading.unreached.clear()
 
 
 def _still_here(reading: Reading) -> None:
     with tenancy.transaction():
         reading.claim.hold()
         stop_if_asked(reading)
-
-
-# ── The end ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _note_wait(reading: Reading, error: VendorError) -> None:
@@ -233,32 +237,37 @@ def _note_wait(reading: Reading, error: VendorError) -> None:
 
 
 def _finished(reading: Reading) -> bool:
-    """The run is closed, unless something of its plan is still to be read."""
+    """The run is closed, unless something is still to be read: what is new and chosen, as well."""
+    if not reading.has_new and take_window(reading):
+        return False
+    reading.has_new = False
     with tenancy.transaction():
         reading.claim.hold()
         _lock_connection(reading.run)
-        if _chains(reading):
+        reading.streams = plan.chosen(reading.connection)
+        plan.draw(reading.connection, reading.streams.values())
+        if take_window(reading):
             return False
         _finish(reading)
         return True
 
 
 def _finish(reading: Reading) -> None:
-    with tenancy.transaction():
-        streams = StreamRun.objects.filter(run_id=reading.run.id).exclude(state=RunState.CANCELLED)
-        states = set(streams.values_list("state", flat=True))
-        codes = streams.exclude(error="").order_by("-stream").values_list("error", flat=True)
-        code = codes.first() or ""
-    if not states:
+    run = SyncRun.objects.get(id=reading.run.id)
+    rows = plan.states(reading.connection, reading.streams)
+    codes = SyncFailure.objects.filter(run_id=run.id).order_by("-stream")
+    code = codes.values_list("code", flat=True).first()
+    failing = rows.filter(repository=None, stand=StreamState.Stand.FAILING)
+    if not rows.exists():
         _close(reading, RunState.CANCELLED)  # the last workspace went while it waited
-    elif RunState.QUARANTINED in states:
+    elif run.shrink:
         _close(reading, RunState.QUARANTINED)
-    elif states == {RunState.FAILED}:
-        _close(reading, RunState.FAILED, code)
-    elif states & {RunState.FAILED, RunState.PARTIAL}:
+    elif code is None:
+        _close(reading, RunState.DONE)
+    elif not failing.exists() or rows.filter(last_success_at__gte=run.started_at).exists():
         _close(reading, RunState.PARTIAL)
     else:
-        _close(reading, RunState.DONE)
+        _close(reading, RunState.FAILED, code)
 
 
 def _close(reading: Reading, state: str, code: str = "", detail: str = "") -> None:
@@ -274,13 +283,14 @@ def _close(reading: Reading, state: str, code: str = "", detail: str = "") -> No
             health.worked(connection)
         elif code and code != "not_live":
             health.troubled(connection, code)
-        if code == ReauthorizationRequired.code and connection.is_live:
+        is_doubtful = code == ReauthorizationRequired.code or state == RunState.QUARANTINED
+        if is_doubtful and connection.is_live:  # who we are, and which workspaces are still ours
             verify.start(connection, requested_by="")
-        connection.schedule_sync()
+        poll_pace.schedule(connection)
         if state == RunState.QUARANTINED:
             action = audit.Action.SYNC_QUARANTINED
             telling.quarantined(connection, SyncRun.objects.get(id=run.id))
-        elif state == RunState.DONE:
+        elif state == RunState.DONE and not shrink.holds_back(connection):
             telling.quarantine_over(connection)
         audit.record(action, actor=SYSTEM, subject=connection, state=state, run=run.id, error=code)
         reading.claim.done()

@@ -1,46 +1,40 @@
-"""A run at work: its streams, its way to the vendor, and what one page adds to the rows."""
+"""A run at work: its way to the vendor and what it may spend, who may stop it, how far it is."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from queue import SimpleQueue
 from threading import Semaphore
 from uuid import UUID
 
-from django.db.models import Count, F, Q, Sum
-from django.utils import timezone
+from django.conf import settings
+from django.db.models import F, Sum
 
 from connections.access import Way
-from connections.contracts import Answer, Page, Stream, WorkspaceRecord
-from connections.errors import (
-    RateLimited,
-    ReauthorizationRequired,
-    RemoteGone,
-    Unavailable,
-    UnexpectedResponse,
-    VendorError,
-)
-from connections.flows import keep, refresh, shrink
+from connections.budgets import Purpose
+from connections.contracts import Answer, Level, Stream
+from connections.errors import RateLimited, ScopeMissing, Unavailable, VendorError
+from connections.flows import asks, budget, clocks, lacking, passes, persons, plan, refresh
+from connections.flows.chains import Arrival, Arrivals, Chain
 from connections.models import (
     Connection,
-    Repository,
+    RequestBudget,
     RunState,
-    StreamRun,
-    SyncFailure,
+    StreamState,
     SyncRun,
+    Workspace,
 )
 from connections.vendor_api import VendorApi
-from portal import tenancy, work
+from portal import clock, tenancy, work
 from portal.secret import Secret
 
-TRIES = 3
-MOST_PAGES = 5000
 RENEW_SECONDS = 120  # a token that is handed out lives for five minutes more, see refresh.py
-COUNTS = ("checkpoint", "pages", "done", "failures", "total", "state", "finished_at")
-ENDS_THE_RUN = (RateLimited, ReauthorizationRequired)
+TOO_MANY = 429
+PATIENCE = 4  # attempts for a workspace's stream out of reach while others answer
+OUTAGE = 8  # so many containers in a row without an answer are not each its own trouble
 
 
 class Stopped(Exception):
@@ -52,101 +46,63 @@ class Stopped(Exception):
 
 
 @dataclass(slots=True)
-class Chain:
-    """One stream of one workspace, on its way; `room` is for one page more than is written."""
-
-    row: StreamRun
-    stream: Stream
-    workspace: WorkspaceRecord
-    fields: dict[str, str]
-    visited: set[str] = field(default_factory=set)
-    room: Semaphore = field(default_factory=lambda: Semaphore(1))
-    stopped: bool = False
-
-    def fetch(self, api: VendorApi, checkpoint: str | None) -> Page:
-        """The next page; passing trouble is tried again shortly. Runs in a thread."""
-        for attempt in range(TRIES):
-            try:
-                return self.stream.page(api, self.workspace, self.fields, checkpoint)
-            except ENDS_THE_RUN:
-                raise
-            except VendorError as error:
-                if not error.retry or attempt == TRIES - 1:
-                    raise
-                time.sleep(0.3 * 2**attempt)
-        raise AssertionError("unreachable")
-
-    def follow(self, page: Page) -> str | None:
-        """The next checkpoint; raises UnexpectedResponse when the vendor's links go in a circle."""
-        following = page.checkpoint
-        if following is None:
-            return None
-        if following in self.visited or len(self.visited) >= MOST_PAGES:
-            raise UnexpectedResponse("The vendor's page links go in a circle.")
-        self.visited.add(following)
-        return following
-
-    def go_on(self) -> None:
-        """Its last page is written: there is room for another one."""
-        self.room.release()
-
-    def stop(self) -> None:
-        self.stopped = True
-        self.room.release()
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What a thread brings of its chain: a page with what follows it, or why there is none.
-
-    Neither page nor error is the end of a chain that was stopped.
-    """
-
-    chain: Chain
-    page: Page | None = None
-    following: str | None = None
-    error: Exception | None = None
-
-
-Arrivals = SimpleQueue[Arrival]
-
-
-def follow(chain: Chain, api: Callable[[], VendorApi], arrived: Arrivals) -> None:
-    """Bring the chain's pages to its end, at most one ahead of what is written. Runs in a thread.
-
-    The last thing brought has nothing following, be it a page, an error or the end of a stop.
-    """
-    checkpoint = chain.row.checkpoint
-    try:
-        while not chain.stopped:
-            page = chain.fetch(api(), checkpoint)
-            checkpoint = chain.follow(page)
-            chain.room.acquire()
-            arrived.put(Arrival(chain, page, checkpoint))
-            if checkpoint is None:
-                return
-        arrived.put(Arrival(chain))
-    except Exception as error:  # a thread's outermost frame: the worker's own raises it again
-        arrived.put(Arrival(chain, error=error))
-
-
-@dataclass(slots=True)
 class Reading:
-    """A run at work."""
+    """A run at work. `silent` counts the chains that failed for want of an answer, in a row.
+
+    `ahead` has a place for each page that is asked for and not kept yet: no more die with a worker.
+    `spent` says until when the hour has nothing more for a purpose.
+    """
 
     claim: work.Claim
     run: SyncRun
     connection: Connection
     way: Way
+    streams: dict[str, Stream]
+    budget_id: UUID
+    pace: clocks.Pace
+    keep_days: int | None
     api: VendorApi | None = None
     api_since: float = 0.0
     secret: Secret | None = None
+    purse: budget.Purse | None = None
+    arrived: Arrivals = field(default_factory=SimpleQueue)
+    ahead: Semaphore = field(default_factory=Semaphore)
+    window: list[Chain] = field(default_factory=list)
     requests: int = 0
+    done: int = 0
+    missed: int = 0
+    silent: int = 0
     has_read: bool = False
+    has_new: bool = False
+    is_last: bool = False
+    spent: dict[Purpose, datetime] = field(default_factory=dict)
     unreached: list[tuple[Chain, Unavailable]] = field(default_factory=list)
+
+    # ── The way to the vendor, which threads use ──────────────────────────────────────────────
+
+    def spend(self) -> None:
+        """A request is about to be made; waits for the purse to be filled."""
+        assert self.purse is not None
+        self.purse.spend()
 
     def note(self, answer: Answer) -> None:
         self.requests += 1
+        if self.purse is not None and answer.status != TOO_MANY:
+            self.purse.note(self.way.connector.rate(answer))
+
+    def vendor(self) -> VendorApi:
+        """The Api as last renewed."""
+        assert self.api is not None
+        return self.api
+
+    # ── For the worker's own thread ───────────────────────────────────────────────────────────
+
+    def open_purse(self, purpose: Purpose) -> budget.Purse:
+        """What the next window may spend."""
+        self.arrived = SimpleQueue()
+        self.ahead = Semaphore(2 * settings.SYNC_CONCURRENCY)
+        self.purse = budget.Purse(self.budget_id, purpose, runs_low=lambda: self.arrived.put(None))
+        return self.purse
 
     def renew(self) -> None:
         """The token of `vendor()` is fresh enough for the next pages. Not for threads."""
@@ -163,13 +119,71 @@ class Reading:
         return other is not None
 
     def _use(self, secret: Secret) -> None:
-        self.api = self.way.api(secret, on_answer=self.note)
+        self.api = self.way.api(secret, on_answer=self.note, on_send=self.spend)
         self.secret, self.api_since = secret, time.monotonic()
 
-    def vendor(self) -> VendorApi:
-        """The Api as last renewed."""
-        assert self.api is not None
-        return self.api
+
+def pace_of(connection: Connection, budget_id: UUID) -> clocks.Pace:
+    """How much there is to read of it and what an hour allows. Call it outside transactions."""
+    with tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        per_hour = RequestBudget.objects.get(id=budget_id).per_hour
+    with tenancy.transaction():
+        rows = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)
+        count = rows.aggregate(count=Sum("repository_count"))["count"] or 0
+    return clocks.Pace(repositories=count, per_hour=per_hour)
+
+
+def take_window(reading: Reading) -> list[Chain]:
+    """The chains that are read next; none when nothing is due.
+
+    Raises BudgetSpent when all that is due is for purposes that may spend nothing now.
+    """
+    reading.missed += sum(chain.rest() or 0 for chain in reading.window if chain.ended)
+    with tenancy.transaction():
+        rows = plan.window(reading.connection, reading.streams, without=_spent(reading))
+        due = plan.due(reading.connection, reading.streams).count()
+        reading.window = [_chain(reading, row) for row in rows]
+    follows = any(stream.level is Level.REPOSITORY for stream in reading.streams.values())
+    reading.is_last = due == len(rows) and not (follows and _lists(rows))
+    if due and not rows:
+        raise _all_spent(reading)
+    return reading.window
+
+
+def note_spent(reading: Reading, error: budget.BudgetSpent) -> None:
+    """The purpose of this window is left out until more may be asked for it; others go on."""
+    rest = timedelta(seconds=error.retry_after_seconds or budget.LEAST_WAIT)
+    assert reading.purse is not None
+    reading.spent[reading.purse.purpose] = clock.now() + rest
+
+
+def _spent(reading: Reading) -> set[Purpose]:
+    return {purpose for purpose, until in reading.spent.items() if until > clock.now()}
+
+
+def _all_spent(reading: Reading) -> budget.BudgetSpent:
+    """The run rests until the first purpose has more; another run looks at what is due then."""
+    now = clock.now()
+    soonest = min((until for until in reading.spent.values() if until > now), default=now)
+    seconds = max(budget.LEAST_WAIT, (soonest - now).total_seconds())
+    return budget.BudgetSpent("The hour's requests are used up.", retry_after_seconds=seconds)
+
+
+def _lists(rows: Sequence[StreamState]) -> bool:
+    """Whether repositories may be found that have to be read in turn."""
+    return any(row.stream == plan.REPOSITORIES for row in rows)
+
+
+def _chain(reading: Reading, row: StreamState) -> Chain:
+    stream = reading.streams[row.stream]
+    return asks.chain_of(row, stream, reading.connection.fields, keep_days=reading.keep_days)
+
+
+def wait_for(reading: Reading, error: RateLimited) -> float:
+    """For how long the run rests; a refusal of the vendor's rests the account."""
+    if isinstance(error, budget.BudgetSpent):
+        return error.retry_after_seconds or budget.LEAST_WAIT
+    return budget.refused(reading.budget_id, error.retry_after_seconds).total_seconds()
 
 
 def stop_if_asked(reading: Reading) -> None:
@@ -184,111 +198,90 @@ def stop_if_asked(reading: Reading) -> None:
 
 def keep_pages(reading: Reading, arrivals: Sequence[Arrival]) -> None:
     """These pages' rows, their checkpoints and the run's progress, all in one transaction."""
-    now = timezone.now()
     with tenancy.transaction():
         reading.claim.hold()
         stop_if_asked(reading)
-        unchosen = _unchosen(reading)
-        for one in arrivals:
-            if one.chain.row.id in unchosen:
-                one.chain.stop()
-            elif one.page is not None and not one.chain.stopped:
-                _keep_page(reading, one.chain, one.page, one.following, now)
+        unchosen = passes.unchosen([one.chain for one in arrivals])
+        done = 0
+        with persons.gathered():
+            for one in arrivals:
+                if one.chain.state.id in unchosen:
+                    one.chain.stop()
+                elif one.page is not None and not one.chain.stopped:
+                    _keep_page(reading, one)
+                    done += len(one.page.records)
+        if reading.claim.job.attempts > 1:
+            reading.claim.progressed()
         last = arrivals[-1].chain
-        progress(reading, f"{last.stream.title} of {last.workspace.name}")
+        progress(reading, f"{last.stream.title} of {last.name}", done=done)
 
 
-def _unchosen(reading: Reading) -> set[UUID]:
-    """The streams that a new choice took out of the run. The run is locked."""
-    rows = StreamRun.objects.filter(run_id=reading.run.id, state=RunState.CANCELLED)
-    return set(rows.values_list("id", flat=True))
-
-
-def _keep_page(
-    reading: Reading, chain: Chain, page: Page, following: str | None, now: datetime
-) -> None:
-    row = chain.row
-    keep.page(row.workspace, page.records, run_id=reading.run.id, seen_at=now)
-    if page.rejected:
-        _keep_rejected(reading, chain, page, now)
-    row.checkpoint, row.pages = following, row.pages + 1
-    row.done += len(page.records)
-    row.failures += len(page.rejected)
-    row.total = row.total if page.total is None else page.total
-    row.state = RunState.RUNNING
-    if following is None:
-        _end_stream(reading, chain)
-    row.save(update_fields=COUNTS)
-
-
-def _keep_rejected(reading: Reading, chain: Chain, page: Page, now: datetime) -> None:
-    model, workspace = keep.SHELVES[chain.stream.record].model, chain.row.workspace
-    keep.rejected(model, workspace, page.rejected, run_id=reading.run.id, seen_at=now)
-    SyncFailure.objects.bulk_create(
-        [
-            SyncFailure(
-                organization_id=reading.run.organization_id,
-                run_id=reading.run.id,
-                stream=chain.stream.key,
-                workspace_name=chain.workspace.name[:300],
-                label=rejected.label[:300],
-                code=keep.UNREADABLE if rejected.remote_id else keep.UNIDENTIFIED,
-                detail=rejected.reason[:200],
-            )
-            for rejected in page.rejected
-        ]
+def _keep_page(reading: Reading, one: Arrival) -> None:
+    chain, page = one.chain, one.page
+    assert page is not None
+    was_lacking = lacking.is_lacking(chain.state)
+    kept = passes.keep_page(
+        reading.run, chain, page, one.following, at=reading.pace, keep_days=reading.keep_days
     )
-
-
-def _end_stream(reading: Reading, chain: Chain) -> None:
-    row = chain.row
-    model = keep.SHELVES[chain.stream.record].model
-    row.finished_at = timezone.now()
-    row.state = RunState.PARTIAL if row.failures else RunState.DONE
-    held_back = {} if shrink.hides_some(row) else shrink.settle(row, reading.run, model)
-    if held_back:
-        row.state = RunState.QUARANTINED
-        reading.run.shrink = [*reading.run.shrink, held_back]
+    passes.follow(chain, kept["written"], reading.streams)
+    if chain.stream.key == plan.REPOSITORIES and kept["written"]:
+        reading.has_new = True
+    if was_lacking and chain.ended and chain.place.repository is not None:
+        lacking.granted(chain.state)
+    if kept["held_back"]:
+        reading.run.shrink = [*reading.run.shrink, kept["held_back"]]
         reading.run.save(update_fields=["shrink"])
-    if model is Repository:
-        row.workspace.synced_at, row.workspace.last_error = row.finished_at, ""
-        shrink.count(row.workspace, changed=("synced_at", "last_error"))
 
 
-def progress(reading: Reading, now_reading: str) -> None:
-    """The run's own counts follow from its streams."""
-    streams = StreamRun.objects.filter(run_id=reading.run.id)
-    unknown = Count("id", filter=Q(total=None) & ~Q(state=RunState.FAILED))
-    sums = streams.aggregate(unknown=unknown, rows=Sum("done"), of=Sum("total"))
+def progress(reading: Reading, now_reading: str, *, done: int = 0) -> None:
+    """What the run has read, and of how many as far as the vendor has said."""
+    reading.done += done
+    rests = [chain.rest() for chain in reading.window]
+    known = [rest for rest in rests if rest is not None]
+    is_known = reading.is_last and len(known) == len(rests)
     counted, reading.requests = reading.requests, 0
+    total = reading.done + reading.missed + sum(known) if is_known else None
     SyncRun.objects.filter(id=reading.run.id).update(
-        done=sums["rows"] or 0,
-        total=None if sums["unknown"] else sums["of"],
+        done=reading.done,
+        total=total,
         requests=F("requests") + counted,
         now_reading=now_reading[:300],
     )
 
 
-def fail_stream(reading: Reading, chain: Chain, error: VendorError) -> None:
-    """This stream ends here with its reason; nothing of it is removed, the others go on."""
-    row = chain.row
+def fail_chain(reading: Reading, chain: Chain, error: VendorError) -> None:
+    """This chain ends here with its reason; nothing of it is removed, the others go on."""
     with tenancy.transaction():
         reading.claim.hold()
         stop_if_asked(reading)
-        if row.id in _unchosen(reading):
+        if chain.ended or chain.state.id in passes.unchosen([chain]):
             return
-        row.state, row.error, row.error_detail = RunState.FAILED, error.code, error.detail
-        row.finished_at = timezone.now()
-        row.save()
-        if isinstance(error, RemoteGone) or chain.stream.required:
-            row.workspace.last_error = error.code
-            row.workspace.save(update_fields=["last_error"])
-        SyncFailure.objects.create(
-            run_id=reading.run.id,
-            stream=row.stream,
-            workspace_name=chain.workspace.name[:300],
-            label=chain.stream.title,
-            code=error.code,
-            detail=error.detail,
-        )
+        passes.fail(reading.run, chain, error)
+        chain.stopped = True
+        if isinstance(error, ScopeMissing) and chain.stream.level is Level.REPOSITORY:
+            _withhold(reading, chain)
         progress(reading, "")
+
+
+def _withhold(reading: Reading, chain: Chain) -> None:
+    """The other repositories' lists of this kind are not asked for: they would fail alike."""
+    if lacking.withhold(chain.state):
+        for other in reading.window:
+            if other.stream.key == chain.stream.key and not other.ended:
+                other.stop()
+                other.ended = True
+
+
+def note_silence(reading: Reading, chain: Chain, error: Unavailable) -> None:
+    """One out of reach is settled at the end of the window; many in a row are an outage.
+
+    Raises the error then: all wait, and none is marked for what concerns all.
+    """
+    reading.unreached.append((chain, error))
+    reading.silent += 1
+    if reading.silent >= OUTAGE and reading.claim.job.attempts < patience(reading):
+        raise error
+
+
+def patience(reading: Reading) -> int:
+    return PATIENCE if reading.has_read else int(reading.claim.job.max_attempts)

@@ -15,8 +15,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from connections import access, places
+from connections.budgets import Purpose
 from connections.errors import ReauthorizationRequired, Unavailable, VendorError
-from connections.flows import breaker, due, health, keeping, refreshing, vendors
+from connections.flows import breaker, counted, due, health, keeping, refreshing, vendors
 from connections.flows.ledger import Settled
 from connections.flows.refreshing import Caller, Claimed, EndpointBook
 from connections.lineage import AnswerClass, Decision
@@ -259,7 +260,8 @@ def _require_same_account(connection: Connection, credential: Credential, secret
     with tenancy.transaction():
         way = access.way_of(connection)
     try:
-        found = way.connector.identify(way.api(secret), connection.fields, way.method)
+        api = counted.api(way, secret, connection, purpose=Purpose.REFRESH)
+        found = way.connector.identify(api, connection.fields, way.method)
     except VendorError:
         return
     with tenancy.transaction():

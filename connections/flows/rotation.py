@@ -24,6 +24,7 @@ from connections import access, registry
 from connections.contracts import IssuesTokens, Method, NewToken, TokenRotation
 from connections.errors import VendorError
 from connections.flows import (
+    counted,
     pace,
     policies,
     refresh,
@@ -200,7 +201,7 @@ def _make(
 ) -> None:
     fields, method = one.connection.fields, way.method
     secret = refresh.fresh(one.connection, caller=Caller.VERIFY, is_urgent=True)
-    api = way.api(secret, on_answer=lambda _: claim.stay())
+    api = counted.api(way, secret, one.connection, lambda _: claim.stay())
     for orphan in vendor.token_ids(api, fields, method, name=one.token_name):
         vendor.withdraw_token(api, fields, method, token_id=orphan)
     wanted = _wanted(one, way, rotation)
@@ -220,7 +221,8 @@ def _make(
                 row.old_token_id = rotation.token_id(secret.reveal())
             _keep(row, made)
             return
-    api = way.api(Secret(made.token))  # it was stopped meanwhile: nobody wants this one
+    # It was stopped meanwhile: nobody wants this one.
+    api = counted.api(way, Secret(made.token), one.connection, lambda _: claim.stay())
     vendor.withdraw_token(api, fields, method, token_id=made.token_id)
 
 

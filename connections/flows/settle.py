@@ -21,6 +21,7 @@ from connections.contracts import BASE_URL, Identity
 from connections.errors import VendorError
 from connections.flows import (
     accounts,
+    counted,
     departure,
     due,
     guests,
@@ -57,10 +58,12 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
         held = tokens.obtain(held_job, pending, way)
         held_job.stay()
         step("link.obtained")
-        api = way.api(held.secret, on_answer=lambda _: held_job.stay())
+        tally = counted.Tally()
+        api = way.api(held.secret, on_answer=lambda _: held_job.stay(), on_send=tally.send)
         identity = way.connector.identify(api, pending.fields, way.method)
         is_other = accounts.must_ask(pending, identity)
         reached = accounts.reached(way, api, pending) if is_other else []
+        tally.charge(way, identity.account.remote_id)
     except VendorError as error:
         told = hosts.first_contact(way.place, error, began) if _is_new_place(pending) else error
         if told.retry:
@@ -281,11 +284,9 @@ def _move_secrets(pending: PendingLink, credential: Credential, held: tokens.Hel
 def _record(pending: PendingLink, connection: Connection, actor: Actor, identity: Identity) -> None:
     action = audit.Action.CONNECTION_LINKED
     if pending.relink_id:
-        action = (
-            audit.Action.CONNECTION_ACCOUNT_CHANGED
-            if pending.account_confirmed
-            else audit.Action.CONNECTION_RELINKED
-        )
+        action = audit.Action.CONNECTION_RELINKED
+        if pending.account_confirmed:
+            action = audit.Action.CONNECTION_ACCOUNT_CHANGED
     where = connection.fields.get(BASE_URL)
     audit.record(
         action,

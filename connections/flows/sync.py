@@ -10,9 +10,10 @@ from uuid import UUID
 from django.utils import timezone
 
 from connections.flows import pace, plan, rights, shrink, telling
+from connections.flows.budget import BudgetSpent
 from connections.flows.problems import FlowProblem
 from connections.models import LIVE, Connection, SyncRun, Workspace
-from portal import audit, tenancy, work
+from portal import audit, clock, tenancy, work
 from portal.models import Job
 from portal.policy import Actor
 
@@ -40,14 +41,20 @@ def request(*, actor: Actor, connection: Connection) -> SyncRun:
 def start(connection: Connection, *, requested_by: str) -> SyncRun:
     """Create the run and wake a worker. Call it inside a transaction.
 
-    Only for a connection with streams to read: see `plan.streams_of`.
+    Whoever asks by name has the workspaces read whole, nobody what is due. Only for a connection
+    with streams to read: see `plan.streams_of`.
     """
     Connection.objects.select_for_update(no_key=True).filter(
         id=connection.id
     ).first()  # one at a time
     live = SyncRun.objects.filter(connection_id=connection.id, state__in=LIVE).first()
     if live is not None:
+        if requested_by and live.error == BudgetSpent.code:
+            plan.ask(connection)
+            poll(connection)  # a worker wakes it: what somebody waits for may be asked
         return live  # type: ignore[no-any-return]
+    if requested_by:
+        plan.ask(connection)
     run: SyncRun = SyncRun.objects.create(connection_id=connection.id, requested_by=requested_by)
     work.later(
         "sync_connection",
@@ -55,6 +62,27 @@ def start(connection: Connection, *, requested_by: str) -> SyncRun:
         dedupe=_name(run.id),
         run_id=run.id,
     )
+    return run
+
+
+def poll(connection: Connection) -> None:
+    """A worker asks what changed; a run follows when something did, or is due. Else nothing."""
+    work.later(
+        "poll_connection",
+        priority=work.INCREMENTAL,
+        dedupe=f"poll:{connection.id}",
+        connection_id=connection.id,
+    )
+
+
+def go_on(connection: Connection) -> SyncRun:
+    """A run reads what is due; one that waits for its requests looks whether others may be made.
+
+    For workers only.
+    """
+    run = start(connection, requested_by="")
+    rows = Job.objects.filter(dedupe=_name(run.id), done_at=None, lease_owner=None)
+    rows.filter(last_error=BudgetSpent.code).update(run_at=clock.now())
     return run
 
 

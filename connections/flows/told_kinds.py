@@ -17,6 +17,7 @@ STORM, STORM_OVER = "provider_storm", "provider_well"
 STORM_OPERATORS, STORM_OVER_OPERATORS = "provider_storm_operators", "provider_well_operators"
 STOPPED, STOPPED_OPERATORS = "connection_stopped", "connection_stopped_operators"
 RECOVERED_OPERATORS = "connection_recovered_operators"
+INBOX_LATE, INBOX_WELL = "inbox_late_operators", "inbox_well_operators"
 KEY_EXPIRES = "service_key_expires"
 ROTATION_FAILED, WITHDRAW = "credential_rotation_failed", "credential_to_withdraw"
 LEFT_AT_VENDOR, WAITS = "token_left_at_vendor", "replacement_waits"
@@ -239,46 +240,5 @@ register(
         button="See your connections",
         severity=Severity.NEWS,
         email=True,
-    ),
-    Kind(
-        STORM_OPERATORS,
-        label="A vendor is in trouble",
-        title="The breaker of {subject} is open",
-        sentence="Too many grants fail at once. While it is open no connection is declared dead,"
-        " and one of them is tried every half minute.",
-        button="Look at it",
-        severity=Severity.BROKEN,
-        email=True,
-        to_operators=True,
-    ),
-    Kind(
-        STORM_OVER_OPERATORS,
-        label="A vendor is well again",
-        title="The breaker of {subject} is closed",
-        sentence="The vendor answers as usual, and refreshes go on at their normal rate.",
-        button="Look at it",
-        severity=Severity.NEWS,
-        email=True,
-        to_operators=True,
-    ),
-    Kind(
-        STOPPED_OPERATORS,
-        label="Connections have no token any more",
-        title="Connections stand still: {subject}",
-        sentence="Their last tokens have ended, and no new ones came.",
-        button="Look at it",
-        severity=Severity.BROKEN,
-        email=True,
-        to_operators=True,
-    ),
-    Kind(
-        RECOVERED_OPERATORS,
-        label="Connections have tokens again",
-        title="Connections go on: {subject}",
-        sentence="None of them stands still for that reason any more.",
-        button="Look at it",
-        severity=Severity.NEWS,
-        email=True,
-        to_operators=True,
     ),
 )

@@ -11,16 +11,13 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from connections.access import way_of
-from connections.contracts import (
-    Identity,
-)
-from connections.errors import (
-    ReauthorizationRequired,
-    VendorError,
-)
+from connections.budgets import Purpose
+from connections.contracts import Identity
+from connections.errors import ReauthorizationRequired, VendorError
 from connections.flows import (
     breaker,
     checks,
+    counted,
     departure,
     discover,
     drift,
@@ -36,7 +33,7 @@ from connections.flows.problems import FlowProblem
 from connections.flows.refreshing import Caller
 from connections.models import Check, Connection, Verification, credential_of, worst_of
 from connections.vendor_api import VendorApi
-from portal import audit, tenancy, work
+from portal import audit, clock, tenancy, work
 from portal.policy import SYSTEM, Actor
 from portal.secret import Secret
 from portal.steps import step
@@ -61,6 +58,9 @@ def start(connection: Connection, *, requested_by: str) -> Verification:
     ).first()  # one at a time
     running = _running(connection).first()
     if running is not None:
+        if requested_by and not running.requested_by:  # then it waits for no other hour
+            running.requested_by = requested_by
+            running.save(update_fields=["requested_by"])
         return running
     created: Verification = Verification.objects.create(
         connection_id=connection.id, requested_by=requested_by
@@ -91,6 +91,8 @@ def perform(claim: work.Claim, *, verification_id: str) -> None:
     look = _open(claim, verification_id)
     if look is None:
         return
+    if not look.verification.requested_by and _is_put_off(look):
+        return
     try:
         api, identity = _identified(look)
     except VendorError as error:
@@ -104,6 +106,23 @@ def perform(claim: work.Claim, *, verification_id: str) -> None:
         for key in look.connection.capabilities:
             checks.capability_line(look, api, identity, key, samples)
     _finish(look, identity)
+
+
+def _is_put_off(look: Look) -> bool:
+    """Whether the account has no requests for what nobody waits for: it begins when it has some."""
+    rest = counted.rest_of(look.connection)
+    if not rest:
+        return False
+    with tenancy.transaction():
+        look.claim.hold()
+        connection = Connection.objects.select_for_update(no_key=True).get(id=look.connection.id)
+        made, _ = Verification.objects.filter(id=look.verification.id, requested_by="").delete()
+        if not made:
+            return False  # somebody asked for it in this moment
+        connection.next_verification_at = clock.now() + rest if connection.is_live else None
+        connection.save(update_fields=["next_verification_at"])
+        look.claim.done()
+    return True
 
 
 def _identified(look: Look) -> tuple[VendorApi, Identity]:
@@ -124,7 +143,9 @@ def _identified(look: Look) -> tuple[VendorApi, Identity]:
 
 
 def _identify(look: Look, secret: Secret) -> tuple[VendorApi, Identity]:
-    api = look.way.api(secret, on_answer=look.note)
+    is_asked = bool(look.verification.requested_by)
+    purpose = Purpose.WAITING if is_asked else Purpose.REFRESH
+    api = counted.api(look.way, secret, look.connection, look.note, purpose=purpose)
     return api, look.way.connector.identify(api, look.connection.fields, look.way.method)
 
 

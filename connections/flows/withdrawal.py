@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from connections import access, places
 from connections.contracts import IssuesTokens
 from connections.errors import ReauthorizationRequired, Refused, RemoteGone, VendorError
-from connections.flows import refresh, stages, telling_replacements as telling
+from connections.flows import counted, refresh, stages, telling_replacements as telling
 from connections.flows.refreshing import Caller
 from connections.flows.replacement import new_place, put_to_work
 from connections.models import Connection, Credential, Replacement
@@ -103,7 +103,8 @@ def _is_accepted(
         fields, method = fields | one.before["fields"], stages.method_before(one)
     way = replace(way, fields=fields, method=method)
     try:
-        way.connector.identify(way.api(secret, on_answer=lambda _: claim.stay()), fields, method)
+        api = counted.api(way, secret, one.connection, lambda _: claim.stay())
+        way.connector.identify(api, fields, method)
     except ReauthorizationRequired:
         return False
     except VendorError as error:
@@ -188,7 +189,7 @@ def _asked(claim: work.Claim, one: Replacement, secret: Secret) -> tuple[IssuesT
         way = access.way_of(one.connection)
     if not isinstance(way.connector, IssuesTokens):
         raise Refused("Tokens of this kind can only be withdrawn by hand.")
-    return way.connector, way.api(secret, on_answer=lambda _: claim.stay())
+    return way.connector, counted.api(way, secret, one.connection, lambda _: claim.stay())
 
 
 def leave(claim: work.Claim, one: Replacement, code: str, detail: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -14,11 +15,13 @@ from portal import clock, roles
 from portal.policy import Actor, present
 
 NAMED = 5
+MOST = 100  # of one change, on its page
 
 
 @dataclass(frozen=True, slots=True)
 class BoardLine:
-    """One change of one product. `connections` are the first that it hits; `count` is all."""
+    """One change of one product. `connections` and, folded, `others` are the first that it hits;
+    `count` is all."""
 
     slug: str
     product: str
@@ -26,6 +29,7 @@ class BoardLine:
     is_past: bool
     count: int
     connections: list[Any]
+    others: Sequence[Any] = ()
     organizations: int | None = None  # across all of them; None on an organization's own page
 
     @property
@@ -40,7 +44,8 @@ class BoardLine:
 
     @property
     def more(self) -> int:
-        return self.count - len(self.connections)
+        """How many are not named at all."""
+        return self.count - len(self.connections) - len(self.others)
 
     @property
     def is_by_version(self) -> bool:
@@ -106,6 +111,7 @@ def _own(slug: str, change: VendorChange, actor: Actor) -> BoardLine:
         is_past=_is_past(change),
         count=count,
         connections=list(hit[:NAMED]) if count else [],
+        others=list(hit[NAMED:MOST]) if count > NAMED else [],
     )
 
 

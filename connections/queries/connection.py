@@ -99,6 +99,8 @@ TABS = (
     ("Credential", "connection_credential", True),
     ("Repositories", "connection_repositories", False),
     ("Sync", "connection_sync", False),
+    ("Deliveries", "connection_deliveries", True),
+    ("Webhooks", "connection_hooks", True),
     ("Record", "connection_record", True),
     ("Settings", "connection_settings", True),
 )

@@ -62,5 +62,9 @@ def credential_tab(connection: Connection, manifest: Manifest | None) -> Credent
 
 def facts(row: Credential) -> CredentialFacts:
     """The credential in words."""
-    words = row.kind.replace("_", " ").capitalize()
-    return CredentialFacts(row, KINDS.get(row.kind, words), expires_soon(row))
+    return CredentialFacts(row, kind_word(row.kind), expires_soon(row))
+
+
+def kind_word(kind: str) -> str:
+    """A kind of credential in words; those of a vendor that we do not know, as it names it."""
+    return KINDS.get(kind, kind.replace("_", " ").capitalize())

@@ -15,6 +15,7 @@ from connections.queries import health
 from portal.phrases import plural
 
 MOST = 8
+OVERDUE = "Overdue for replacement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def overdue(slug: str) -> list[Need]:
             state="attention",
             name=plural(found["count"], "credential,credentials"),
             url=reverse("calendar", args=[slug]),
-            title="Overdue for replacement",
+            title=OVERDUE,
             why="The rotation policy, or an import, asked for a replacement by now.",
             since=found["since"],
             button="Open the calendar",

@@ -67,6 +67,11 @@ class Overview:
     def is_empty(self) -> bool:
         return self.total == 0
 
+    @property
+    def says_overdue(self) -> bool:
+        """Whether what should have been replaced by now is among the needs."""
+        return any(need.title == needs.OVERDUE for need in self.needs)
+
 
 def overview(*, slug: str, actor: Actor) -> Overview:
     """Everything the first page says; buttons are offered to those who may press them."""

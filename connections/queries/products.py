@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from connections import registry
-from connections.contracts import Manifest, Method
+from connections.contracts import BASE_URL, Manifest, Method
+from connections.models import Connection
 
 
 def manifest_of(slug: str) -> Manifest | None:
@@ -20,6 +23,14 @@ def name_of(slug: str) -> str:
 def method_of(slug: str, key: str) -> Method | None:
     manifest = manifest_of(slug)
     return next((m for m in manifest.methods if m.key == key), None) if manifest else None
+
+
+def hosts(connection: Connection) -> set[str]:
+    """Where people open the product that this connection is to, as an address names the host."""
+    manifest = manifest_of(connection.connector)
+    api = registry.browser_url(manifest.api_url) if manifest else ""
+    places = (str(connection.fields.get(BASE_URL, "")), api)
+    return {urlsplit(place).netloc.lower() for place in places if "://" in place}
 
 
 def web_address(url: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from connections import registry
 from connections.explain import Explanation, explain
-from connections.flows.keep import UNIDENTIFIED
-from connections.models import Connection, RunState, StreamRun, SyncFailure, SyncRun
+from connections.models import Connection, RunState, SyncFailure, SyncRun
+from connections.queries.budgets import BudgetLine, budget_line
+from connections.queries.happenings import Happening, lately
+from connections.queries.streams import StreamLine, stream_lines
 from portal import phrases
 
 HISTORY = 30
@@ -41,23 +43,6 @@ class Progress:
     remaining: str
     now: str
     failed: int
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLine:
-    """One stream of one workspace."""
-
-    title: str
-    workspace: str
-    word: str
-    icon: str
-    tone: str
-    done: int
-    total: int | None
-    failures: int
-    removes_nothing: bool
-    trouble: Explanation | None
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +101,32 @@ class RunDetail:
 class SyncTab:
     latest: RunDetail | None
     history: list[RunLine]
+    budget: BudgetLine | None = None
+    happenings: Sequence[Happening] = ()
 
 
-def sync_tab(*, connection: Connection, product: str) -> SyncTab:
-    """The whole tab."""
+def sync_tab(*, connection: Connection, product: str, is_support: bool = False) -> SyncTab:
+    """The whole tab; for support, what its role may read."""
     rows = SyncRun.objects.filter(connection_id=connection.id).order_by("-created_at")
     runs = list(rows[:HISTORY])
-    latest = run_detail(run=runs[0], connection=connection, product=product) if runs else None
-    return SyncTab(latest=latest, history=[_run_line(run) for run in runs[1:]])
+    if not runs:
+        return SyncTab(latest=None, history=[])
+    latest = run_detail(runs[0], connection, product, is_support=is_support)
+    spent = None if is_support else budget_line(connection)
+    if spent is not None and spent.takes:  # then not its own pace says how long it takes
+        latest = replace(latest, progress=replace(latest.progress, remaining=""))
+    return SyncTab(
+        latest=latest,
+        history=[_run_line(run) for run in runs[1:]],
+        budget=spent,
+        happenings=() if is_support else lately(connection),
+    )
 
 
-def run_detail(*, run: SyncRun, connection: Connection, product: str) -> RunDetail:
-    """One run with its streams and what failed in it."""
+def run_detail(
+    run: SyncRun, connection: Connection, product: str, *, is_support: bool = False
+) -> RunDetail:
+    """One run with what failed in it, and its connection's streams."""
     titles = stream_titles(connection.connector)
     failures = SyncFailure.objects.filter(run_id=run.id).order_by("-at")
     icon, tone = RUN_WORDS[run.state]
@@ -137,7 +136,7 @@ def run_detail(*, run: SyncRun, connection: Connection, product: str) -> RunDeta
         icon=icon,
         tone=tone,
         progress=progress_of(run, failed=failures.count()),
-        streams=_streams(run.id, titles, product),
+        streams=stream_lines(run, titles, product, is_support=is_support),
         failures=_failures(run, list(failures[:FAILURES_SHOWN]), product),
         shrink=[_shrink(entry, titles) for entry in run.shrink if isinstance(entry, dict)],
         trouble=explain(run.error, product=product) if run.error else None,
@@ -163,35 +162,6 @@ def progress_of(run: SyncRun, *, failed: int) -> Progress:
 def stream_titles(connector: str) -> dict[str, str]:
     found = registry.connectors().get(connector)
     return {stream.key: stream.title for stream in found.streams} if found else {}
-
-
-def _streams(run_id: UUID, titles: Mapping[str, str], product: str) -> list[StreamLine]:
-    rows = StreamRun.objects.filter(run_id=run_id).select_related("workspace")
-    hidden = SyncFailure.objects.filter(run_id=run_id, code=UNIDENTIFIED)
-    hiding = set(hidden.values_list("stream", "workspace_name").distinct())
-    return [
-        _stream(row, titles, product, (row.stream, row.workspace.name) in hiding)
-        for row in rows.order_by("workspace__name", "stream")
-    ]
-
-
-def _stream(
-    row: StreamRun, titles: Mapping[str, str], product: str, removes_nothing: bool
-) -> StreamLine:
-    icon, tone = RUN_WORDS[row.state]
-    return StreamLine(
-        title=titles.get(row.stream, row.stream.replace("-", " ").capitalize()),
-        workspace=row.workspace.name if row.workspace else "",
-        word="Waiting" if row.state == RunState.QUEUED else RunState(row.state).label,
-        icon=icon,
-        tone=tone,
-        done=row.done,
-        total=row.total,
-        failures=row.failures,
-        removes_nothing=removes_nothing,
-        trouble=explain(row.error, product=product) if row.error else None,
-        detail=row.error_detail,
-    )
 
 
 def _failures(run: SyncRun, rows: list[SyncFailure], product: str) -> list[FailureLine]:

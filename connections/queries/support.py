@@ -128,7 +128,7 @@ def support_page(request: HttpRequest, connection_id: UUID) -> SupportPage:
             credential=credential,
             latest=latest,
         ),
-        runs=sync_tab(connection=connection, product=product),
+        runs=sync_tab(connection=connection, product=product, is_support=True),
         workspaces=workspaces_of(connection_id),
         renewals=renewals(request, connection, product),
     )

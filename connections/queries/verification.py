@@ -10,9 +10,11 @@ from typing import Any
 from connections.contracts import Manifest
 from connections.explain import Explanation, explain
 from connections.models import Check, CheckOutcome, Connection, Credential, Outcome, Verification
+from connections.queries.credential import kind_word
 from connections.queries.matrix import Matrix, checks_of, matrix_of
 
 HISTORY = 30
+KIND_OF_CREDENTIAL = "credential"
 OUTCOME_WORDS: Mapping[str, tuple[str, str, str]] = {
     Outcome.RUNNING: ("Running", "hourglass", "plain"),
     Outcome.PASSED: ("Passed", "circle-check", "good"),
@@ -38,6 +40,12 @@ class CheckLine:
     icon: str
     tone: str
     trouble: Explanation | None
+
+    @property
+    def detail(self) -> str:
+        """What came back, in words."""
+        is_kind = self.check.key == KIND_OF_CREDENTIAL
+        return kind_word(self.check.detail) if is_kind else str(self.check.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +139,16 @@ def drifts(stored: list[dict[str, Any]]) -> list[Drift]:
     return [
         Drift(
             what=str(entry.get("what", "")).capitalize(),
-            before=_said(entry.get("before")),
-            after=_said(entry.get("after")),
+            before=_said(entry, "before"),
+            after=_said(entry, "after"),
         )
         for entry in stored
         if isinstance(entry, dict)
     ]
 
 
-def _said(value: object) -> str:
-    text = str(value or "")
+def _said(entry: dict[str, Any], when: str) -> str:
+    text = str(entry.get(when) or "")
+    if entry.get("what") == "credential kind":
+        return kind_word(text)
     return CHECK_WORDS[text][0].lower() if text in CHECK_WORDS else text

@@ -20,14 +20,19 @@ from connections.queries.connection import ConnectionPage
 from connections.queries.key_uses import blast_of, used_by
 from connections.queries.record import connection_record, time_line
 from connections.queries.repositories import RepositoryWish, repository_list, workspaces_of
-from connections.queries.runs import sync_tab
+from connections.queries.runs import stream_titles, sync_tab
+from connections.queries.streams import StateList, StateWish, state_list
 from connections.queries.verification import verification_tab
+from connections.queries.visibility import why
+from connections.sync_forms import SyncChoiceForm
+from connections.views.connection_charts import of_syncs
 from connections.views.doors import requires, status_of, tab_of
 from portal.policy import Permission, allows
 from portal.requests import OrganizationRequest
 
 TIME_LINE = 12
 VIEW = Permission.CONNECTION_VIEW
+LIVE = "div#live"  # the part of the sync tab that htmx asks for every second, and nothing else
 
 
 @require_GET
@@ -141,13 +146,30 @@ def sync(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
     """The run under way or the last one, its streams and failures, and those before."""
     page = tab_of(request, connection_id, "connection_sync")
     shown = sync_tab(connection=page.connection, product=page.product)
+    asked = request.GET.get("why", "").strip()[:400]
+    wish = StateWish.read(request.GET)
+    is_live = request.headers.get("HX-Target") == LIVE
     has_chosen = any(workspace.selected for workspace in workspaces_of(connection_id))
     context = {
         "page": page,
         "shown": shown,
+        "streams": None if is_live else _lists(request, page, wish),
+        "asked": asked,
+        "evidence": why(page.connection, asked) if asked else [],
         "has_chosen": has_chosen,
+        "charts": [] if is_live else of_syncs(request, page.connection),
     }
     return render(request, "connections/connection/sync.html", context)
+
+
+def _lists(request: OrganizationRequest, page: ConnectionPage, wish: StateWish) -> StateList:
+    return state_list(
+        connection=page.connection,
+        product=page.product,
+        titles=stream_titles(page.connection.connector),
+        wish=wish,
+        cursor=request.GET.get("cursor", ""),
+    )
 
 
 @require_GET
@@ -169,16 +191,21 @@ def settings(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
 
 
 def settings_page(
-    request: OrganizationRequest, page: ConnectionPage, form: SettingsForm, preview: str = ""
+    request: OrganizationRequest,
+    page: ConnectionPage,
+    form: SettingsForm,
+    preview: str = "",
+    choice: SyncChoiceForm | None = None,
 ) -> HttpResponse:
-    """The settings with this form in them; `preview` is rendered Markdown."""
+    """The settings with these forms in them; `preview` is rendered Markdown."""
     alive = page.connection.state != ConnectionState.REVOKED
     context: dict[str, Any] = {
         "page": page,
         "form": form,
+        "choice": choice or SyncChoiceForm.of(page.connection),
         "preview": preview,
         "losses": preview_revoke(page.connection) if alive and page.rights.manage else None,
         "blast": blast_of(page.connection) if alive and page.rights.manage else None,
     }
     name = "connections/connection/settings.html"
-    return render(request, name, context, status=status_of(form))
+    return render(request, name, context, status=status_of(choice or form))

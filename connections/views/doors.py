@@ -93,7 +93,8 @@ def attempt(request: HttpRequest, deed: Callable[[], object], done: str) -> bool
     except FlowProblem as problem:
         messages.error(request, problem.message)
         return False
-    messages.success(request, done)
+    if done:
+        messages.success(request, done)
     return True
 
 

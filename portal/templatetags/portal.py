@@ -257,10 +257,18 @@ def scope_row(
 
 @register.simple_block_tag(takes_context=True)
 def danger_zone(
-    context: Context, content: str, *, title: str, name: str, action: str, button: str
+    context: Context,
+    content: str,
+    *,
+    title: str,
+    name: str,
+    action: str,
+    button: str,
+    because: str = "",
 ) -> str:
     """{% danger_zone title="Revoke" name=connection.name action=url button="Revoke" %}what is
-    lost, counted{% enddanger_zone %}; posts `confirm_name`, which the flow checks."""
+    lost, counted{% enddanger_zone %}; posts `confirm_name`, which the flow checks, and with
+    `because`, which is a question, the answer to it under this name."""
     values: dict[str, object] = {"content": content, "title": title, "name": name}
-    values |= {"action": action, "button": button}
+    values |= {"action": action, "button": button, "because": because}
     return render_to_string("components/danger_zone.html", values | token(context))

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import erasure, tenancy
 from portal.audit import Action
 from portal.erasure import Asked
+from portal.forms import ErasureForm
 from portal.models import AuditEvent, Tombstone
 from portal.policy import Permission, authorize
 from portal.refused import Impossible
@@ -31,8 +32,11 @@ def ask(request: OrganizationRequest) -> HttpResponse:
     """Needs the organization's name typed and a fresh proof of who asks."""
     authorize(request.actor, Permission.ORGANIZATION_ERASE)
     typed = request.POST.get("confirm_name", "")
+    form = ErasureForm(request.POST)
     try:
-        erasure.ask(actor=request.actor, typed_name=typed)
+        if not form.is_valid():
+            raise Impossible(form.errors["because"][0])
+        erasure.ask(actor=request.actor, typed_name=typed, because=form.cleaned_data["because"])
     except Impossible as error:
         messages.error(request, str(error))
     else:

@@ -45,7 +45,7 @@ from portal.roles import using_role
 from portal.tenancy import PLATFORM
 
 # Who wraps the data keys of a domain; nothing is wrapped under the others.
-WRAPS: Final = {"grant": "worker", "access": "worker", "mfa": "web"}
+WRAPS: Final = {"grant": "worker", "access": "worker", "webhook": "worker", "mfa": "web"}
 EVERY_SECONDS: Final = 0.5
 
 ACTIONS: Final = {
