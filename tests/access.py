@@ -35,6 +35,9 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     "organization_transfer": P.ORGANIZATION_TRANSFER,
     **dict.fromkeys(("audit", "audit_verify"), P.AUDIT_VIEW),
     **dict.fromkeys(("overview", "catalogue", "product", "connections"), P.CONNECTION_VIEW),
+    **dict.fromkeys(("trail", "trail_text", "trail_look"), P.CONNECTION_VIEW),
+    "identities": P.MEMBER_VIEW,
+    "identity_say": P.IDENTITY_MAP,
     "link_begin": P.CONNECTION_LINK,
     **dict.fromkeys(
         (
@@ -51,9 +54,21 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(
         (
             *("connection_verification", "connection_credential", "connection_record"),
-            "connection_settings",
+            *("connection_settings", "connection_deliveries", "connection_delivery"),
+            "connection_hooks",
+            *("connection_chart", "activity", "activity_chart", "activity_missed"),
+            *("dead_letters", "inbox_deed"),
         ),
         P.AUDIT_VIEW,
+    ),
+    **dict.fromkeys(
+        (
+            *("delivery_replay", "delivery_discard", "delivery_restore", "delivery_download"),
+            *("hooks_choose", "hooks_polling", "hooks_repair", "hook_repair", "hooks_look"),
+            *("hooks_cancel", "hooks_secret", "hooks_secret_end", "hooks_test"),
+            *("dead_letters_decide", "inbox_deed_stop", "inbox_deed_restore"),
+        ),
+        P.CONNECTION_MANAGE,
     ),
     "connections_verify": P.CONNECTION_VIEW,  # what is ticked is asked one by one
     **dict.fromkeys(
@@ -62,7 +77,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
             *("connection_sync_cancel", "connection_sync_accept", "connection_workspaces_choose"),
             *("connection_edit", "connection_pause", "connection_resume", "connection_revoke"),
             *("connection_replace", "connection_replace_progress", "connection_replace_act"),
-            *("connection_rotate", "connection_ends"),
+            *("connection_rotate", "connection_ends", "connection_sync_choose"),
         ),
         P.CONNECTION_MANAGE,
     ),
@@ -137,7 +152,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
             *("platform_network_entry", "platform_network_decide", "platform_network_withdraw"),
             "platform_network_again",
             *("platform_record", "platform_connectors", "platform_consumer"),
-            *("platform_queues", "platform_job_again"),
+            *("platform_queues", "platform_job_again", "platform_webhooks"),
             *("platform_erasures", "platform_erasure_confirm", "platform_erasure_end"),
         ),
         OPERATOR,

@@ -21,6 +21,7 @@ from psycopg.types.json import Json
 from tests.servers import Servers
 
 TENANTS = ("portal_app", "portal_api", "portal_worker")
+OTHERS = ("portal_ingest", "portal_sweeper", "portal_support")
 # Rows of other key domains: a role does not see them, not even in its own organization.
 HIDDEN = {
     ("portal_app", "portal_datakey"),
@@ -161,7 +162,7 @@ def floor(servers: Servers, django_db_setup: None) -> Iterator[Floor]:
         admin.execute("SET session_replication_role = origin")
         roles = {
             role: psycopg.connect(host=host, user=role, dbname=name, autocommit=True)
-            for role in ("portal_owner", *TENANTS, "portal_sweeper", "portal_support")
+            for role in ("portal_owner", *TENANTS, *OTHERS)
         }
         yield Floor(name, admin, roles, tables(admin), a, b, rows)
         for connection in roles.values():

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template import Template
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from connections import access
+from connections.models import Connection
 from portal import keyfile, keyring
 from tests import keys, scenes
 from tests.cases import Cast
 from tests.catalogue import floor
+from tests.connections.hooking import linked
 from tests.live import LivePortal
 from tests.scenes import Scene
 from tests.servers import Servers, pointing_at
@@ -31,6 +34,7 @@ from tests.works import Works
 __all__ = ["floor", "vendor", "vendor_process"]
 
 _numbers = itertools.count(1)
+_rendering = Template._render  # before Django's test environment wraps it
 
 
 @pytest.fixture(scope="session")
@@ -76,20 +80,23 @@ def _django_db_helper(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quick() -> Iterator[None]:
+def _quick(django_test_environment: None) -> Iterator[None]:
     """Pages in this process name static files as they lie in the source, for nothing was collected,
-    and a password takes a tenth of a millisecond to hash instead of an eighth of a second."""
+    and a password takes a tenth of a millisecond to hash instead of an eighth of a second. No copy
+    of each template's context is kept for the test: tests read pages, as people do."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     storages = settings.STORAGES | {"staticfiles": plain}
     hashers = ["tests.works.QuickArgon2", *settings.PASSWORD_HASHERS[1:]]
-    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "_render", _rendering)
+        with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
+            yield
 
 
 @pytest.fixture(scope="session")
 def live_portal(servers: Servers) -> Iterator[LivePortal]:
     """A portal with all its processes, one for the session: each journey brings its own people."""
-    portal = LivePortal(servers.root)
+    portal = LivePortal(servers.root, servers.begun())
     yield portal
     portal.stop()
 
@@ -110,18 +117,43 @@ def works_scene(
 
 
 @pytest.fixture
-def works(
-    db: None, _django_db_helper: Scene | None, works_scene: Scene, tmp_path: Path
-) -> Iterator[Works]:
+def works(db: None, _django_db_helper: Scene | None, tmp_path: Path) -> Iterator[Works]:
     """An organization with people, and a way to do what waits for workers."""
-    if _django_db_helper is not works_scene:
+    scene = _django_db_helper
+    if scene is None or not isinstance(scene.made, tuple):
         with installed(tmp_path) as made:
             yield made
         return
-    texts, found = works_scene.again()
+    texts, found, *_ = scene.again()
     found.worker_keys = written(texts, tmp_path)
     with held(texts):
         yield found
+
+
+@pytest.fixture(scope="session")
+def account_scene(
+    servers: Servers,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    vendor_process: Vendor,
+) -> Scene:
+    """The same, and Dana's account linked: its repositories were read, and it may make webhooks."""
+    texts = keyring.generate()
+
+    def make() -> tuple[dict[str, str], Works, Connection]:
+        with held(texts), led_to(vendor_process):
+            found = Works(Path())
+            return texts, found, linked(found, vendor_process)
+
+    with django_db_blocker.unblock():
+        return scenes.build(servers, "account", make)
+
+
+@pytest.fixture
+def account(works: Works, vendor: Vendor, account_scene: Scene) -> Connection:
+    """Dana's account as Alice linked it."""
+    found: Connection = account_scene.again()[2]
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -138,13 +170,20 @@ def module_works(
     module_database: None, vendor_process: Vendor, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Works]:
     """The same for a module whose tests share one database and the sandbox."""
-    vendor_process.order("/reset")
-    leading = dict.fromkeys(VENDORS, vendor_process.url)
-    with override_settings(SANDBOX_ORIGINS=[vendor_process.url], CONNECTOR_ORIGINS=leading):
+    with led_to(vendor_process), installed(tmp_path_factory.mktemp("keys")) as made:
+        yield made
+
+
+@contextmanager
+def led_to(vendor: Vendor) -> Iterator[None]:
+    """The portal's calls come to the sandbox, which is in its first state before and after."""
+    vendor.order("/reset")
+    leading = dict.fromkeys(VENDORS, vendor.url)
+    with override_settings(SANDBOX_ORIGINS=[vendor.url], CONNECTOR_ORIGINS=leading):
         access.door.cache_clear()
-        with installed(tmp_path_factory.mktemp("keys")) as made:
-            yield made
+        yield
     access.door.cache_clear()
+    vendor.order("/reset")
 
 
 @contextmanager
@@ -163,7 +202,7 @@ def held(texts: dict[str, str]) -> AbstractContextManager[None]:
 
 def written(texts: dict[str, str], folder: Path) -> Path:
     """The key files of the processes that tests start lie in the folder; the worker's."""
-    for process in ("worker", "api"):
+    for process in ("worker", "api", "ingest"):
         own = folder / f"{process}.json"
         own.write_text(texts[process])
         os.chmod(own, 0o600)

@@ -16,8 +16,11 @@ import pytest
 
 from connections.contracts import (
     Api,
+    Ask,
     Connector,
+    Container,
     Identity,
+    Level,
     Method,
     MethodKind,
     Page,
@@ -293,7 +296,7 @@ class ConnectorContract:
     ) -> Callable[[str | None], Page]:
         """A page of the stream that a first sync cannot do without."""
         stream = next(stream for stream in cls.connector.streams if stream.required)
-        return lambda at: stream.page(api(widest), workspace, widest.fields, at)
+        return partial(page_of, stream, api(widest), Container(workspace), widest.fields)
 
     @pytest.fixture
     def spoil(self, sandbox: Sandbox, door: Door, fetch: object) -> Callable[..., None]:
@@ -321,12 +324,33 @@ class ConnectorContract:
         self, api: Apis, standing: Standing, workspace: WorkspaceRecord
     ) -> Iterator[tuple[Stream, list[Page]]]:
         """Each stream that this standing may read, with all its pages."""
+        for stream in self.readable(api, standing, Level.WORKSPACE):
+            at = Container(workspace)
+            yield stream, pages_of(partial(page_of, stream, api(standing), at, standing.fields))
+
+    def readable(self, api: Apis, standing: Standing, level: Level) -> Iterator[Stream]:
+        """The streams on this level that the standing's scopes open, as far as they are known."""
         manifest = self.connector.manifest
+        said = self.identify(api, standing).scopes
         for stream in self.connector.streams:
-            if manifest.obstacle(manifest.capability(stream.capability), standing.method):
-                continue
-            client = api(standing)
-            yield stream, pages_of(partial(stream.page, client, workspace, standing.fields))
+            capability = manifest.capability(stream.capability)
+            words = {*capability.scopes.get(standing.method.vocabulary, ())}
+            opened = said is None or words <= manifest.closure(said)
+            possible = opened and not manifest.obstacle(capability, standing.method)
+            if stream.level is level and possible:
+                yield stream
+
+
+def page_of(
+    stream: Stream,
+    api: Api,
+    container: Container,
+    fields: Mapping[str, str],
+    at: str | None,
+    commits: tuple[str, ...] = (),
+) -> Page:
+    """The stream's page at this checkpoint."""
+    return stream.page(api, container, fields, Ask(at, commits=commits))
 
 
 def pages_of(read: Callable[[str | None], Page], after: str | None = None) -> list[Page]:

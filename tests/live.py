@@ -15,12 +15,12 @@ from urllib.request import Request, urlopen
 
 from launcher import children, layout, programs
 
-START_SECONDS = 90
+START_SECONDS = 150  # two cores may be busy with five workers, and it runs every migration
 RESTART_SECONDS = 45
 
 
 class LivePortal:
-    """Web, api, worker, tick, sandbox, PostgreSQL and Valkey on free ports, with their own data.
+    """All processes, the sandbox, PostgreSQL and Valkey on free ports, with their own data.
 
     `settings` are variables of the environment that the portal is started with.
     """
@@ -56,6 +56,10 @@ class LivePortal:
         return self.environment["API_URL"]
 
     @property
+    def hooks_url(self) -> str:
+        return self.environment["HOOKS_URL"]
+
+    @property
     def sandbox_url(self) -> str:
         return self.environment["SANDBOX_ORIGINS"]
 
@@ -65,7 +69,7 @@ class LivePortal:
         return Path(self.environment["MAIL_DIR"])
 
     def log(self, name: str) -> str:
-        """What `web`, `api`, `worker`, `tick`, `sandbox`, `postgres` or `valkey` wrote."""
+        """What one of them wrote: `web`, `ingest`, `worker`, `sandbox`, `postgres` and so on."""
         return (self.var / "log" / f"{name}.log").read_text(errors="replace")
 
     def order(self, path: str, **body: object) -> object:
@@ -126,4 +130,5 @@ def without_ours() -> dict[str, str]:
     """The environment as it was before the tests pointed it at their own servers."""
     ours = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MAIL_DIR", "STATIC_ROOT", "PORTAL_MODE"}
     ours |= {"PORTAL_PROCESS", "DJANGO_SETTINGS_MODULE", "SANDBOX_ORIGINS", "CONNECTOR_ORIGINS"}
+    ours.add("HOOKS_URL")
     return {key: value for key, value in os.environ.items() if key not in ours}

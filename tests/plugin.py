@@ -23,14 +23,18 @@ from tests import guard  # noqa: E402  (bin/ had to be named first)
 from tests.servers import Servers  # noqa: E402
 
 JOURNEYS = "tests/journeys/"
+PROOFS = "tests/prove/"
 # What mostly waits: for leases to end, for sweeps, for clocks that run faster.
 PATIENT = (
-    *("tests/prove/", "tests/connections/test_work_processes.py"),
+    *(PROOFS, "tests/connections/test_work_processes.py"),
     *("tests/abuse/test_queue_Q", "tests/connections/test_crashes"),
     *("tests/portal/test_key_crashes.py", "tests/portal/test_notices_mail.py"),
 )
 # What one worker is busy with for long: begun last, it would leave the other core idle at the end.
-LONG = ("tests/test_urls.py", "tests/abuse/test_forms_F.py", "tests/abuse/test_text_X.py")
+LONG = (
+    *("tests/test_urls.py", "tests/abuse/test_forms_F.py", "tests/abuse/test_text_X.py"),
+    *("tests/portal/test_components.py", "tests/upgrades/", "tests/test_tenancy", "tests/bench/"),
+)
 YOUNG = (10_000, 20, 20)  # objects, then rounds, until the collector looks
 
 _running = pytest.StashKey[Servers]()
@@ -53,8 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Journeys come first, as one core is busy with them for minutes, then other long files."""
-    first = (JOURNEYS, *LONG)
+    """Journeys and proofs come first, as one worker is busy with them for minutes, then other long
+    files: what is small is left for the end, when all workers are to be done at once."""
+    first = (JOURNEYS, PROOFS, *LONG)
     places = {item: [item.nodeid.startswith(part) for part in first] for item in items}
     items.sort(key=lambda item: places[item], reverse=True)
 
@@ -72,12 +77,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """On two cores a file's tests stay together, and so do all journeys: they share a portal.
+    """On two cores a file's tests stay together, and so do all journeys: they share a portal. Each
+    proof stands on a stage of its own, and alone.
 
     Of several workers the last takes what mostly waits, and joins the others when that is done.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(PROOFS):
+            return nodeid
         file = nodeid.partition("::")[0]
         return JOURNEYS if file.startswith(JOURNEYS) else file
 
@@ -89,6 +97,12 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
         wanted = self._is_patient(node)
         fitting = (scope for scope in self.workqueue if scope.startswith(PATIENT) is wanted)
         return next(fitting, None)
+
+    def _reschedule(self, node: Any) -> None:
+        """A worker takes a file when it is free for it. xdist's takes one while it still has two
+        tests to run, and when these are long the file waits though others are idle."""
+        if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+            super()._reschedule(node)
 
     def _assign_work_unit(self, node: Any) -> None:
         if scope := self._next_for(node):

@@ -16,7 +16,7 @@ import pytest
 from tests.servers import TEMPLATE, Servers, pointing_at
 
 # Fixtures that begin on the scene of the session's fixture `<name>_scene`.
-NAMES = ("works", "cast")
+NAMES = ("account", "works", "cast")
 
 
 @dataclass(frozen=True, slots=True)

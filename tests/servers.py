@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ from launcher.postgres import Postgres
 from launcher.valkey import Valkey
 from psycopg import sql
 
-TEMPLATE = "portal_template"
+TEMPLATE = "portal"  # so that bin/run finds its database in a copy of the folder
 KEPT_TEMPLATES = 3
 ROOM = 1 << 30
 
@@ -37,6 +39,7 @@ class Servers:
         self.valkey = Valkey(self.layout)
         self.running: list[tuple[Postgres | Valkey, children.Child]] = []
         self._admin: psycopg.Connection[tuple[object, ...]] | None = None
+        self._client = redis.Redis.from_url(self.valkey.url)
         self._left: str | None = None
 
     def environment(self) -> dict[str, str]:
@@ -48,6 +51,7 @@ class Servers:
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "DATABASE_URL": self.postgres.url("postgres"),
             "REDIS_URL": self.valkey.url,
+            "HOOKS_URL": "http://localhost:8002",
             "SECRET_KEY": "a key of the tests",
             "MAIL_DIR": str(mail),
             "SPOOL_DIR": str(self.layout.folder("spool", self.layout.portal)),
@@ -61,7 +65,7 @@ class Servers:
 
     def start_database(self) -> None:
         """PostgreSQL runs with a template that has every migration; call once."""
-        kept = self._kept_template()
+        kept = self.kept_template()
         if kept.exists():
             copy(kept, self.postgres.folder)
             self._start(self.postgres)
@@ -70,6 +74,7 @@ class Servers:
         self.postgres.make_database(TEMPLATE)
         with pointing_at(TEMPLATE):
             call_command("migrate", database="owner", verbosity=0, interactive=False)
+        self._forget_shared_list()
         self._keep_template(kept)
 
     def _start(self, server: Postgres | Valkey) -> None:
@@ -94,7 +99,19 @@ class Servers:
             for alias in connections:
                 connections[alias].close()
 
+    def crash_database(self) -> None:
+        """PostgreSQL is killed with all its backends, and runs again."""
+        server, child = next(pair for pair in self.running if pair[0] is self.postgres)
+        self.running.remove((server, child))
+        children.kill_session(child.pid)
+        child.wait()
+        time.sleep(1)  # its backends see that it is gone, and let go of what they share
+        self._start(server)
+        for alias in connections:
+            connections[alias].close()
+
     def stop(self) -> None:
+        self._client.close()
         while self.running:
             server, child = self.running.pop()
             children.stop(child, server.stop_signal, 10)
@@ -133,13 +150,22 @@ class Servers:
             self._admin.execute(statement)
 
     def empty_valkey(self) -> None:
-        with redis.Redis.from_url(self.valkey.url) as client:
-            client.flushall()
+        """Over one client for the session: each new one reads the library's metadata from disk."""
+        self._client.flushall()
 
     # ── The template is kept between sessions: making it takes seconds, copying it a moment ─────
 
-    def _kept_template(self) -> Path:
+    def kept_template(self) -> Path:
         return self.root / "var" / "templates" / f"{os.geteuid()}-{self._fingerprint()}"
+
+    def begun(self) -> Path | None:
+        """A folder for a portal whose database has all migrations already; None if none is kept."""
+        kept = self.kept_template()
+        if not kept.exists():
+            return None
+        place = layout.plan(self.root, layout.temporary())
+        copy(kept, place.folder("postgres", place.servers))
+        return place.var
 
     def _fingerprint(self) -> str:
         """Changes with whatever the migrated database depends on."""
@@ -151,8 +177,21 @@ class Servers:
     def _sources(self) -> set[Path]:
         migrations = {*self.root.glob("*/migrations/*.py")}
         imported = {path for each in migrations for path in ours(self.root, each)}
-        fixed = {self.root / "requirements.txt", self.root / "portal/sql/roles.sql"}
+        named = ("requirements.txt", "portal/sql/roles.sql", "tests/servers.py")
+        fixed = {self.root / name for name in named}
         return migrations | imported | fixed | {*self.root.glob("*/models/*.py")}
+
+    def _forget_shared_list(self) -> None:
+        """Who owns what, and may do what with it, stays in the template's own catalogs. The list of
+        that across databases only serves DROP ROLE: its 2,000 rows were half the work of a clone.
+        """
+        with self.postgres.connect(TEMPLATE) as admin:
+            admin.execute(
+                "DELETE FROM pg_shdepend d USING pg_database b"
+                " WHERE b.oid = d.dbid AND b.datname = current_database()"
+            )
+            admin.execute("VACUUM pg_shdepend")
+            admin.execute("REINDEX TABLE pg_shdepend")
 
     def _keep_template(self, kept: Path) -> None:
         """Copy the stopped server's folder aside; without a writable var/ nothing is kept."""
@@ -172,7 +211,7 @@ class Servers:
 
 
 APPLICATION_ROLES = (
-    *("portal_app", "portal_api", "portal_worker"),
+    *("portal_app", "portal_api", "portal_ingest", "portal_worker"),
     *("portal_sweeper", "portal_support"),
 )
 STRATEGY = "file_copy"
@@ -183,12 +222,20 @@ def in_memory(place: layout.Layout) -> Path | None:
     to a second on a busy disk."""
     memory = Path("/dev/shm")
     layout.sweep(place.var.parent)
-    if not memory.is_dir() or shutil.disk_usage(memory).free < ROOM:
+    if not memory.is_dir():
         return None
     layout.sweep(memory)
+    if min(shutil.disk_usage(memory).free, available()) < ROOM:
+        return None
     found = layout.temporary(memory)
     (place.var / "postgres").symlink_to(found)
     return found
+
+
+def available() -> int:
+    """Bytes of memory that can be had: of a folder in memory the limit may be beyond them."""
+    found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def copy(source: Path, target: Path) -> None:

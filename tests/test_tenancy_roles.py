@@ -18,6 +18,8 @@ SWEEPER_READS = {
         *("id", "organization_id", "refresh_due_at", "intent_version", "lease_until"),
         "quarantined_at",
     },
+    "connections_dirtytarget": {"organization_id", "connection_id", "due_at", "lease_until"},
+    "connections_hookplan": {"organization_id", "connection_id", "next_at"},
     "portal_turn": {"organization_id", "priority", "served_at"},
     "portal_organization": {"id", "slug", "name"},
     "django_migrations": {"id", "app", "name", "applied"},

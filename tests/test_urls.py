@@ -74,7 +74,7 @@ def address(town: Town, name: str, route: str, **instead: Any) -> str:
     values: dict[str, Any] = {
         "organization_slug": "acme", "slug": "acme", "connector": "bitbucket-cloud",
         "token": "t" * 43, "rest": "connections",
-        "deed": "switch", **town.ids, **instead,
+        "deed": "switch", "name": "deliveries", "kind": "replay", **town.ids, **instead,
     }  # fmt: skip
     return reverse(name, kwargs={k: v for k, v in values.items() if f":{k}>" in route})
 

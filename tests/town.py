@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,15 +20,19 @@ from connections.models import (
     ConnectLink,
     ConnectSending,
     Consumer,
+    Delivery,
     Export,
+    Hook,
     ImportBatch,
     ImportRow,
+    InboxDeed,
     KeyUse,
     Lease,
     LinkRequest,
     PendingLink,
     ServiceKey,
     SyncRun,
+    VendorIdentity,
     Verification,
     Workspace,
 )
@@ -94,6 +99,12 @@ class Town:
         self.ids["entry_id"] = entry.id
         self.foreign = self._furnish(globex, self.people["mallory"], "Globex")
 
+    @cached_property
+    def admin(self) -> catalogue.Admin:
+        """One connection that sees past row-level security; a new one would read all of the
+        database's catalogs again for each snapshot."""
+        return self.servers.postgres.connect(databases["default"].settings_dict["NAME"])
+
     def _person(
         self, name: str, organization: Organization | None, role: Role | None = None, **claims: bool
     ) -> None:
@@ -140,6 +151,7 @@ class Town:
             )  # fmt: skip
             receipt = Receipt.objects.create(notice=notice, user=who, created_at=timezone.now())
         made["key_id"] = self._keyed(organization, made["connection_id"], word)
+        made |= self._delivered(organization, made["connection_id"], word)
         made |= {"request_id": asked.id, "connect_link_id": guest.id}
         return made | {
             "receipt_id": receipt.id,
@@ -166,6 +178,23 @@ class Town:
             )  # fmt: skip
         return UUID(str(key.id))
 
+    def _delivered(
+        self, organization: Organization, connection_id: UUID, word: str
+    ) -> dict[str, Any]:
+        """A dead letter, and what was decided of others. Only a function inserts deliveries."""
+        with roles.using_role("owner"), self.works.inside(organization):
+            delivery = Delivery.objects.create(
+                connection_id=connection_id, endpoint_id=uuid4(), dedupe=uuid4().bytes,
+                content_hash=bytes(32), event_key="repo:push", body=word.encode(), size=8,
+                state="dead", error="unreadable", effect={"says": word},
+            )  # fmt: skip
+        with roles.using_role("worker"), self.works.inside(organization):
+            deed = InboxDeed.objects.create(
+                connection_id=connection_id, kind="discard", state="finished", total=1,
+                asked_by=word, reason=word,
+            )  # fmt: skip
+        return {"delivery_id": delivery.id, "deed_id": deed.id}
+
     def _linked(self, who: User, word: str) -> dict[str, Any]:
         consumer = Consumer.objects.create(
             connector="bitbucket-cloud", name=f"{word} consumer", client_id=f"key-{word}"
@@ -179,6 +208,7 @@ class Town:
         workspace = Workspace.objects.create(
             connection=connection, remote_id=uuid4(), slug=word.lower(), name=f"{word} space"
         )
+        hook = Hook.objects.create(connection=connection, workspace=workspace, stand="missing")
         pending = PendingLink.objects.create(
             connector="bitbucket-cloud", user=who, session_hash=bytes(32), method="api-token",
             name=f"{word} link", capabilities=["repositories-read"],
@@ -191,7 +221,13 @@ class Town:
         ImportRow.objects.create(batch=batch, number=2, name=f"{word} row", outcome="failed")
         export = Export.objects.create(user_name=word, why=f"{word} moves", state="failed")
         seen = Verification.objects.create(connection=connection, outcome="passed")
+        identity = VendorIdentity.objects.create(
+            connector="bitbucket-cloud", kind="account", key=uuid4(), name=f"{word} writer",
+            connections=[connection.id],
+        )  # fmt: skip
         return {
+            "identity_id": identity.id,
+            "hook_id": hook.id,
             "link_id": pending.id,
             "connection_id": connection.id,
             "run_id": run.id,
@@ -224,15 +260,13 @@ class Town:
 
 def snapshot(town: Town, organization: UUID | None = None) -> dict[str, str]:
     """A digest of each table that only deeds may change, of one organization or of all."""
-    name = databases["default"].settings_dict["NAME"]
-    with town.servers.postgres.connect(name) as admin:
-        tables = catalogue.tables(admin)
-        found = {}
-        for table in [*tables.tenant, *(() if organization else tables.others)]:
-            if table in LOOSE_TABLES:
-                continue
-            column = tables.tenant.get(table)
-            where = f" WHERE {column} = '{organization}'" if organization and column else ""
-            digest = f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t{where}"
-            found[table] = str(admin.execute(digest.encode()).fetchone()[0])  # type: ignore[index]
-        return found
+    tables = catalogue.tables(town.admin)
+    found = {}
+    for table in [*tables.tenant, *(() if organization else tables.others)]:
+        if table in LOOSE_TABLES:
+            continue
+        column = tables.tenant.get(table)
+        where = f" WHERE {column} = '{organization}'" if organization and column else ""
+        digest = f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t{where}"
+        found[table] = str(town.admin.execute(digest.encode()).fetchone()[0])  # type: ignore[index]
+    return found

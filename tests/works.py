@@ -5,20 +5,32 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 
+from connections import access
 from connections.flows import consumers, link, verify, workspaces
-from connections.models import Connection, Consumer, PendingLink, SyncRun, Verification, Workspace
+from connections.models import (
+    Connection,
+    Consumer,
+    PendingLink,
+    RequestBudget,
+    SyncRun,
+    SyncSettings,
+    Verification,
+    Workspace,
+)
 from portal import roles, tenancy, work
 from portal.models import Membership, Organization, User
 from portal.policy import Actor, Role
@@ -27,6 +39,7 @@ from tests.vendor import ROOT, VENDORS, Vendor
 
 SESSION = "session-of-alice"
 READ = ["repositories-read", "workspaces-read"]
+OF_WORKSPACES = ["projects", "members", "groups", "repositories"]
 
 
 class QuickArgon2(Argon2PasswordHasher):
@@ -66,6 +79,12 @@ class Works:
         with tenancy.acting_for(organization or self.acme), tenancy.transaction():
             yield
 
+    def allow(self, per_hour: int) -> None:
+        """So many requests an hour are what the vendor gives each account that is known so far."""
+        platform = Organization(id=tenancy.PLATFORM)
+        with roles.using_role("worker"), self.inside(platform):
+            RequestBudget.objects.update(per_hour=per_hour)
+
     def drain(self) -> int:
         """Do all due work as the worker's role does it."""
         with roles.using_role("worker"):
@@ -91,6 +110,20 @@ class Works:
         environment = self.environment(vendor) | {"DIE_AT_STEP": step}
         command = [sys.executable, "manage.py", "drain"]
         return subprocess.run(command, cwd=ROOT, env=environment, timeout=60).returncode
+
+    def fork_and_die(self, step: str) -> int:
+        """The same in a copy of this process, which begins at once. Nothing open is shared, and
+        threads that this process keeps are not in the copy."""
+        connections.close_all()
+        access.door.cache_clear()
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(60)  # one that hangs ends too
+            settings.DIE_AT_STEP, settings.LEASE_SECONDS = step, 2
+            with suppress(BaseException):
+                self.drain()
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     # ── Linking ───────────────────────────────────────────────────────────────────────────────
 
@@ -161,9 +194,13 @@ class Works:
         with build_opener(_NoRedirect()).open(request, timeout=10) as answer:
             return parse_qs(urlsplit(answer.headers["Location"]).query)
 
-    def connection(self, pending: PendingLink) -> Connection:
+    def connection(self, pending: PendingLink, *, streams: list[str] | None = None) -> Connection:
+        """What was linked; it syncs these streams, without any those of workspaces alone."""
         with self.inside():
             found: Connection = Connection.objects.get(id=pending.connection_id)
+            if not SyncSettings.objects.filter(connection=found).exists():
+                chosen = OF_WORKSPACES if streams is None else streams
+                SyncSettings.objects.create(connection=found, chosen=chosen)
             return found
 
     def verification(self, connection: Connection) -> Verification:

@@ -25,6 +25,7 @@ from portal import roles, tenancy
 from portal.models import Job
 from portal.secret import Secret
 from tests.abuse.browsers import Browser
+from tests.connections.ways import let_ask
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -86,6 +87,7 @@ class Bench:
 
     def drain(self) -> None:
         """Whatever waits is due now, and done."""
+        let_ask(self.works)
         with roles.using_role("worker"), self.works.inside():
             Job.objects.filter(done_at=None).update(run_at=timezone.now())
         self.works.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -14,12 +15,13 @@ TEXT = {"text", "email", "search", "password", "url", "textarea"}
 
 @dataclass
 class ShownForm:
-    """A form of a page: where it goes, and what it holds as it is shown."""
+    """A form of a page: where it goes, what it holds as it is shown, and what each field offers."""
 
     action: str
     method: str
     values: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    offered: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     required: set[str] = field(default_factory=set)
 
     @property
@@ -55,6 +57,7 @@ class _Reader(HTMLParser):
         name, kind = given["name"], given.get("type", "text") if tag == "input" else tag
         if name == "csrfmiddlewaretoken" or tag not in ("input", "textarea", "select"):
             return
+        self.form.offered[name].add(given.get("value", ""))
         if kind in ("checkbox", "radio") and name in self.form.values and "checked" not in given:
             return
         self.form.kinds[name] = kind
@@ -65,6 +68,7 @@ class _Reader(HTMLParser):
 
     def _option(self, given: dict[str, str]) -> None:
         assert self.form is not None
+        self.form.offered[self.choosing].add(given.get("value", ""))
         if "selected" in given or not self.form.values[self.choosing]:
             self.form.values[self.choosing] = given.get("value", "")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 
 from connections.models import Connection
+from portal.middleware import CleanInputMiddleware
 from portal.models import Membership, User
 from tests.abuse.forms import ShownForm, plausible
 from tests.test_urls import OURS, address
@@ -70,14 +72,29 @@ def test_F06_hidden_fields_are_tried_with_what_is_foreign(
 
 
 def foreign_to(town: Town, form: ShownForm, name: str) -> list[Any]:
-    """What is next door: all of it, but one for a box that has no value of its own, because it
-    says yes whatever is sent."""
+    """What is next door: what is of the kind that the field offers of ours, or all of it where the
+    field offers nothing that would tell. One will do for a field that offers words alone, and for
+    a box that has no value of its own, because it says yes whatever is sent."""
+    offered = form.offered[name] - {""}
+    ours = {kind for kind, one in town.ids.items() if str(one) in offered}
+    alike = [one for kind, one in town.foreign.items() if kind in ours]
+    if alike:
+        return alike
     found = list(town.foreign.values())
-    return found[:1] if form.kinds[name] == "checkbox" and not form.values[name] else found
+    is_words = offered and not any(is_id(one) for one in offered)
+    is_box = form.kinds[name] == "checkbox" and not form.values[name]
+    return found[:1] if is_words or is_box else found
+
+
+def is_id(text: str) -> bool:
+    """Whether it could name a row."""
+    with suppress(ValueError):
+        return bool(UUID(text))
+    return text.isdigit()
 
 
 def test_F08_a_field_sent_twice(town: Town, clients: Clients, shown: Shown) -> None:
-    lists = {"capabilities", "workspaces", "selected", "labels", "teams", "state"}
+    lists = CleanInputMiddleware.REPEATABLE
     before, tried = snapshot(town), 0
     for who, form in posts(shown):
         for name in form.values:

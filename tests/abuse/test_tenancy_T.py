@@ -26,6 +26,12 @@ def town(module_works: Works, servers: Servers) -> Town:
     return Town(module_works, servers)
 
 
+@pytest.fixture(scope="module")
+def globex(town: Town) -> Any:
+    """What there is next door before any of the jobs, and after each of them."""
+    return snapshot(town, town.globex.id)
+
+
 def arguments(town: Town, kind: str, source: str) -> dict[str, Any]:
     """Ids for a job of this kind: next door's, unknown ones, or no ids at all."""
     wanted = inspect.signature(inspect.unwrap(work._kinds[kind].run)).parameters
@@ -39,12 +45,11 @@ def arguments(town: Town, kind: str, source: str) -> dict[str, Any]:
 @pytest.mark.parametrize("source", ["foreign", "unknown", "malformed", "missing", "extra"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_T02_a_job_with_ids_from_elsewhere_touches_nothing(
-    kind: str, source: str, town: Town
+    kind: str, source: str, town: Town, globex: Any
 ) -> None:
     ids = {} if source == "missing" else arguments(town, kind, source)
     if source == "extra":
         ids = arguments(town, kind, "unknown") | {"organization_id": town.globex.id}
-    globex = snapshot(town, town.globex.id)
     with town.works.inside():
         others = set(Job.objects.filter(done_at=None).values_list("id", flat=True))
         work.later(kind, max_attempts=1, **ids)

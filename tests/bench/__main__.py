@@ -19,8 +19,13 @@ FOLDER = ROOT / "var" / "bench"
 # In this process, on servers of its own.
 INSIDE = {
     "sync": "tests.bench.reading",
+    "poll": "tests.bench.polling",
+    "memory-sync": "tests.bench.growing",
     "list": "tests.bench.listing",
     "lease": "tests.bench.leasing",
+    "ingest": "tests.bench.ingesting",
+    "effect": "tests.bench.applying",
+    "neighbours": "tests.bench.flooding",
     "refresh": "tests.bench.refreshing",
     "import": "tests.bench.importing",
     "keys": "tests.bench.rewrapping",
@@ -32,8 +37,13 @@ OUTSIDE = {"memory": "tests.bench.memory", "start": "tests.bench.start"}
 HELP = """usage: bin/bench [name …]
 
   sync    reading 50 pages, against the vendor's latency and against atlassian-python-api
+  poll    the requests that find what changed, against the fewest that can
+  memory-sync  a worker's memory while it reads 10,000 repositories, against 100 of them
   list    the page of connections at 100,000 rows, against the bare SQL in the same base template
   lease   a token for another service, against a Django view that reads one row
+  ingest  webhooks taken in, against a Django view of one HMAC and one INSERT
+  effect  webhooks applied, against a bare claim loop and a Celery task per event
+  neighbours  webhooks of one organization while another one floods
   refresh a sweep of 20,000 due grants, against a bare loop and one by one; --grants=100000 for more
   keys    100,000 data keys under another key, and the start-up checks at that size
   secret  the way of a token with encryption, against the same with a plain one

@@ -74,9 +74,10 @@ def pss(pid: int) -> int:
 
 
 def serves(pid: int) -> str:
-    """`web` or `api`: both run the same program."""
+    """`web`, `api` or `ingest`: all run the same program."""
     words = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
-    return "api" if "PORTAL_PROCESS=api" in words else "web"
+    named = (name for name in ("api", "ingest") if f"PORTAL_PROCESS={name}" in words)
+    return next(named, "web")
 
 
 def name_of(pid: int) -> str:

@@ -123,7 +123,7 @@ def choose(at: Scene) -> None:
 def ours(at: Scene) -> float:
     """Seconds from the claim of the job to its end, all rows kept; as a first reading."""
     with at.servers.postgres.connect(database_name()) as connection:
-        connection.execute("TRUNCATE connections_repository")
+        connection.execute("TRUNCATE connections_repository CASCADE")
         connection.execute("CHECKPOINT")
     with at.works.inside():
         asked = sync.start(at.connection, requested_by="bench")

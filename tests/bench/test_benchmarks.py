@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from connections.models import Delivery
 from tests.bench import (
+    applying,
     fencing,
+    flooding,
+    growing,
     importing,
+    ingesting,
     listing,
     memory,
+    polling,
     reading,
     refreshing,
     rewrapping,
@@ -56,6 +62,21 @@ def test_both_readers_read_the_same(servers: Servers, db: None) -> None:
         assert reading.library(at) > 0
 
 
+def test_a_poll_costs_what_changed(servers: Servers, db: None) -> None:
+    with polling.scene(servers, 4) as at:
+        assert polling.cost(at, 0) == 1
+        before = polling.mark(at)
+        assert polling.cost(at, 0) == 1 and polling.mark(at) == before
+        assert polling.cost(at, 3) == 4
+
+
+def test_the_memory_of_a_reading_is_measured(servers: Servers, db: None, tmp_path: Path) -> None:
+    with growing.scene(tmp_path, 3) as at:
+        at.vendor.order("/repositories", workspace=growing.SPACE, count=5)
+        assert max(growing.read(at)) > 1000
+        assert growing.held(at) > 0
+
+
 def test_the_list_is_measured(servers: Servers, db: None) -> None:
     with listing.scene(servers, 300, page=3) as at:
         assert listing.cost(at, "/o/acme/connections/", requests=1) > 0
@@ -94,6 +115,32 @@ def test_a_lease_is_measured_with_and_without_its_cipher(servers: Servers, db: N
     with sealing.scene(servers) as at:
         assert sealing.measured(at.sealed, [], seconds=0.1) > 0
         assert sealing.measured(at.plain, [], seconds=0.1) > 0
+
+
+def test_webhooks_are_taken_in_by_both_sides(servers: Servers, db: None) -> None:
+    with ingesting.scene(servers) as at:
+        assert ingesting.measured(at, at.ours, kept := [], seconds=0.2) > 0
+        assert ingesting.measured(at, at.bare, [], seconds=0.2) > 0
+        assert len(at.vendor.deliveries()) == len(kept[0].times)
+
+
+def test_every_side_empties_the_same_inbox(servers: Servers, db: None) -> None:
+    with applying.scene(servers) as at:
+        assert applying.ours(at, 250) > 0
+        with at.vendor.works.inside():
+            found = Delivery.objects.filter(state="applied", effect__touches__0__1__isnull=False)
+            assert found.count() == 250
+        assert applying.bare(at, 250) > 0
+        assert applying.messages(at, 250) >= 0
+        with applying.tasks(at) as do:
+            assert do(20) > 0
+
+
+def test_one_is_measured_beside_a_flood(servers: Servers, db: None) -> None:
+    with flooding.scene() as at:
+        assert len(flooding.steady(at, 0.2)) == 10
+        assert len(flooding.beside(at, 0.3)) == 15
+        assert at.answers["202"] > 0
 
 
 def test_a_page_is_measured_with_and_without_its_fence(servers: Servers, db: None) -> None:

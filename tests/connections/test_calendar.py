@@ -288,6 +288,12 @@ class TestBoard:
         preview = text(alice.get("/o/acme/calendar/campaigns/new" + query.replace("&amp;", "&")))
         assert "1 connection would be in it" in preview and "Other" not in preview
 
+    def test_all_that_it_hits_can_be_found_on_its_page(self, works: Works, alice: Client) -> None:
+        for number in range(7):
+            make(works, f"Token {number}", method="api-token", team_id=a_team(works, f"T{number}"))
+        page = text(alice.get("/o/acme/calendar/changes/"))
+        assert "Show 2 more" in page and all(f"Token {number}<" in page for number in range(7))
+
     def test_the_next_comes_first_and_the_latest_past_one_too(
         self, works: Works, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -10,7 +10,7 @@ from connections.flows.policies import Rule
 from connections.models import Connection, PendingLink
 from portal.limits import Limit
 from tests.connections.pages import text
-from tests.connections.test_connect_links import opened, page_of, paste, path, row, sent
+from tests.connections.test_connect_links import opened, page_of, paste, path, row, sent, way_out
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -42,7 +42,7 @@ def test_an_answer_of_the_vendor_leads_to_the_link_it_was_for(works: Works, vend
     browser = opened(alpha)
     browser.post(page_of(alpha, "begin"), {"method": "oauth"})
     browser.post(page_of(alpha, "consent?method=oauth"), {"go": "1"})
-    address = browser.get(page_of(alpha, "leave")).context["address"]
+    address = way_out(browser, alpha)
     browser.get(path(beta))
     answer = {name: values[0] for name, values in works.consent(address).items()}
 
@@ -58,7 +58,7 @@ def test_of_several_consumers_the_person_says_which(works: Works, vendor: Vendor
     browser = opened(made)
     browser.post(page_of(made, "begin"), {"method": "oauth"})
     consent = page_of(made, "consent?method=oauth")
-    assert "OAuth consumer" in text(browser.get(consent))
+    assert "An OAuth consumer is what the product knows" in text(browser.get(consent))
 
     assert b"This field is required" in browser.post(consent, {"go": "1"}).content
     assert browser.post(consent, {"consumer": str(second.id)}).status_code == 303

@@ -79,7 +79,7 @@ def depart(works: Works, vendor: Vendor) -> PendingLink:
 def test_a_link_survives(step: str, works: Works, vendor: Vendor) -> None:
     pending = depart(works, vendor)
 
-    assert works.drain_and_die(step, vendor) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
 
     pending = works.reloaded(pending)
@@ -96,7 +96,7 @@ def test_a_spent_code_asks_to_begin_again(step: str, works: Works, vendor: Vendo
     """A code works once: dying between the vendor's answer and our commit loses it, and says so."""
     pending = depart(works, vendor)
 
-    assert works.drain_and_die(step, vendor) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
 
     pending = works.reloaded(pending)
@@ -134,7 +134,7 @@ def test_a_sync_resumes_at_its_checkpoint(step: str, works: Works, vendor: Vendo
     before = len(vendor.requests())
 
     deaths = 0
-    while works.drain_and_die(step, vendor) == KILLED:
+    while works.fork_and_die(step) == KILLED:
         deaths += 1
         time.sleep(LEASE_ENDS)
         assert deaths < 12

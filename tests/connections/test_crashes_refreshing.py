@@ -51,7 +51,7 @@ def folder(settings: LazySettings, tmp_path: Path) -> Path:
 
 
 def die(works: Works, vendor: Vendor, step: str, folder: Path, *command: str) -> int:
-    """A real worker process that dies by SIGKILL at this step; its exit code."""
+    """A whole new worker process that dies by SIGKILL at this step; its exit code."""
     environment = works.environment(vendor) | {
         "DIE_AT_STEP": step,
         "REFRESH_LEASE_SECONDS": "120",
@@ -102,6 +102,7 @@ def assert_as_without_a_crash(works: Works, vendor: Vendor) -> None:
 def test_a_sweep_survives(
     step: str, works: Works, vendor: Vendor, consumer: Consumer, folder: Path
 ) -> None:
+    """A new process each time: a sweep keeps threads, and a copy of ours would lack them."""
     plant(works.acme, consumer, consented(vendor, GRANTS))
     renewals.start_due()
 
@@ -127,15 +128,13 @@ def test_a_vendor_that_kills_the_first_child_costs_no_grant(
 
 
 @pytest.mark.parametrize("step", [*SENT, *DURABLE])
-def test_a_verification_that_renews_survives(
-    step: str, works: Works, vendor: Vendor, folder: Path
-) -> None:
+def test_a_verification_that_renews_survives(step: str, works: Works, vendor: Vendor) -> None:
     connection = works.connection(link_by_consent(works, vendor))
     with works.inside():
         Credential.objects.update(expires_at=clock.now() - timedelta(hours=1))
         verify.request(actor=works.alice, connection=connection)
 
-    assert die(works, vendor, step, folder) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
 
     with works.inside():

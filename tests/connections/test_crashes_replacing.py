@@ -27,11 +27,11 @@ def begun(works: Works, connection: Connection, token: str) -> Replacement:
         )
 
 
-def dying(works: Works, vendor: Vendor, step: str, deed: object, one: Replacement) -> Replacement:
+def dying(works: Works, step: str, deed: object, one: Replacement) -> Replacement:
     """The deed, a worker that dies at the step, and another one that goes on."""
     with works.inside():
         deed(actor=works.alice, replacement=now(works, one))  # type: ignore[operator]
-    assert works.drain_and_die(step, vendor) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
     return now(works, one)
 
@@ -46,10 +46,10 @@ def test_a_guided_replacement_survives(works: Works, vendor: Vendor) -> None:
     recover(works)
     assert now(works, one).stage == Stage.CHECKED
 
-    one = dying(works, vendor, "replacement.switched", replacement.switch, now(works, one))
+    one = dying(works, "replacement.switched", replacement.switch, now(works, one))
     assert (one.stage, in_use(works, connection).id) == (Stage.SWITCHED, one.new_id)
 
-    one = dying(works, vendor, "replacement.went_back", replacement.go_back, one)
+    one = dying(works, "replacement.went_back", replacement.go_back, one)
     assert (one.stage, in_use(works, connection).id) == (Stage.WENT_BACK, old.id)
     assert (sealed_for(works, old.id), sealed_for(works, one.new_id)) == (["secret"], [])
     with works.inside():

@@ -42,7 +42,7 @@ def test_an_import_survives(step: str, works: Works, vendor: Vendor) -> None:
         with works.inside():
             imports.undo(actor=works.admin, batch=batch)
 
-    assert works.drain_and_die(step, vendor) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
 
     made = {"created": 3, "dead": 1} if step in IMPORT else {"undone": 4}
@@ -79,7 +79,7 @@ def test_a_refresh_token_spent_by_an_import_is_not_lost(
 def test_an_export_begins_anew(step: str, works: Works, vendor: Vendor, tmp_path: object) -> None:
     export = asked(works)
 
-    assert works.drain_and_die(step, vendor) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
 
     with works.inside():

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from playwright.sync_api import Page, sync_playwright
 
-from connections.models import Connection, StreamRun, SyncRun, Verification, Workspace
+from connections.models import Connection, SyncRun, Verification
 from portal.middleware import CONTENT_SECURITY_POLICY
 from tests.connections.pages import base_of, signed_in, text
 from tests.vendor import Vendor
@@ -86,11 +86,9 @@ def test_cancel_keeps_the_focus_and_the_words_their_place(
 ) -> None:
     client, address = signed_in(works.alice), base_of(connection) + "sync"
     with works.inside():
-        run = SyncRun.objects.create(
+        SyncRun.objects.create(
             connection=connection, state="running", started_at=timezone.now(), done=3, total=500
         )
-        acme = Workspace.objects.get(slug="acme")
-        StreamRun.objects.create(run=run, workspace=acme, stream="repositories", done=3)
     pages = [text(client.get(address))]
     with works.inside():
         SyncRun.objects.update(done=77)

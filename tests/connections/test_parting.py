@@ -15,6 +15,7 @@ from portal import clock, erasure, roles, tenancy, vault, work
 from portal.models import AuditEvent, Organization, User
 from portal.policy import Actor, Role
 from portal.secret import Secret
+from tests.connections.test_budget_counted import used
 from tests.connections.test_rotation import asked, ours
 from tests.connections.test_self_hosted import linked as linked_at_home
 from tests.connections.ways import a_team, again, link_by_consent, sealed_for
@@ -202,7 +203,10 @@ def test_a_token_that_we_had_made_is_withdrawn_before_the_keys_go(
     works.drain()
     assert len(ours(vendor)) == 1
     confirmed(works)
-    after(works, days=7, hours=1)
+    before = len(vendor.requests())
+    with clock.shifted(timedelta(days=7, hours=1)):
+        works.drain()
+        assert used(works) == len(vendor.requests()) - before > 0
     assert (ours(vendor), is_gone(works)) == ([], True)
     assert not any("HTTP access token" in line for line in on_record(works))
 

@@ -24,7 +24,9 @@ from connections.queries import health
 from connections.queries.listing import ORDERS, ConnectionList, Wish, connection_list
 from connections.queries.overview import overview
 from connections.queries.repositories import RepositoryWish
+from connections.queries.verification import CheckLine, drifts
 from portal.models import Team
+from tests.connections.pages import signed_in, text
 from tests.works import Works
 
 NOW = timezone.now()
@@ -150,9 +152,20 @@ def test_what_is_overdue_by_policy_needs_somebody(works: Works) -> None:
         )
         assert not overview(slug="acme", actor=works.alice).needs
         RotationPolicy.objects.create(max_age_days=90)
-        (need,) = overview(slug="acme", actor=works.alice).needs
+        shown = overview(slug="acme", actor=works.alice)
+        (need,) = shown.needs
+    assert shown.says_overdue and "overdue by policy" not in text(
+        signed_in(works.alice).get("/o/acme/")
+    )
     assert (need.name, need.title) == ("1 credential", "Overdue for replacement")
     assert need.button_url == "/o/acme/calendar/"
+
+
+def test_a_kind_of_credential_is_said_in_words() -> None:
+    check = Check(key="credential", detail="user_http_token", outcome="noted")
+    assert CheckLine(check, "", "", "", None).detail == "HTTP access token of a person"
+    [found] = drifts([{"what": "credential kind", "before": "apppassword", "after": "api_token"}])
+    assert (found.before, found.after) == ("App password", "API token")
 
 
 def test_x24_wildcards_in_a_search_are_letters(works: Works) -> None:

@@ -254,7 +254,7 @@ def test_a_rotation_survives_the_death_of_a_worker_at_each_step(
     one = asked(works, connection)
 
     for step in STEPS:
-        assert works.drain_and_die(step, vendor) == KILLED
+        assert works.fork_and_die(step) == KILLED
         time.sleep(LEASE_ENDS)
     works.drain()
 
@@ -271,11 +271,11 @@ def test_a_token_that_may_too_little_is_dropped(works: Works, vendor: Vendor) ->
     connection = linked(works, vendor)
     old = in_use(works, connection)
     one = asked(works, connection)
-    assert works.drain_and_die("replacement.identified", vendor) == KILLED
+    assert works.fork_and_die("replacement.identified") == KILLED
     with works.inside():
         Connection.objects.filter(id=connection.id).update(capabilities=["pullrequests-write"])
     time.sleep(LEASE_ENDS)
-    assert works.drain_and_die("replacement.dropped", vendor) == KILLED
+    assert works.fork_and_die("replacement.dropped") == KILLED
     recover(works)
 
     one = now(works, one)
@@ -290,7 +290,7 @@ class TestWhatIsLeftAtTheVendor:
     ) -> None:
         connection = linked(works, vendor)
         one = asked(works, connection)
-        assert works.drain_and_die("replacement.identified", vendor) == KILLED
+        assert works.fork_and_die("replacement.identified") == KILLED
         withdraw_old(vendor)
         with works.inside():
             Connection.objects.filter(id=connection.id).update(capabilities=["pullrequests-write"])

@@ -180,7 +180,7 @@ def test_a_killed_worker_leaves_nobody_without_a_link(
     granted(works, works.admin, 3)
     sending = begun(works, a_campaign(works))
 
-    assert works.drain_and_die(step, vendor) == -9
+    assert works.fork_and_die(step) == -9
     time.sleep(LEASE_ENDS)
     hurry(works)
     works.drain()

@@ -17,7 +17,7 @@ from connections.models import (
     Connection,
     Credential,
     Repository,
-    StreamRun,
+    StreamState,
     SyncFailure,
     SyncRun,
     Verification,
@@ -72,8 +72,9 @@ def names(works: Works, slug: str = "acme") -> list[str]:
 
 def streams(works: Works, run: SyncRun) -> dict[tuple[str, str], str]:
     with works.inside():
-        found = StreamRun.objects.filter(run_id=run.id).select_related("workspace")
-        return {(s.workspace.slug, s.stream): str(s.state) for s in found}
+        found = StreamState.objects.filter(connection_id=run.connection_id)
+        rows = found.select_related("workspace")
+        return {(row.workspace.slug, row.stream): str(row.stand) for row in rows}
 
 
 class TestProgress:
@@ -81,8 +82,8 @@ class TestProgress:
         run = works.sync(linked(works, vendor), "acme", "yarden")
 
         with works.inside():
-            kept = StreamRun.objects.filter(run_id=run.id)
-            assert run.done == run.total == sum(s.done for s in kept)
+            kept = StreamState.objects.all()
+            assert run.done == run.total == sum(s.read for s in kept) == sum(s.held for s in kept)
             assert run.requests >= sum(s.pages for s in kept) >= 3 + 2
         assert (run.state, run.now_reading, run.error) == ("done", "", "")
         assert len(names(works)) == vendor_has(vendor, "acme")
@@ -226,9 +227,9 @@ class TestWaiting:
         with works.inside():
             (job,) = Job.objects.filter(kind="sync_connection", done_at=None)
             wait = (job.run_at - timezone.now()).total_seconds()
-            kept = StreamRun.objects.get()
+            kept = StreamState.objects.get()
         assert 60 < wait < 78 and job.attempts == 0
-        assert (kept.pages, kept.done) == (1, 100)
+        assert (kept.pages, kept.read, kept.stand) == (1, 100, "reading")
         before = len(vendor.requests())
         hurry(works)
         works.drain()
@@ -310,8 +311,8 @@ class TestFailingAlone:
         run = works.sync(connection, "acme", "yarden")
 
         assert run.state == "partial"
-        assert streams(works, run)["acme", "projects"] == "failed"
-        assert streams(works, run)["yarden", "projects"] == "done"
+        assert streams(works, run)["acme", "projects"] == "failing"
+        assert streams(works, run)["yarden", "projects"] == "current"
         assert len(names(works)) == vendor_has(vendor, "acme")
         with works.inside():
             (failure,) = SyncFailure.objects.filter(run_id=run.id)
@@ -321,7 +322,7 @@ class TestFailingAlone:
         connection = linked(works, vendor)
         vendor.order(
             "/faults",
-            match="GET /2.0/workspaces/acme/members",
+            match="GET /2.0/workspaces/acme/permissions",
             kind="status",
             status=500,
             times=None,
@@ -330,7 +331,7 @@ class TestFailingAlone:
         patiently(works)
 
         assert now(works, run).state == "partial"
-        assert streams(works, run)["acme", "members"] == "failed"
+        assert streams(works, run)["acme", "members"] == "failing"
         assert len(names(works)) == vendor_has(vendor, "acme")
 
     def test_unreadable_repositories_are_named_and_remove_nothing(
@@ -374,5 +375,5 @@ class TestFailingAlone:
         run = works.sync(connection, "acme")
 
         assert run.state == "partial"
-        assert streams(works, run)["acme", "repositories"] == "failed"
+        assert streams(works, run)["acme", "repositories"] == "failing"
         assert len(names(works)) == vendor_has(vendor, "acme")

@@ -195,6 +195,26 @@ class TestLosing:
 
 
 class TestFailing:
+    def test_a_job_that_gets_on_outlives_any_number_of_its_workers(
+        self, works_quickly: Works, deeds: Deeds
+    ) -> None:
+        def gets_on(claim: work.Claim, **ref: str) -> None:
+            with tenancy.transaction():
+                claim.progressed()
+            raise work.LeaseLost  # and dies
+
+        deeds.deed = gets_on
+        job = later(works_quickly, max_attempts=2)
+        for _ in range(4):
+            works_quickly.drain()
+            with roles.using_role("worker"), works_quickly.inside():
+                Job.objects.update(lease_until=timezone.now())
+        deeds.deed = lambda claim, **ref: None
+        works_quickly.drain()
+
+        assert (len(deeds.done), deeds.told) == (1, [])
+        assert now(works_quickly, job).done_at is not None
+
     def test_a_poison_job_backs_off_and_is_given_up(self, works: Works, deeds: Deeds) -> None:
         def poison(claim: work.Claim, **ref: str) -> None:
             raise LookupError("a secret might stand here")

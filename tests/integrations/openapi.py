@@ -52,6 +52,11 @@ GAPS = (
         "The introduction asks clients to follow `next` as it is; its parameters are Bitbucket's.",
     ),
     Gap(
+        "ranges of commits",
+        r"parameter \S+/commits (include|exclude)$",
+        "The prose of the operation describes both; its list of parameters leaves them out.",
+    ),
+    Gap(
         "descending pipelines",
         r"parameter \S+/pipelines sort=-(created_on|run_creation_date|creator.uuid)$",
         "The prose of the operation allows a leading minus; the enumeration leaves it out.",
@@ -77,6 +82,11 @@ GAPS = (
         "Observed (backstage#22383): an object where a string is promised.",
     ),
     Gap(
+        "fields of an error",
+        r"body \S+ error additionalProperties$",
+        "The introduction shows `fields` beside the message; the schema closes the object.",
+    ),
+    Gap(
         "no main branch",
         r"body \S+ (values/\d+/)?mainbranch type$",
         "A repository without commits has null here; the schema knows no null.",
@@ -85,6 +95,21 @@ GAPS = (
         "open pull requests",
         r"body \S+ (values/\d+/)?(merge_commit|closed_by) type$",
         "Null until the pull request is closed (seen in drone/go-scm's recordings).",
+    ),
+    Gap(
+        "light tags",
+        r"body \S+/refs(/tags)?(/\{name\})? (values/\d+/)?(message|date|tagger) type$",
+        "Only an annotated tag has them; others carry null (captured in webhooks of tags).",
+    ),
+    Gap(
+        "reviewers who said nothing",
+        r"body \S+ (values/\d+/)?participants/\d+/(state|participated_on) type$",
+        "The prose and the enumeration allow null; the type says string.",
+    ),
+    Gap(
+        "statuses of no ref",
+        r"body \S+ (values/\d+/)?refname type$",
+        "Null where no ref was named (seen in drone/go-scm's recordings).",
     ),
     Gap(
         "clone by ssh",

@@ -63,7 +63,11 @@ class Client:
 
     def control(self, method: str, path: str, **wish: object) -> Reply:
         body = json.dumps(wish).encode() if method == "POST" else None
-        return self.send(method, self._sandbox.control_url + path, body=body)
+        return self.send(method, self.control_url + path, body=body)
+
+    @property
+    def control_url(self) -> str:
+        return self._sandbox.control_url
 
     def order(self, kind: str, match: str, **options: object) -> None:
         """Order a fault."""

@@ -22,7 +22,8 @@ from connections.http import TOKEN, Door
 from connections.oauth_wire import Client, TokenAnswer, TokenEndpoint
 from integrations.bitbucket_cloud import CONNECTOR
 from integrations.sandbox.running import Sandbox
-from tests.contract import ConnectorContract, Standing, door_to
+from tests.contract import Standing, door_to
+from tests.contract_repositories import RepositoriesContract
 
 API, SITE = "https://api.bitbucket.org", "https://bitbucket.org"
 CALLBACK = "http://localhost:8000/oauth/bitbucket-cloud/callback"
@@ -81,7 +82,7 @@ def pasted(sandbox: Sandbox, method: Method, name: str, **fields: str) -> Standi
     return Standing(method, fields, f"Bearer {row['token']}")
 
 
-class TestBitbucketCloud(ConnectorContract):
+class TestBitbucketCloud(RepositoriesContract):
     connector = CONNECTOR
     origins = (API, SITE)
     callback = CALLBACK

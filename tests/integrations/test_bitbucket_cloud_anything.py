@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 
 from hypothesis import given, settings, strategies as st
 
-from connections.contracts import Answer, Page, RateBudget, WorkspaceRecord
+from connections.contracts import (
+    Answer,
+    Ask,
+    Container,
+    Page,
+    RateBudget,
+    RepositoryRecord,
+    Target,
+    WorkspaceRecord,
+)
 from connections.errors import UnexpectedResponse, VendorError
 from integrations.bitbucket_cloud import CONNECTOR, client, sync
+from integrations.bitbucket_data_center import CONNECTOR as DATA_CENTER
 
 ACME = WorkspaceRecord(remote_id="{1}", slug="acme", name="Acme")
 KEYS = st.sampled_from(
@@ -17,11 +28,17 @@ KEYS = st.sampled_from(
         *("administrator", "user", "key", "links", "html", "href", "mainbranch", "project"),
         *("updated_on", "error", "message", "detail", "required", "granted", "data"),
         "announcement_url",
+        *("id", "hash", "target", "state", "result", "author", "raw", "participants", "reviewers"),
+        *("source", "destination", "commit", "branch", "build_number", "environment", "release"),
+        *("latestCommit", "displayId", "toRef", "parents", "permission", "group", "isLastPage"),
+        *("created_on", "approved", "committerTimestamp", "date", "message", "events", "url"),
     ]
 )
 WORDS = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["{1}", "acme", "acme/api", "https://[", "//", "2026-13-45", "\ud800", "\x00"]),
+    st.sampled_from(
+        ["{1}", "acme", "acme/api", "https://[", "//", "2026-13-45", "\ud800", "\x00", "a1" * 20]
+    ),
 )
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), WORDS)
 JSON = st.recursive(
@@ -56,7 +73,7 @@ class Same:
 def test_any_page(body):
     for read in (sync.repositories, sync.projects, sync.members):
         with contextlib.suppress(UnexpectedResponse):
-            page = read(Same(body), ACME, {}, None)
+            page = read(Same(body), Container(ACME), {}, Ask())
             assert isinstance(page, Page)
             assert all(record.remote_id for record in page.records)
 
@@ -85,3 +102,24 @@ def test_any_answer(status, body, headers, text):
     assert len(client.credential_kind(answer)) <= 40
     wait = getattr(error, "retry_after_seconds", None)
     assert wait is None or 0 <= wait <= 3600
+
+
+LATER = datetime(2026, 11, 1, tzinfo=UTC)
+REPOSITORY = RepositoryRecord("{5}", "api", "API", "acme/api", main_branch="main")
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON)
+def test_any_page_of_a_repository(body):
+    """Of Cloud and of Data Center, by list and one by one."""
+    commit = "a1" * 20
+    for connector in (CONNECTOR, DATA_CENTER):
+        for stream in connector.streams:
+            at = Container(ACME, REPOSITORY)
+            with contextlib.suppress(VendorError):
+                page = stream.page(Same(body), at, {}, Ask(commits=(commit,), since=LATER))
+                assert all(0 < len(record.remote_id) <= 300 for record in page.records)
+            for key in (commit, "branch:main", "1"):
+                if stream.key not in ("projects", "members", "groups", "permissions"):
+                    with contextlib.suppress(VendorError, ValueError):
+                        connector.fetch(Same(body), at, {}, Target(stream.key, key))

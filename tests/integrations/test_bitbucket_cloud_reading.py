@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
-from connections.contracts import Answer, Page, WorkspaceRecord
-from connections.errors import UnexpectedResponse
+from connections.contracts import Answer, Ask, Container, Page, WorkspaceRecord
+from connections.errors import AccessDenied, UnexpectedResponse
 from integrations import bitbucket
 from integrations.bitbucket_cloud import CONNECTOR, reading, sync
 
@@ -20,6 +21,7 @@ SAMPLES = ROOT.parent / "shared/samples/bitbucket-cloud/api"
 ACME = WorkspaceRecord(
     remote_id="{11111111-aaaa-4bbb-8ccc-000000000001}", slug="acme", name="Acme Engineering"
 )
+FIELDS = urlencode({"fields": sync.named_fields(sync.REPOSITORY)})
 OAUTH = CONNECTOR.manifest.method("oauth")
 
 
@@ -43,8 +45,8 @@ class Recorded:
 
 
 def repositories(body: object, workspace: WorkspaceRecord = ACME) -> Page:
-    api = Recorded({"repositories/acme?pagelen=100": body})
-    return sync.repositories(api, workspace, {}, None)
+    api = Recorded({f"repositories/acme?pagelen=100&{FIELDS}": body})
+    return sync.repositories(api, Container(workspace), {}, Ask())
 
 
 def workspaces(body: object, **more: object) -> Page:
@@ -76,7 +78,7 @@ class TestRepositories:
         api = Recorded({link: raw("repositories__bad_items")})
 
         assert repositories(raw("repositories__page")).checkpoint == link
-        assert sync.repositories(api, ACME, {}, link).checkpoint is None
+        assert sync.repositories(api, Container(ACME), {}, Ask(link)).checkpoint is None
         assert api.asked == [link]
 
     def test_p42_a_bad_item_is_set_aside_and_the_rest_is_kept(self):
@@ -138,22 +140,30 @@ class TestRepositories:
         api = Recorded({"repositories/acme/payments-api": one})
         fields = {"workspace": "acme", "repository": "payments-api"}
 
-        page = sync.repositories(api, ACME, fields, None)
+        page = sync.repositories(api, Container(ACME), fields, Ask())
 
         assert ([r.slug for r in page.records], page.total) == (["payments-api"], 1)
 
     def test_a_project_token_lists_its_project_only(self):
-        path = "repositories/acme?pagelen=100&q=project.key%3D%22PAY%22"
+        path = f"repositories/acme?pagelen=100&q=project.key%3D%22PAY%22&{FIELDS}"
         api = Recorded({path: raw("repositories__page")})
 
-        sync.repositories(api, ACME, {"workspace": "acme", "project": "PAY"}, None)
+        sync.repositories(api, Container(ACME), {"workspace": "acme", "project": "PAY"}, Ask())
 
         assert api.asked == [path]
+
+    def test_what_changed_is_asked_for_in_an_order_that_stays(self):
+        since = datetime(2026, 11, 1, 12, tzinfo=UTC)
+        changed = "updated_on%3E2026-11-01T12%3A00%3A00%2B00%3A00"
+        path = f"repositories/acme?pagelen=100&sort=created_on&q={changed}&{FIELDS}"
+        api = Recorded({path: raw("repositories__page")})
+
+        assert sync.repositories(api, Container(ACME), {}, Ask(since=since)).records
 
     @pytest.mark.parametrize("slug", ["..", ".", ""])
     def test_a_slug_cannot_change_the_path(self, slug):
         with pytest.raises(UnexpectedResponse):
-            sync.repositories(Recorded({}), replace(ACME, slug=slug), {}, None)
+            sync.repositories(Recorded({}), Container(replace(ACME, slug=slug)), {}, Ask())
         assert bitbucket.segment("a/../b?c#d") == "a%2F..%2Fb%3Fc%23d"
 
 
@@ -161,25 +171,40 @@ class TestProjectsAndMembers:
     def test_projects(self):
         api = Recorded({"workspaces/acme/projects?pagelen=100": raw("projects__page")})
 
-        first, second = sync.projects(api, ACME, {}, None).records
+        first, second = sync.projects(api, Container(ACME), {}, Ask()).records
 
         assert (first.key, first.name, first.private) == ("PAY", "Payments", True)
         assert (second.key, second.private) == ("OPEN", False)
 
     def test_members_with_and_without_a_permission(self):
-        api = Recorded({"workspaces/acme/members?pagelen=100": raw("members__page")})
+        path = "workspaces/acme/permissions?pagelen=100"
+        api = Recorded({path: raw("members__page")})
 
-        dana, tomas = sync.members(api, ACME, {}, None).records
+        dana, tomas = sync.members(api, Container(ACME), {}, Ask()).records
 
         assert (dana.name, dana.permission) == ("Dana Levi דנה", "")
         assert (tomas.name, tomas.permission) == ("tomas", "owner")
 
+    def test_members_are_listed_without_where_permissions_are_closed(self):
+        class Closed(Recorded):
+            def get(self, path: str, *, accept: frozenset[int] = frozenset()) -> Answer:
+                if "/permissions" in path:
+                    raise AccessDenied
+                return super().get(path, accept=accept)
+
+        bodies = {"workspaces/acme/members?pagelen=100": raw("members__page")}
+
+        assert len(sync.members(Closed(bodies), Container(ACME), {}, Ask()).records) == 2
+        assert len(
+            sync.members(Recorded(bodies), Container(ACME), {"workspace": "acme"}, Ask()).records
+        )
+
     def test_p49_members_of_another_workspace_refuse_the_page(self):
-        api = Recorded({"workspaces/other/members?pagelen=100": raw("members__page")})
+        api = Recorded({"workspaces/other/permissions?pagelen=100": raw("members__page")})
         other = replace(ACME, remote_id="{0}", slug="other")
 
         with pytest.raises(UnexpectedResponse):
-            sync.members(api, other, {}, None)
+            sync.members(api, Container(other), {}, Ask())
 
 
 class TestWorkspaces:

@@ -29,7 +29,17 @@ pytestmark = pytest.mark.skipif(
 IDS = {
     "projectKey": "PAY", "repositorySlug": "billing-api", "userSlug": "dlevi",
     "workspace": "PAY", "repository": "billing-api", "user": "dlevi",
+    "commit": "a" * 40, "pull_request": "1", "hook": "1",
 }  # fmt: skip
+
+HOOK = {
+    "name": "Portal",
+    "url": "http://127.0.0.1:9/x",
+    "events": ["repo:refs_changed"],
+    "active": True,
+    "configuration": {"secret": "s" * 32},
+    "sslVerificationRequired": True,
+}
 
 # What the document leaves out or gets wrong, by the place; each with how we know better.
 GAPS = {
@@ -147,12 +157,51 @@ def test_every_read_of_the_sandbox_is_documented(speaker: Speaker, route: Any) -
     name = holders[kind]
     identifier = next(t.id for t in tokens if t.name == name)
 
-    status, _ = speaker.ask("GET", route.template.format(**IDS, tokenId=identifier), name)
+    ids, query = held(speaker, route.template)
+    status, _ = speaker.ask("GET", route.template.format(**ids, tokenId=identifier) + query, name)
     assert status == 200
 
     for other in ("nobody", "rashid-read"):  # a stranger, and somebody without the right
-        status, _ = speaker.ask("GET", route.template.format(**IDS, tokenId="1"), other)
+        status, _ = speaker.ask("GET", route.template.format(**ids, tokenId="1") + query, other)
         assert status in (200, 401, 404)
+
+
+def held(speaker: Speaker, template: str) -> tuple[dict[str, str], str]:
+    """Names of what is there, and what else one thing is known by."""
+    place = "workspace=PAY&repository=billing-api"
+    truth = speaker.client.control("GET", f"/data-center/truth?{place}").json
+    build, brought = truth["statuses"][0], truth["deployments"][0]
+    queries = {
+        "builds": (build["commit"], f"?key={build['key']}"),
+        "deployments": (
+            brought["commit"],
+            f"?key=DEPLOY-{brought['number']}&environmentKey=staging"
+            f"&deploymentSequenceNumber={brought['number']}",
+        ),
+    }
+    commit, query = queries.get(template.rpartition("/")[2], (build["commit"], ""))
+    hooks = speaker.sandbox.data_center.deeds.scene.subscriptions
+    project = speaker.sandbox.data_center.world.projects["PAY"]
+    watched = project.repositories[0] if "{repositorySlug}" in template else project
+    known = hooks.of(watched) or [hooks.create(watched, HOOK)]
+    ids = {"commitId": commit, "name": truth["tags"][0]["name"], "pullRequestId": "1"}
+    return {**IDS, **ids, "webhookId": known[0].uuid}, query
+
+
+@pytest.mark.parametrize("repository", ["", "/repos/billing-api"])
+def test_hooks_are_made_changed_and_removed_as_documented(
+    speaker: Speaker, repository: str
+) -> None:
+    path = f"/api/latest/projects/PAY{repository}/webhooks"
+
+    status, made = speaker.ask("POST", path, sent=HOOK)
+    one = f"{path}/{made['id']}"
+    assert (status, made["configuration"]) == (200, HOOK["configuration"])
+    assert speaker.ask("PUT", one, sent={**HOOK, "active": False})[1]["active"] is False
+    assert speaker.ask("POST", f"{path}/test?webhookId={made['id']}", sent={})[0] == 200
+    assert speaker.ask("POST", path, sent={**HOOK, "events": ["repo:nothing"]})[0] == 400
+    assert speaker.ask("POST", path, "rashid-read", sent=HOOK)[0] == 401
+    assert [speaker.ask("DELETE", one)[0] for _ in range(2)] == [204, 404]
 
 
 @pytest.mark.parametrize("iso", [False, True])

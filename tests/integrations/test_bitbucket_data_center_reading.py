@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connections.contracts import Answer, Api, Page, WorkspaceRecord
+from connections.contracts import Answer, Api, Ask, Container, Page, WorkspaceRecord
 from connections.errors import (
     AccessDenied,
     ReauthorizationRequired,
@@ -55,7 +55,7 @@ class Recorded:
 
 def repositories(body: Any, workspace: WorkspaceRecord = PAY, at: str | None = None) -> Page:
     api: Api = Recorded(body)
-    return sync.repositories(api, workspace, {}, at)
+    return sync.repositories(api, Container(workspace), {}, Ask(at))
 
 
 def test_a_page_becomes_records_and_goes_on_where_it_says() -> None:

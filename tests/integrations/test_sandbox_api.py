@@ -288,6 +288,15 @@ class TestConditionsAndBudgets:
         assert (again.status, again.body) == (304, b"")
         assert again.headers["etag"] == first.headers["etag"]
 
+    def test_a_304_is_free_where_so_switched(self, client: Client) -> None:
+        etag = client.get(REPOSITORY).headers["etag"]
+        client.control("POST", "/switches", rate_limit=2, not_modified_counts=False)
+
+        for _ in range(3):
+            assert client.get(REPOSITORY, **{"If-None-Match": etag}).status == 304
+        assert client.get(REPOSITORY).status == 200
+        assert client.get(REPOSITORY, **{"If-None-Match": etag}).status == 429
+
     def spend(self, client: Client, times: int, name: str = "dana-full") -> Reply:
         for _ in range(times):
             reply = client.get(REPOSITORY, name)

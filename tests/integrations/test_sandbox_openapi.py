@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 import pytest
 
-from integrations.sandbox.bitbucket_cloud.routes import ROUTES
+from integrations.sandbox.bitbucket_cloud.routes import COMMIT, ROUTES
 from tests.integrations.openapi import (
     GAPS,
     ExchangeInvalid,
@@ -37,10 +38,18 @@ def wide(client: Client) -> dict[str, str]:
     return bearer(client.link("dana", "acme-wide"))
 
 
-def exchange(client: Client, path: str, headers: dict[str, str], query: str = "") -> list[str]:
+def exchange(
+    client: Client,
+    path: str,
+    headers: dict[str, str],
+    query: str = "",
+    method: str = "GET",
+    body: Mapping[str, object] | None = None,
+) -> list[str]:
     target = f"/2.0{path}?{quote(query, safe='=&')}" if query else f"/2.0{path}"
-    reply = client.send("GET", target, headers=headers)
-    return validate_exchange("GET", f"/2.0{path}", query, reply.status, content(reply))
+    sent = None if body is None else json.dumps(body).encode()
+    reply = client.send(method, target, headers=headers, body=sent)
+    return validate_exchange(method, f"/2.0{path}", query, reply.status, content(reply))
 
 
 def content(reply: Reply) -> object:
@@ -50,11 +59,29 @@ def content(reply: Reply) -> object:
 
 def path_of(client: Client, template: str) -> str:
     person = quote(next(u["uuid"] for u in client.known["users"] if u["nickname"] == "dana"))
-    ids = {**IDS, "selected_user": person, "member": person}
-    return template.format(**ids)
+    ids = {**IDS, **held(client), "selected_user": person, "member": person}
+    return template.format(**ids, selected_user_id=person)
 
 
-@pytest.mark.parametrize("template", [route.template for route in ROUTES])
+def held(client: Client) -> dict[str, str]:
+    """Return the identifiers of something of each kind in the repository."""
+    truth = client.control("GET", "/truth?workspace=acme&repository=billing-api").json
+    pipeline = truth["pipelines"][-1]
+    return {
+        "name": quote(truth["repository"]["mainbranch"]),
+        "revision": quote(truth["repository"]["mainbranch"]),
+        "commit": pipeline["commit"],
+        "key": f"PIPELINE-{pipeline['build_number']}",
+        "pipeline_uuid": quote(pipeline["uuid"]),
+        "step_uuid": quote(pipeline["steps"][0]["uuid"]),
+        "environment_uuid": quote(truth["environments"][0]["uuid"]),
+        "deployment_uuid": quote(truth["deployments"][0]["uuid"]),
+        "group_slug": "developers",
+        "uid": quote(truth["hooks"][0]["uuid"]),
+    }
+
+
+@pytest.mark.parametrize("template", [route.template for route in ROUTES if route.method == "GET"])
 def test_every_endpoint_answers_as_documented(
     client: Client, wide: dict[str, str], template: str
 ) -> None:
@@ -75,6 +102,16 @@ def test_every_endpoint_answers_as_documented(
         ("/user/workspaces", "sort=slug&administrator=true"),
         (f"{REPOSITORY}/pullrequests", "state=MERGED&state=OPEN&pagelen=50"),
         (f"{REPOSITORY}/pullrequests", "pagelen=51"),
+        (f"{REPOSITORY}/pullrequests", "fields=+values.participants,+values.reviewers"),
+        (f"{REPOSITORY}/pullrequests", 'q=updated_on>2026-01-01 AND state="MERGED"'),
+        (f"{REPOSITORY}/pullrequests/activity", "pagelen=50"),
+        (f"{REPOSITORY}/pullrequests/activity", "pagelen=51"),
+        (f"{REPOSITORY}/pullrequests/nothing", ""),
+        (f"{REPOSITORY}/refs/branches", "sort=-target.date&pagelen=100"),
+        (f"{REPOSITORY}/commits", "pagelen=100"),
+        (f"{REPOSITORY}/commit/0000000/pullrequests", ""),
+        ("/repositories/acme/delivery-gateway/deployments", ""),
+        ("/workspaces/acme/permissions/repositories", 'q=permission="admin"&pagelen=50'),
         (f"{REPOSITORY}/pipelines", "sort=-created_on&pagelen=20"),
         ("/workspaces/acme/permissions", 'q=permission="owner"'),
         ("/user/workspaces/yarden/permission", ""),
@@ -106,6 +143,7 @@ def test_refusals_are_documented(client: Client) -> None:
 
 def test_every_gap_is_needed_and_explained(client: Client, wide: dict[str, str]) -> None:
     first = client.send("GET", "/2.0/repositories/acme", headers=wide).json["next"]
+    tip = client.control("POST", "/statuses", repository="billing-api", key="no-ref").json["commit"]
     used = {
         *exchange(client, "/user/emails", wide),
         *exchange(client, f"{REPOSITORY}/issues", wide),
@@ -117,11 +155,50 @@ def test_every_gap_is_needed_and_explained(client: Client, wide: dict[str, str])
         ),
         *exchange(client, f"{REPOSITORY}/pullrequests", wide),
         *exchange(client, "/user", client.as_token("acme-repository")),
+        *exchange(client, f"{REPOSITORY}/refs/tags", wide),
+        *exchange(client, f"{REPOSITORY}/pullrequests/7", wide),
+        *exchange(client, f"{REPOSITORY}/commit/{tip}/statuses", wide),
+        *exchange(client, f"{REPOSITORY}/commits", wide, f"include={tip}&exclude={tip}"),
+        *exchange(client, f"{REPOSITORY}/hooks", wide, method="POST", body={}),
         *exchange(client, f"{REPOSITORY}/hooks", client.as_token("dana-narrow")),
     }
 
     assert used == {gap.name for gap in GAPS}
     assert all(gap.reason for gap in GAPS)
+
+
+@pytest.mark.parametrize("links", ["indexing", "absent"])
+def test_unindexed_commit_links_are_documented(
+    client: Client, wide: dict[str, str], links: str
+) -> None:
+    client.control("POST", "/switches", commit_links=links)
+
+    exchange(client, path_of(client, f"{COMMIT}/pullrequests"), wide)
+    client.control("POST", "/switches", commit_links="indexed")
+
+
+@pytest.mark.parametrize("subject", [REPOSITORY, "/workspaces/acme"])
+def test_the_life_of_a_hook_is_documented(
+    client: Client, wide: dict[str, str], subject: str
+) -> None:
+    place = f"{subject}/hooks".replace(REPOSITORY, "/repositories/acme/catalogue-gateway")
+    wish = {"url": "https://example.com/in", "events": ["repo:push"], "secret": "s"}
+
+    exchange(client, place, wide, method="POST", body=wish)
+    exchange(client, place, wide, method="POST", body={"url": "nowhere"})
+    made = client.send("GET", f"/2.0{place}", headers=wide).json["values"][-1]
+    one = f"{place}/{quote(made['uuid'])}"
+    exchange(client, one, wide)
+    exchange(client, one, wide, method="PUT", body={"active": False})
+    exchange(client, one, wide, method="DELETE")
+    exchange(client, one, wide)
+
+
+def test_a_reported_status_is_documented(client: Client, wide: dict[str, str]) -> None:
+    wish = {"key": "ci", "state": "FAILED", "url": "https://ci.example/1"}
+    place = path_of(client, f"{COMMIT}/statuses/build")
+
+    exchange(client, place, wide, method="POST", body=wish)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +233,7 @@ def test_what_the_document_does_not_allow_is_refused(
 
 def test_scopes_are_those_of_the_document() -> None:
     for route in ROUTES:
-        operation = document()["paths"].get(route.template, {}).get("get")
+        operation = document()["paths"].get(route.template, {}).get(route.method.lower())
         if operation is None or operation.get("deprecated"):
             continue
         oauth = [rule["oauth2"] for rule in operation.get("security", []) if "oauth2" in rule]

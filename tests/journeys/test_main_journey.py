@@ -8,7 +8,7 @@ from launcher import check
 def test_every_step_of_the_main_journey_succeeds(live_portal):
     said: list[str] = []
 
-    passed = check.walk(live_portal.url, live_portal.mail, said.append)
+    passed = check.walk(live_portal.url, live_portal.mail, said.append, live_portal.hooks_url)
 
     assert passed, said
     assert len(said) == len(check.STEPS) + 1
@@ -17,7 +17,7 @@ def test_every_step_of_the_main_journey_succeeds(live_portal):
 def test_no_secret_of_the_journey_is_in_a_log(live_portal):
     known = live_portal.ask("/state")
     secrets = [consumer["secret"] for consumer in known["consumers"]]
-    names = ("web", "api", "worker", "tick", "postgres", "valkey", "prepare")
+    names = ("web", "api", "ingest", "worker", "tick", "postgres", "valkey", "prepare")
 
     assert secrets
     for name in names:

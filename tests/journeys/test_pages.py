@@ -11,7 +11,7 @@ from tests.journeys.windows import Person, Windows
 METHODS = ("oauth", "api-token", "repository-token")
 TABS = (
     *("", "verification", "credential", "repositories", "workspaces", "sync", "record"),
-    "settings",
+    *("deliveries/", "hooks/", "settings"),
 )
 STRANGERS = (
     *("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"),
@@ -26,10 +26,12 @@ OWNERS = (
     *("/organizations/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"),
     *("/accounts/sessions/", "/platform/"),
     *("connect-links/", "connect-links/new?connector=bitbucket-cloud", "requests/"),
+    *("activity/", "activity/missed/", "activity/failed/"),
+    *("trail/", "trail/?q=deadbeef0", "trail/?q=none%2312", "members/identities/"),
 )
 OPERATORS = (
     *("organizations/", "connectors/", "keys/", "queues/", "workers/", "record/", "network/"),
-    "erasures/",
+    *("erasures/", "webhooks/"),
     "network/new",
 )
 

@@ -72,7 +72,7 @@ class TestPorts:
         at = programs.addresses("127.0.0.1", programs.free_port())
 
         assert {at.sandbox, at.control}.isdisjoint(programs.SANDBOX_PORTS)
-        assert len({at.web, at.api, at.sandbox, at.control}) == 4
+        assert len({at.web, at.api, at.ingest, at.sandbox, at.control}) == 5
 
     def test_the_api_has_the_next_port(self):
         port = quiet_port()

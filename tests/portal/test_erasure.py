@@ -102,7 +102,8 @@ class TestTheWish:
             erasure.ask(actor=works.admin, typed_name="Acme")
         asked = ask(works, owner)
         assert asked.counted["members"] == 3
-        assert [one.name for one in erasure.all_open(olga.id)] == ["Acme"]
+        [wish] = erasure.all_open(olga.id)
+        assert (wish.name, wish.because) == ("Acme", "We close.")
         assert erasure.all_open(works.alice.id) == []
 
         with pytest.raises(Impossible, match="Only an operator"):

@@ -196,7 +196,7 @@ def place(db, ring, directory):
 
 def parsed(folder):
     from_files = {}
-    for process in ("web", "api", "worker"):
+    for process in ("web", "api", "ingest", "worker"):
         text = (folder / f"{process}.json").read_text()
         from_files[process] = keyfile.parse(text, process)
     return from_files

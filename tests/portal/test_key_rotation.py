@@ -357,7 +357,7 @@ class TestADataKey:
 
 
 def test_every_process_kind_that_holds_keys_is_asked():
-    assert {kind for kind, held in HOLDS.items() if held} == {"web", "api", "worker"}
+    assert {kind for kind, held in HOLDS.items() if held} == {"web", "api", "ingest", "worker"}
 
 
 class TestSecondFactors:

@@ -50,7 +50,7 @@ class TestWhoHoldsWhat:
     def test_the_worker_opens_credentials_and_no_second_factor(self):
         ring = keyfile.parse(text_of("worker"), "worker")
 
-        assert set(ring.domains) == {"intake", "grant", "access", "index"}
+        assert set(ring.domains) == {"intake", "grant", "access", "webhook", "index"}
         ring.find(Cipher, "grant")
         ring.find(IndexKey, "index")
 
@@ -62,8 +62,14 @@ class TestWhoHoldsWhat:
         with pytest.raises(KeyMissing):
             ring.find(Cipher, "grant")
 
-    def test_web_api_and_worker_hold_keys_and_nobody_else(self):
-        assert set(keyring.generate()) == {"web", "api", "worker"}
+    def test_the_ingest_process_opens_secrets_of_webhooks_and_nothing_else(self):
+        assert set(keyfile.parse(text_of("ingest"), "ingest").domains) == {"webhook"}
+        assert "must not hold" in refusal(text_of("worker"), "ingest")
+        for process in ("web", "api"):
+            assert "must not hold" in refusal(text_of("ingest"), process)
+
+    def test_the_processes_that_open_something_hold_keys_and_nobody_else(self):
+        assert set(keyring.generate()) == {"web", "api", "ingest", "worker"}
         assert not HOLDS["tick"] and not HOLDS["manage"]
 
     @pytest.mark.parametrize("domain", ["intake", "grant", "index", "mfa"])
@@ -161,7 +167,7 @@ class TestC01ABadKeyStopsTheStart:
     def test_an_unknown_domain_is_refused_and_a_stray_key_not_quoted(self):
         stray = encoded(RAW)
 
-        assert "'webhook'" in refusal(changed("worker", lambda r: r.update(webhook={})))
+        assert "'payment'" in refusal(changed("worker", lambda r: r.update(payment={})))
         assert stray not in refusal(changed("worker", lambda r: r.update({stray: {}})))
 
     @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tests import keys
 
 pytestmark = pytest.mark.django_db
 
-HOLDERS = ("web", "api", "worker")
+HOLDERS = ("web", "api", "ingest", "worker")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ class TestFirstKeys:
             thread.join(20)
 
         assert sorted(outcomes) == [False, True]
-        assert KeyCheck.objects.count() == 5
+        assert KeyCheck.objects.count() == 6
 
 
 class TestProof:
@@ -178,7 +178,7 @@ class TestProof:
 
         said = lines(found)
 
-        assert len(said) == 4
+        assert len(said) == 5
         assert all("but the database was made with" in line for line in said)
         assert found.domains["grant"].keys[1].fingerprint in " ".join(said)
 

@@ -18,6 +18,8 @@ from portal.roles import using_role
 
 pytestmark = pytest.mark.django_db
 
+NEW = ("api", "ingest")  # files that an upgrade brings
+
 
 def init_keys(directory, **options):
     out = io.StringIO()
@@ -52,10 +54,11 @@ def without_added(found):
 
 @pytest.fixture
 def directory(tmp_path):
-    """Keys as the first version made them: no api.json, no domain that came later."""
+    """Keys as the first version made them: two files, no domain that came later."""
     folder = tmp_path / "keys"
     init_keys(folder)
-    (folder / "api.json").unlink()
+    for process in NEW:
+        (folder / f"{process}.json").unlink()
     for process in ("web", "worker"):
         rewrite(folder / f"{process}.json", without_added)
     with using_role("owner"):
@@ -82,9 +85,10 @@ def test_the_new_domain_is_added_and_no_key_changes(directory, options):
     assert "Copy these files to a safe place" in said
     after = content(directory, "worker")
     assert {name: after[name] for name in before["worker"]} == before["worker"]
-    assert after.keys() - before["worker"].keys() == {"access"}
+    assert after.keys() - before["worker"].keys() == ADDED
     assert content(directory, "web") == before["web"]
     assert content(directory, "api") == {"access": after["access"]}
+    assert content(directory, "ingest") == {"webhook": after["webhook"]}
     assert set(KeyCheck.objects.values_list("domain", "blob")) > sentinels
     assert_proved(directory)
 
@@ -97,7 +101,9 @@ def test_a_file_keeps_its_mode_and_no_half_is_left(directory, mode):
 
     assert stat.S_IMODE((directory / "worker.json").stat().st_mode) == mode
     assert stat.S_IMODE((directory / "api.json").stat().st_mode) == 0o400
-    assert {path.name for path in directory.iterdir()} == {"web.json", "api.json", "worker.json"}
+    assert {path.name for path in directory.iterdir()} == {
+        *("web.json", "api.json", "ingest.json", "worker.json")
+    }
 
 
 def test_a_second_time_adds_nothing(directory):
@@ -116,7 +122,7 @@ def test_an_addition_that_stopped_half_way_goes_on_with_the_same_key(directory, 
     init_keys(directory)
     key = content(directory, "worker")["access"]
     with using_role("owner"):
-        KeyCheck.objects.filter(domain="access").delete()
+        KeyCheck.objects.filter(domain__in=ADDED).delete()
     if "api" not in written:
         (directory / "api.json").unlink()
     assert old != (directory / "worker.json").read_bytes()
@@ -210,5 +216,5 @@ class TestBefore:
         with using_role("worker"):
             said = list(map(str, doctor.keys()))
 
-        assert len(said) == 2
+        assert len(said) == 3
         assert all("init_keys" in line for line in said)

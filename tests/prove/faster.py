@@ -23,7 +23,8 @@ PATIENCE_SECONDS = 30.0
 
 class Faster:
     """While the block runs, `hands` threads of this process work as a worker's do, and a second
-    takes a `factor`th of one. The clocks are real again afterwards."""
+    takes a `factor`th of one. Afterwards the clocks are real and no thread is left; raises
+    TimeoutError when one does not end."""
 
     def __init__(self, stage: Stage, *, hands: int = 4) -> None:
         self._stage = stage
@@ -44,9 +45,15 @@ class Faster:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        for thread in self._threads:
-            thread.join(PATIENCE_SECONDS)
-        clock.reset()
+        work.stopping.set()
+        try:
+            for thread in self._threads:
+                thread.join(PATIENCE_SECONDS)
+            if any(thread.is_alive() for thread in self._threads):
+                raise TimeoutError(f"a thread did not end in {PATIENCE_SECONDS:.0f} s")
+        finally:
+            work.stopping.clear()
+            clock.reset()
 
     def let_pass(self, seconds: float) -> None:
         """Return when so much has passed by our clock."""

@@ -50,14 +50,15 @@ class Size:
 
 
 FULL = Size(300, 6, 30.0, 60.0, 0.05)
-SHORT = Size(24, 3, 1.0, 1.0, 0.3)
+SHORT = Size(24, 3, 1.0, 1.0, 0.1)
+HOLDERS = ("web", "api", "ingest", "worker")
 
 
 def prove(stage: Stage, *, short: bool) -> Told:
     size = SHORT if short else FULL
     stage.vendor.order("/switches", refresh_grace_seconds=600, rate_limit=10**6)
     linked = [one for each in organizations(stage, size) for one in gathered(stage, each, size)]
-    old = {p: (stage.folder / f"{p}.json").read_text() for p in ("web", "api", "worker")}
+    old = {p: (stage.folder / f"{p}.json").read_text() for p in HOLDERS}
     with stage.workers(WORKERS, SWEEP_SECONDS="1", REFRESH_PER_SECOND="200") as workers:
         until(lambda: beating() == WORKERS)
         load = Load(stage, size)
@@ -137,7 +138,7 @@ def command(stage: Stage, *words: str) -> str:
 
 def held_again(stage: Stage) -> None:
     """We hold what the files have now."""
-    texts = {p: (stage.folder / f"{p}.json").read_text() for p in ("web", "api", "worker")}
+    texts = {p: (stage.folder / f"{p}.json").read_text() for p in HOLDERS}
     rings = {process: keyfile.parse(text, process) for process, text in texts.items()}
     keyring.install(keys.everything(rings))
 

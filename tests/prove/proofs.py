@@ -5,6 +5,8 @@ PROOFS: dict[str, str] = {
     "kills": "tests.prove.kills",
     "valkey": "tests.prove.valkey",
     "storm": "tests.prove.storm",
+    "converge": "tests.prove.converge",
+    "accepted": "tests.prove.accepted",
     "work": "tests.prove.work",
     "restore": "tests.prove.restore",
     "revocation": "tests.prove.revocation",

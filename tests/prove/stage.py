@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.db import connections, transaction
@@ -119,6 +119,17 @@ def on(servers: Servers, name: str) -> Iterator[Stage]:
         finally:
             vendor.stop()
     servers.drop(name)
+
+
+@contextmanager
+def on_another_vendor(stage: Stage, *options: str) -> Iterator[Stage]:
+    """The same stage with a sandbox that was started with these options."""
+    vendor = Vendor(*options)
+    try:
+        with leading_to(vendor):
+            yield replace(stage, vendor=vendor)
+    finally:
+        vendor.stop()
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,15 @@ from tests.prove.told import Claim, Told
 from tests.servers import Servers
 
 
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """What the portal logs in thousands of lines does not hide what a proof says."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("name", PROOFS)
 def test_it_holds(
     name: str, servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
