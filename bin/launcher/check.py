@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ class Journey:
     browser: Browser
     mail: Path
     email: str
+    hooks: str = ""  # where webhooks come in
     overview: str = ""
     connection: str = ""
 
@@ -36,7 +38,8 @@ class CheckFailed(Exception):
 
 def walk_through(environment: dict[str, str], supervisor: Supervisor) -> None:
     """Every step succeeds and nothing dies meanwhile; raises CheckFailed otherwise."""
-    passed = walk(environment["PORTAL_URL"], Path(environment["MAIL_DIR"]), supervisor.say)
+    mail, hooks = Path(environment["MAIL_DIR"]), environment.get("HOOKS_URL", "")
+    passed = walk(environment["PORTAL_URL"], mail, supervisor.say, hooks)
     supervisor.look()
     if supervisor.deaths:
         supervisor.say(f"FAILED  to keep running: {', '.join(supervisor.deaths)}")
@@ -44,9 +47,9 @@ def walk_through(environment: dict[str, str], supervisor: Supervisor) -> None:
         raise CheckFailed("The check failed.")
 
 
-def walk(url: str, mail: Path, say: Callable[[str], None]) -> bool:
+def walk(url: str, mail: Path, say: Callable[[str], None], hooks: str = "") -> bool:
     """Whether every step succeeds; each is said with its time, and the first failure ends it."""
-    state = Journey(Browser(url), mail, f"check-{secrets.token_hex(4)}@example.org")
+    state = Journey(Browser(url), mail, f"check-{secrets.token_hex(4)}@example.org", hooks)
     for title, step in STEPS:
         begun = time.monotonic()
         try:
@@ -135,6 +138,26 @@ def ask_the_api(state: Journey) -> None:
         raise StepFailed(f"{misdirected['api_url']}/api/v1/ answered {status}")
 
 
+def webhooks_come_in(state: Journey) -> None:
+    """The address of nobody refuses a delivery as it refuses one that is signed wrongly."""
+    if not state.hooks:
+        return
+    request = urllib.request.Request(
+        f"{state.hooks}/hooks/v1/{secrets.token_urlsafe(32)}",
+        b"{}",
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        status = error.code
+    except OSError as error:
+        raise StepFailed(f"{state.hooks} did not answer: {error}") from None
+    if status != 401:
+        raise StepFailed(f"{state.hooks} answered {status} to a delivery that nobody signed")
+
+
 def asked(state: Journey, url: str) -> tuple[int, dict[str, str]]:
     """Status and JSON body of the answer, whatever the status is; raises StepFailed."""
     try:
@@ -184,4 +207,5 @@ STEPS: list[tuple[str, Callable[[Journey], None]]] = [
     ("see repositories arrive", repositories_arrive),
     ("see the sync end", sync_ends),
     ("ask the API what it is", ask_the_api),
+    ("send a webhook that nobody signed", webhooks_come_in),
 ]

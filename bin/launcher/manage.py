@@ -13,6 +13,7 @@ from launcher.postgres import binaries
 
 # They log in above row-level security, which only the account that started PostgreSQL may.
 ADMINISTRATORS = ("backup", "restore_drill")
+AS_WORKER = ("send_fixture",)  # it opens a secret
 
 
 def main(root: Path, arguments: list[str]) -> int:
@@ -21,7 +22,8 @@ def main(root: Path, arguments: list[str]) -> int:
     started = json.loads(note.read_text()) if note.exists() else {}
     if not started and "DATABASE_URL" not in os.environ:
         raise SystemExit("Start the portal with bin/run first, or set DATABASE_URL.")
-    process = os.environ.get("PORTAL_PROCESS", "manage")
+    usual = "worker" if arguments[:1] and arguments[0] in AS_WORKER else "manage"
+    process = os.environ.get("PORTAL_PROCESS", usual)
     environment = programs.for_process(process, place, started | dict(os.environ))
     if "DATABASE_URL" not in os.environ:
         environment.setdefault("POSTGRES_TOOLS", str(binaries(place)))

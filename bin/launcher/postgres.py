@@ -28,6 +28,7 @@ ROLES = (
     "portal_owner",
     "portal_app",
     "portal_api",
+    "portal_ingest",
     "portal_worker",
     "portal_sweeper",
     "portal_support",

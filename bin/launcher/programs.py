@@ -16,11 +16,16 @@ from pathlib import Path
 from launcher import children
 from launcher.layout import Layout
 
+# What the sandbox is started with, when the environment says it.
+SANDBOX_OPTIONS = {"SANDBOX_REPOSITORIES": "--repositories", "REQUESTS_PER_HOUR": "--rate-limit"}
+# Bitbucket allows an account 1,000; with fewer than this the first five minutes end in a wait.
+DEMO_REQUESTS = "5000"
 # The vendor's real origins, which the sandbox stands in for.
 VENDOR_ORIGINS = ("https://api.bitbucket.org", "https://bitbucket.org")
 USUAL_PORT = 8000
 SANDBOX_PORTS = (8801, 8802)
 WEB_THREADS = 4
+INGEST_THREADS = 64  # most of them wait for senders; connections/receiving/slots.py counts on it
 API_THREADS = 4  # more only contend for two cores: the slowest answers take longer, none is sooner
 WORKER_THREADS = 8  # vendors are waited for, so threads do; a pool of processes costs 40 MB each
 
@@ -32,6 +37,7 @@ class Addresses:
     host: str
     web: int
     api: int
+    ingest: int
     sandbox: int
     control: int
 
@@ -45,6 +51,10 @@ class Addresses:
         return f"http://localhost:{self.api}"
 
     @property
+    def hooks_url(self) -> str:
+        return f"http://localhost:{self.ingest}"
+
+    @property
     def sandbox_url(self) -> str:
         return f"http://127.0.0.1:{self.sandbox}"
 
@@ -53,20 +63,23 @@ class Addresses:
         return f"http://127.0.0.1:{self.control}"
 
 
-def addresses(host: str, port: int | None, api_port: int | None = None) -> Addresses:
+def addresses(
+    host: str, port: int | None, api_port: int | None = None, hooks_port: int | None = None
+) -> Addresses:
     """The usual ports, or free ones where a port was named or somebody is there already.
 
-    The API listens on the next port after the pages'. A port that the person named is not
-    replaced; SystemExit says that it is taken.
+    The API listens on the next port after the pages', webhooks come in on the one after that. A
+    port that the person named is not replaced; SystemExit says that it is taken.
     """
-    for option, named in (("--port", port), ("--api-port", api_port)):
+    for option, named in (("--port", port), ("--api-port", api_port), ("--hooks-port", hooks_port)):
         if named and not is_free(host, named):
             raise SystemExit(f"Port {named} is taken. Choose another one: bin/run {option} …")
     web = port or (USUAL_PORT if is_free(host, USUAL_PORT) else free_port())
     api = api_port or (web + 1 if is_free(host, web + 1) else free_port())
+    hooks = hooks_port or (web + 2 if is_free(host, web + 2) and api != web + 2 else free_port())
     if web == USUAL_PORT and all(is_free("127.0.0.1", usual) for usual in SANDBOX_PORTS):
-        return Addresses(host, web, api, *SANDBOX_PORTS)
-    return Addresses(host, web, api, free_port(), free_port())
+        return Addresses(host, web, api, hooks, *SANDBOX_PORTS)
+    return Addresses(host, web, api, hooks, free_port(), free_port())
 
 
 def is_free(host: str, port: int) -> bool:
@@ -97,6 +110,7 @@ def shared(
         "PORTAL_MODE": "development",
         "PORTAL_URL": at.url,
         "API_URL": at.api_url,
+        "HOOKS_URL": at.hooks_url,
         "DATABASE_URL": database,
         "REDIS_URL": valkey,
         "SECRET_KEY_FILE": str(secret_key(layout)),
@@ -111,6 +125,7 @@ def shared(
     }
     if sandbox:
         ours["SANDBOX_ORIGINS"] = at.sandbox_url
+        ours["REQUESTS_PER_HOUR"] = DEMO_REQUESTS
         ours["CONNECTOR_ORIGINS"] = json.dumps(dict.fromkeys(VENDOR_ORIGINS, at.sandbox_url))
     kept = {key: value for key, value in os.environ.items() if key != "HOME"}
     return ours | kept | {children.MARK: str(layout.var)}
@@ -136,11 +151,12 @@ def keyrings(layout: Layout) -> Path:
 def for_process(process: str, layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of one process: its name and only its own keys."""
     own = {"PORTAL_PROCESS": process, "KEYRING_DIR": str(keyrings(layout))}
-    if process in ("web", "api", "worker"):
+    if process in ("web", "api", "ingest", "worker"):
         own["KEYRING_FILE"] = str(keyrings(layout) / f"{process}.json")
-    if process == "api" and environment.get("SECRET_KEY_FILE") == str(secret_key(layout)):
-        # The pages' one seals sessions; this one signs where a list goes on.
-        own["SECRET_KEY_FILE"] = str(secret_key(layout, "api_secret_key"))
+    alone = process in ("api", "ingest")
+    if alone and environment.get("SECRET_KEY_FILE") == str(secret_key(layout)):
+        # The pages' one seals sessions; the api's signs where a list goes on.
+        own["SECRET_KEY_FILE"] = str(secret_key(layout, f"{process}_secret_key"))
     return {**environment, **own}
 
 
@@ -179,6 +195,8 @@ def sandbox(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Pr
     arguments = ["integrations.sandbox", "--port", str(at.sandbox)]
     arguments += ["--control-port", str(at.control), "--state", str(state)]
     arguments += ["--callback", f"{environment['PORTAL_URL']}/oauth/bitbucket-cloud/callback"]
+    for name, option in SANDBOX_OPTIONS.items():
+        arguments += [option, environment[name]] if name in environment else []
     plain = {key: environment[key] for key in ("PATH", "HOME", "LC_ALL", children.MARK)}
     return Program(
         "sandbox",
@@ -196,6 +214,11 @@ def web(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Progra
 def api(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:
     threads = int(environment.get("API_THREADS", API_THREADS))
     return served("api", layout, at.host, at.api, threads, environment, "/api/v1/")
+
+
+def ingest(layout: Layout, at: Addresses, environment: Mapping[str, str]) -> Program:
+    threads = int(environment.get("INGEST_THREADS", INGEST_THREADS))
+    return served("ingest", layout, at.host, at.ingest, threads, environment, "/hooks/v1/")
 
 
 def served(

@@ -26,9 +26,10 @@ EPILOG = """environment:
   DATABASE_URL   use this PostgreSQL (15 or newer) instead of starting one; its administrator
                  has run portal/sql/roles.sql. Not with --check
   REDIS_URL      use this Redis or Valkey instead of starting one
-  KEYRING_DIR    the folder with web.json, api.json and worker.json, instead of var/keys
+  KEYRING_DIR    the folder with the processes' key files, instead of var/keys
   PORTAL_URL     the address people use, when it is not http://localhost:<port>
   API_URL        the address other services use, when it is not http://localhost:<api port>
+  HOOKS_URL      the address vendors send webhooks to, when it is not http://localhost:<hooks port>
 
 All data lies in var/ (or --var). Remove that folder to start from nothing; keep a copy of var/keys.
 """
@@ -73,6 +74,9 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--api-port", type=int, help="serve the API on this port (default: the next one)"
+    )
+    parser.add_argument(
+        "--hooks-port", type=int, help="take webhooks in on this port (default: the one after it)"
     )
     parser.add_argument(
         "--no-sandbox", action="store_true", help="link the real vendors, not the sandbox"
@@ -154,9 +158,11 @@ def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
     if place.portal.uid == 0:
         say(f"running as root: {place.servers.name} cannot read this checkout and its Python")
     port = programs.free_port() if options.check and not options.port else options.port
-    at = programs.addresses(options.host, port, options.api_port)
+    at = programs.addresses(options.host, port, options.api_port, options.hooks_port)
     database, valkey = start_servers(supervisor)
     environment = programs.shared(place, at, database, valkey, sandbox=not options.no_sandbox)
+    if options.check:
+        environment.setdefault("SANDBOX_REPOSITORIES", "60")  # enough for each step
     sandbox = programs.sandbox(place, at, environment)
     consumers: dict[str, str] = {}
     if not options.no_sandbox:
@@ -166,14 +172,17 @@ def bring_up(supervisor: Supervisor, options: argparse.Namespace) -> Up:
     seed = not options.no_seed
     notices = prepare.run(place, environment, seed=seed, consumers=consumers if seed else {})
     say("database, keys and static files are ready")
-    served = programs.web(place, at, environment), programs.api(place, at, environment)
+    served = [
+        program(place, at, environment) for program in (programs.web, programs.api, programs.ingest)
+    ]
     others = programs.worker(place, environment), programs.tick(place, environment)
     for program in (*served, *others):
         supervisor.start(program)
     for program in served:
         supervisor.wait(program, 60)
     supervisor.look()
-    say("web, api, worker and tick are up" + ("" if options.no_sandbox else ", and the sandbox"))
+    beside = "" if options.no_sandbox else ", and the sandbox"
+    say(f"web, api, ingest, worker and tick are up{beside}")
     return Up(at, environment, notices)
 
 
@@ -209,7 +218,8 @@ def greet(up: Up, place: Layout, *, sandbox: bool) -> None:
     note.touch(mode=0o600)
     note.write_text(json.dumps(prepare.differences(up.environment) | control(up.at)))
     lines = ["", f"  The portal is at  {up.environment['PORTAL_URL']}"]
-    lines += [f"  Its API is at     {up.environment['API_URL']}/api/v1/", ""]
+    lines += [f"  Its API is at     {up.environment['API_URL']}/api/v1/"]
+    lines += [f"  Webhooks come to  {up.environment['HOOKS_URL']}/hooks/v1/…", ""]
     lines += [f"  {line}" for line in up.notices]
     lines += [
         f"  Mail is written to  {up.environment['MAIL_DIR']}",

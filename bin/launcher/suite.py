@@ -22,12 +22,15 @@ environment:
 """
 
 # In the order of the tests, and dealt out as tests/plugin.py says: the last worker mostly waits.
-ALL = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+ALL = ["-n", "5", "--dist", "loadfile", "--no-loadscope-reorder"]
 LINTS = (
     ("lint", ["ruff", "check", "."]),
     ("format", ["ruff", "format", "--check", "."]),
     ("types", ["mypy"]),
     ("missing migrations", ["django", "makemigrations", "--check", "--dry-run"]),
+    ("database of the tests", ["tests.prepare"]),
+    # Every worker would rewrite the assertions of every test for itself: here it is done once.
+    ("bytecode of the tests", ["pytest", "--collect-only", "-qq"]),
 )
 
 
@@ -35,6 +38,7 @@ def main(root: Path, arguments: list[str]) -> int:
     if arguments[:1] in (["--help"], ["-h"]):
         print(HELP)
         return 0
+    keep_bytecode(root)
     browser = chromium.find()
     if not arguments and (failed := unpassed(root)):
         print(f"\nbin/test stops here: {failed}", file=sys.stderr)
@@ -42,6 +46,13 @@ def main(root: Path, arguments: list[str]) -> int:
     say("tests")
     command = [sys.executable, "-m", "pytest", *(arguments or ALL)]
     return subprocess.call(command, cwd=root, env=os.environ | {"PORTAL_CHROMIUM": browser})
+
+
+def keep_bytecode(root: Path) -> None:
+    """What Python compiles is kept: in var/ where nothing may be written beside the sources. The
+    tests start hundreds of processes, and each would compile Django and all of the portal again."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(root / "var" / "bytecode"))
 
 
 def unpassed(root: Path) -> str:
