@@ -90,7 +90,8 @@ class Member(InWorkspace):
 class Repository(InWorkspace):
     """`connection` repeats the workspace's, so that one index serves a connection's list.
 
-    `former_name` is its full name before it was renamed last.
+    `former_name` is its full name before it was renamed last. `relayed_at` is set while it takes
+    part in a link: then what is written of it is put down for the link's target too.
     """
 
     connection = models.ForeignKey(
@@ -109,6 +110,7 @@ class Repository(InWorkspace):
     last_error = models.CharField(max_length=40, blank=True)
     former_name = models.CharField(max_length=400, blank=True, default="", db_default="")
     renamed_at = models.DateTimeField(null=True)
+    relayed_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "everywhere"

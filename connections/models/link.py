@@ -1,0 +1,327 @@
+"""Links: what happened at one connection travels to another, through an outbox of its own."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Index, Q, UniqueConstraint
+from django.utils import timezone
+
+from connections.models.connection import Connection
+from connections.models.workspace import Repository, Workspace
+from portal.tenancy import TenantModel
+
+
+class LinkState(models.TextChoices):
+    DRAFT = "draft", "Not active yet"
+    ACTIVE = "active", "Active"
+    PAUSED = "paused", "Paused"
+    REMOVING = "removing", "Being removed"
+    REMOVED = "removed", "Removed"
+
+
+class LinkChoice(models.TextChoices):
+    ALL = "all", "All repositories"
+    LISTED = "listed", "Chosen repositories"
+    PATTERN = "pattern", "Repositories whose name fits a pattern"
+
+
+class Removal(models.TextChoices):
+    """What becomes of what a link wrote, when it ends."""
+
+    NOTHING = "", "Not asked"
+    KEEP = "keep", "It stays at the target"
+    ERASE = "erase", "It is removed from the target"
+
+
+class BackfillStand(models.TextChoices):
+    NOTHING = "", "Never asked for"
+    DRAWING = "drawing", "Looking what there is"
+    SENDING = "sending", "Sending"
+    DONE = "done", "Finished"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class Link(TenantModel):
+    """What happens in repositories of `source` is shown in the site `destination` of `target`.
+
+    `way` and `options` are keys of the target's rules (`Manifest.relay`). `pattern` is a glob over
+    full names; `includes_new` lets repositories join that come later. The mark that the target
+    keeps with all that is written is this row's id. A back-fill sends what is there since
+    `backfill_since` (null: all); `backfill_at` is where its drawing goes on. `done` and `total` of
+    it count events. A removal has looked at `removal_done` of `removal_total`. `failing_since` is
+    set while the target answers nothing; `waits_until` says when it is asked again, for the reason
+    `waits_for`.
+    """
+
+    State = LinkState
+    Choice = LinkChoice
+
+    source = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, db_constraint=False, related_name="links_out"
+    )
+    target = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, db_constraint=False, related_name="links_in"
+    )
+    destination = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, db_constraint=False, related_name="links_in"
+    )
+    label = models.CharField(max_length=200, blank=True)
+    way = models.CharField(max_length=40)
+    state = models.CharField(max_length=12, choices=LinkState.choices, default=LinkState.DRAFT)
+    paused_by = models.CharField(max_length=200, blank=True)
+    paused_at = models.DateTimeField(null=True)
+    choice = models.CharField(max_length=12, choices=LinkChoice.choices, default=LinkChoice.LISTED)
+    pattern = models.CharField(max_length=400, blank=True)
+    includes_new = models.BooleanField(default=False)
+    options = models.JSONField(default=dict)
+    created_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    activated_at = models.DateTimeField(null=True)
+
+    removal = models.CharField(max_length=8, blank=True, choices=Removal.choices)
+    removal_by = models.CharField(max_length=200, blank=True)
+    removal_began_at = models.DateTimeField(null=True)
+    removal_ended_at = models.DateTimeField(null=True)
+    removal_total = models.IntegerField(default=0)
+    removal_done = models.IntegerField(default=0)
+    removal_left = models.IntegerField(default=0)  # what could not be removed at the target
+
+    backfill_stand = models.CharField(max_length=12, blank=True, choices=BackfillStand.choices)
+    backfill_by = models.CharField(max_length=200, blank=True)
+    backfill_since = models.DateTimeField(null=True)
+    backfill_began_at = models.DateTimeField(null=True)
+    backfill_ended_at = models.DateTimeField(null=True)
+    backfill_total = models.IntegerField(default=0)
+    backfill_done = models.IntegerField(default=0)
+    backfill_at = models.JSONField(default=list)
+
+    last_sent_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=40, blank=True)
+    last_error_detail = models.CharField(max_length=200, blank=True)
+    last_error_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    waits_for = models.CharField(max_length=40, blank=True)
+    waits_until = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "everywhere"
+        constraints = [
+            UniqueConstraint(
+                fields=["organization", "source", "target", "destination"],
+                condition=~Q(state="removed"),
+                name="link_once",
+            )
+        ]
+        indexes = [Index(fields=["organization", "target", "state"], name="link_by_target")]
+
+    def __str__(self) -> str:
+        return self.label or "a link"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what happens is put down for it; a paused one sends it later."""
+        return self.state in (LinkState.ACTIVE, LinkState.PAUSED)
+
+
+class LinkRepository(TenantModel):
+    """One repository in a link: whether it takes part, and what came of it so far.
+
+    `sent` and `failed` count what the target took and refused for good; `unknown_subjects` counts
+    what named only subjects that the target does not have.
+    """
+
+    link = models.ForeignKey(
+        Link, on_delete=models.CASCADE, db_constraint=False, related_name="repositories"
+    )
+    repository = models.ForeignKey(
+        Repository, on_delete=models.CASCADE, db_constraint=False, related_name="links"
+    )
+    enabled = models.BooleanField(default=True)
+    enabled_at = models.DateTimeField(null=True)
+    erasing = models.BooleanField(default=False)  # what was written of it is being removed
+    sent = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    unknown_subjects = models.IntegerField(default=0)
+    last_sent_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=40, blank=True)
+    last_error_detail = models.CharField(max_length=200, blank=True)
+    last_error_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "everywhere"
+        constraints = [
+            UniqueConstraint(
+                fields=["organization", "link", "repository"], name="link_repository_once"
+            )
+        ]
+        indexes = [
+            Index(
+                fields=["organization", "repository"],
+                condition=Q(enabled=True),
+                name="link_repository_live",
+            )
+        ]
+
+
+class RelayState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    SENT = "sent", "Sent"
+    NOTHING = "nothing", "Names no subject"
+    DEAD = "dead", "Failed"
+    DISCARDED = "discarded", "Discarded"
+
+
+class RelayCause(models.TextChoices):
+    WEBHOOK = "webhook", "A webhook told of it"
+    SYNC = "sync", "A sync found it"
+    BACKFILL = "backfill", "Back-fill"
+    REPLAY = "replay", "Sent again"
+    PERSON = "person", "A person asked for it"
+
+
+class RelayItem(TenantModel):
+    """One entity's way to one target: the outbox, and what was said of it last.
+
+    However often the entity changes it is one row, so only its latest state travels, and in order:
+    `sequence` grows with each change (microseconds of the clock, or one more than before), and
+    `sent_sequence` is what the target has. `connection` is the target. What is to be sent has a
+    `due_at`, and is some worker's until `lease_until`. `urgency` 0 goes before 1, which back-fills
+    have. `subjects` are those it was sent with last, so that a removed one can be taken back.
+    """
+
+    State, Cause = RelayState, RelayCause
+
+    link = models.ForeignKey(
+        Link, on_delete=models.CASCADE, db_constraint=False, related_name="items"
+    )
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, db_constraint=False, related_name="+"
+    )
+    repository = models.ForeignKey(
+        Repository, on_delete=models.CASCADE, db_constraint=False, related_name="+"
+    )
+    kind = models.CharField(max_length=16)
+    key = models.CharField(max_length=200)
+    sequence = models.BigIntegerField()
+    sent_sequence = models.BigIntegerField(null=True)
+    state = models.CharField(max_length=12, choices=RelayState.choices, default=RelayState.WAITING)
+    cause = models.CharField(max_length=12, choices=RelayCause.choices)
+    heard_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(null=True)
+    urgency = models.SmallIntegerField(default=0)
+    attempts = models.SmallIntegerField(default=0)
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    error = models.CharField(max_length=40, blank=True)
+    error_detail = models.CharField(max_length=200, blank=True)
+    subjects = ArrayField(models.CharField(max_length=255), default=list)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "everywhere"
+        constraints = [
+            UniqueConstraint(
+                fields=["organization", "link", "repository", "kind", "key"],
+                name="relay_item_once",
+            )
+        ]
+        indexes = [
+            Index(
+                fields=["organization", "link", "urgency", "due_at"],
+                condition=Q(due_at__isnull=False),
+                name="relay_item_due",
+            ),
+            Index(
+                fields=["organization", "link", "-changed_at", "id"],
+                condition=Q(state="dead"),
+                name="relay_item_dead",
+            ),
+            Index(fields=["organization", "link", "state", "changed_at"], name="relay_item_state"),
+        ]
+
+
+class RelayAttempt(TenantModel):
+    """One request to a target, as it ended: a line of the delivery log, kept for thirty days.
+
+    `answer` is "accepted", or the code of an error. `events` counts what was in it by kind; `items`
+    is a list of [id of the item, kind, key, outcome, detail], the first few hundred.
+    """
+
+    link = models.ForeignKey(
+        Link, on_delete=models.CASCADE, db_constraint=False, related_name="attempts"
+    )
+    at = models.DateTimeField(default=timezone.now)
+    request = models.CharField(max_length=60)
+    latency_ms = models.IntegerField(default=0)
+    answer = models.CharField(max_length=40)
+    detail = models.CharField(max_length=200, blank=True)
+    events = models.JSONField(default=dict)
+    accepted = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    unknown_subjects = ArrayField(models.CharField(max_length=255), default=list)
+    items = models.JSONField(default=list)
+
+    class Meta:
+        base_manager_name = "everywhere"
+        indexes = [
+            Index(fields=["organization", "link", "-at", "id"], name="relay_attempt_of_link"),
+            Index(fields=["organization", "at"], name="relay_attempt_by_age"),
+        ]
+
+
+class SmartState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    SKIPPED = "skipped", "Not run"
+
+
+class SmartDeed(TenantModel):
+    """One command of a commit's message at one issue: it is carried out once, or says why not.
+
+    Whichever link or branch brings the commit again finds this row. `started_at` is set before the
+    target is asked: what a worker's death left there unsettled is not tried again.
+    """
+
+    State = SmartState
+
+    link = models.ForeignKey(
+        Link, on_delete=models.CASCADE, db_constraint=False, related_name="deeds"
+    )
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, db_constraint=False, related_name="+"
+    )
+    repository = models.ForeignKey(
+        Repository, on_delete=models.CASCADE, db_constraint=False, related_name="+"
+    )
+    commit = models.CharField(max_length=64)
+    subject = models.CharField(max_length=255)
+    index = models.SmallIntegerField()
+    command = models.CharField(max_length=60)
+    state = models.CharField(max_length=8, choices=SmartState.choices, default=SmartState.WAITING)
+    author = models.CharField(max_length=300, blank=True)
+    detail = models.CharField(max_length=200, blank=True)
+    attempts = models.SmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "everywhere"
+        constraints = [
+            UniqueConstraint(
+                fields=["organization", "connection", "commit", "subject", "index"],
+                name="smart_deed_once",
+            )
+        ]
+        indexes = [
+            Index(
+                fields=["organization", "link", "due_at"],
+                condition=Q(due_at__isnull=False),
+                name="smart_deed_due",
+            ),
+            Index(fields=["organization", "link", "-created_at", "id"], name="smart_deed_of_link"),
+        ]
