@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from connections.calls import Answer as Answer, Api as Api
 from connections.changes import VendorChange as VendorChange
@@ -48,6 +48,7 @@ from connections.hook_words import (
 from connections.methods import (
     BASE_URL as BASE_URL,
     Field as Field,
+    IssuesTokens as IssuesTokens,
     Method as Method,
     MethodEnd as MethodEnd,
     MethodKind as MethodKind,
@@ -73,6 +74,35 @@ from connections.records import (
     Remark as Remark,
     RepositoryRecord as RepositoryRecord,
     WorkspaceRecord as WorkspaceRecord,
+)
+from connections.relay_words import (
+    NO_LINKS as NO_LINKS,
+    Carried as Carried,
+    ChangedFile as ChangedFile,
+    CodeLinks as CodeLinks,
+    Command as Command,
+    CommandKind as CommandKind,
+    Deed as Deed,
+    FindsDoubles as FindsDoubles,
+    Order as Order,
+    Outcomes as Outcomes,
+    Packing as Packing,
+    PanelRow as PanelRow,
+    PanelSection as PanelSection,
+    Parcel as Parcel,
+    Reach as Reach,
+    RelayEvent as RelayEvent,
+    RelayKind as RelayKind,
+    RelayOption as RelayOption,
+    RelayRecord as RelayRecord,
+    RelayRules as RelayRules,
+    Relays as Relays,
+    RelayWay as RelayWay,
+    RunsCommands as RunsCommands,
+    Sent as Sent,
+    SubjectPanel as SubjectPanel,
+    Told as Told,
+    carried_key as carried_key,
 )
 from connections.streams import (
     Ask as Ask,
@@ -170,6 +200,8 @@ class Manifest:
     retired: tuple[Retired, ...] = ()
     changes: tuple[VendorChange, ...] = ()
     hooks: HookRules | None = None
+    code_links: CodeLinks = NO_LINKS  # where it shows code to people
+    relay: RelayRules | None = None  # what can travel to it
     endpoints: tuple[str, ...] = ()  # path templates that are asked besides capabilities' probes
     workspace_word: str = "workspace"
     unlisted: str = ""  # what cannot be chosen to be read, because no list of the product has it
@@ -253,31 +285,3 @@ class Connector(Protocol):
     def judge(self, answer: Answer) -> VendorError | None: ...
 
     def rate(self, answer: Answer) -> RateBudget: ...
-
-
-@runtime_checkable
-class IssuesTokens(Protocol):
-    """A connector that claims `Method.rotation`: the vendor's API makes and withdraws its tokens.
-
-    All raise what `judge` names. A new token is asked for with `scopes`; with none it gets the
-    least that the connector needs. `token_ids` are the vendor's ids of tokens that bear the name.
-    """
-
-    def replace_token(
-        self,
-        api: Api,
-        fields: Mapping[str, str],
-        method: Method,
-        *,
-        name: str,
-        days: int,
-        scopes: frozenset[str] = frozenset(),
-    ) -> NewToken: ...
-
-    def withdraw_token(
-        self, api: Api, fields: Mapping[str, str], method: Method, *, token_id: str
-    ) -> None: ...
-
-    def token_ids(
-        self, api: Api, fields: Mapping[str, str], method: Method, *, name: str
-    ) -> tuple[str, ...]: ...

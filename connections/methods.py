@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
+from connections.calls import Api
 from connections.moments import bounded
 
 BASE_URL = "base_url"  # the field of a connection that holds a self-hosted product's address
@@ -174,3 +176,31 @@ class TokenPrefix:
     name: str
     methods: tuple[str, ...] = ()
     refusal: str = ""
+
+
+@runtime_checkable
+class IssuesTokens(Protocol):
+    """A connector that claims `Method.rotation`: the vendor's API makes and withdraws its tokens.
+
+    All raise what `judge` names. A new token is asked for with `scopes`; with none it gets the
+    least that the connector needs. `token_ids` are the vendor's ids of tokens that bear the name.
+    """
+
+    def replace_token(
+        self,
+        api: Api,
+        fields: Mapping[str, str],
+        method: Method,
+        *,
+        name: str,
+        days: int,
+        scopes: frozenset[str] = frozenset(),
+    ) -> NewToken: ...
+
+    def withdraw_token(
+        self, api: Api, fields: Mapping[str, str], method: Method, *, token_id: str
+    ) -> None: ...
+
+    def token_ids(
+        self, api: Api, fields: Mapping[str, str], method: Method, *, name: str
+    ) -> tuple[str, ...]: ...
