@@ -47,8 +47,9 @@ from connections.hook_words import (
 )
 from connections.methods import (
     BASE_URL as BASE_URL,
+    ClientCredentials as ClientCredentials,
     Field as Field,
-    IssuesTokens as IssuesTokens,
+    Lookup as Lookup,
     Method as Method,
     MethodEnd as MethodEnd,
     MethodKind as MethodKind,
@@ -56,6 +57,7 @@ from connections.methods import (
     Scheme as Scheme,
     SelfHosted as SelfHosted,
     Step as Step,
+    TokenAnswer as TokenAnswer,
     TokenPrefix as TokenPrefix,
     TokenRotation as TokenRotation,
 )
@@ -111,6 +113,11 @@ from connections.streams import (
     Stream as Stream,
     Target as Target,
 )
+from connections.token_words import (
+    Exchanges as Exchanges,
+    IssuesTokens as IssuesTokens,
+    OAuth2 as OAuth2,
+)
 
 CONTRACT_VERSION = 1
 
@@ -149,30 +156,6 @@ class Retired:
     why: str
     instead: str = ""
     url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OAuth2:
-    """The vendor's authorization server, where it keeps to RFC 6749 and where it bends it.
-
-    `dead_grant` lists (error, words in the description) that mean the refresh token is dead beside
-    `invalid_grant`; `wrong_client` likewise for our own client beside `invalid_client`.
-    """
-
-    authorize_url: str
-    token_url: str
-    pkce: bool = True
-    client_auth: str = "basic"  # or "body"
-    sends_scope: bool = True
-    authorize_params: Mapping[str, str] = field(default_factory=dict)
-    issuer: str = ""
-    grace_seconds: int = 0
-    refresh_idle_days: int | None = None
-    default_lifetime_seconds: int = 300
-    dead_grant: tuple[tuple[str, str], ...] = ()
-    wrong_client: tuple[tuple[str, str], ...] = ()
-    revoke_url: str = ""
-    consumer_steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +207,7 @@ class Manifest:
 
     def fields_of(self, method: Method) -> tuple[Field, ...]:
         """The inputs of the method's form, the base URL first; a consumer brings its own."""
-        if self.self_hosted is None or method.kind is not MethodKind.SECRET:
+        if self.self_hosted is None or not method.kind.is_pasted:
             return method.fields
         return (self.self_hosted.field, *method.fields)
 

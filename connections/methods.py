@@ -9,20 +9,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
 
-from connections.calls import Api
 from connections.moments import bounded
 
 BASE_URL = "base_url"  # the field of a connection that holds a self-hosted product's address
 
 
 class MethodKind(StrEnum):
-    """How a credential comes to us."""
+    """How a credential comes to us.
+
+    Of an exchanged one a person pastes the long-lived secret of a client, for which a worker gets
+    a short-lived access token again and again: there is no refresh token.
+    """
 
     AUTHORIZATION_CODE = "authorization_code"
     CLIENT_CREDENTIALS = "client_credentials"
     SECRET = "secret"
+    EXCHANGED = "exchanged"
+
+    @property
+    def is_pasted(self) -> bool:
+        """Whether a person pastes a secret; all others need an OAuth consumer."""
+        return self in {MethodKind.SECRET, MethodKind.EXCHANGED}
 
 
 class Scheme(StrEnum):
@@ -90,16 +98,68 @@ class NewToken:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """Well-formed tokens. `scopes` is None when the vendor did not say; no refresh token is None.
+
+    `expires_in_seconds` counts from the answer's receipt; 0 is already expired.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_in_seconds: int
+    scopes: frozenset[str] | None
+    token_type: str = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """How a pasted client secret is exchanged for an access token (RFC 6749 §4.4).
+
+    `client_id` names the field of the form that is the client's id, `params` are sent along. The
+    URL of a self-hosted product is a path below its base URL.
+    """
+
+    token_url: str
+    client_id: str = "client_id"
+    client_auth: str = "body"  # or "basic"
+    body: str = "form"  # or "json"
+    params: Mapping[str, str] = field(default_factory=dict)
+    sends_scope: bool = False
+    default_lifetime_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A field that nobody has to type: the vendor tells it to everybody.
+
+    Before a credential is first used, `url` (with the form's fields in braces) is asked without
+    any authorization, and what its JSON holds under `key` is kept as the field `field`.
+    """
+
+    url: str
+    key: str
+    field: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class SelfHosted:
     """A product that each customer runs: a person types its base URL, context path included.
 
     It is kept in canonical form in the connection's field `base_url`; the manifest's addresses
-    are paths below it.
+    are paths below it. At one of `known_hosts` ("*.example.com": the vendor runs those itself)
+    whoever may link may name a new one.
     """
 
     label: str = "Base URL"
     help: str = ""
     placeholder: str = "https://"
+    known_hosts: tuple[str, ...] = ()
+
+    def knows(self, host: str) -> bool:
+        """Whether the vendor itself runs what is at this host; `*` is one label of a name."""
+        name, _, rest = host.partition(".")
+        return bool(name) and (f"*.{rest}" in self.known_hosts or host in self.known_hosts)
 
     @property
     def field(self) -> Field:
@@ -132,6 +192,8 @@ class Method:
     scopes this method's credential can ever hold; empty means all of its vocabulary. With
     `rotation` the vendor replaces its tokens on request: the connector is an `IssuesTokens`.
     A method with an `end` cannot be chosen any more, only be brought along by an import.
+    An exchanged one has an `exchange`, or its connector is an `Exchanges`. `api_url` replaces the
+    manifest's, with the form's fields in braces; each of those keeps to a pattern.
     """
 
     key: str
@@ -152,6 +214,9 @@ class Method:
     end: MethodEnd | None = None
     withdraw: tuple[Step, ...] = ()  # where people withdraw it by hand, and what to look for
     personal: bool = False  # the credential acts as the person who made it
+    exchange: ClientCredentials | None = None
+    api_url: str = ""
+    lookup: Lookup | None = None
 
     def has_ended(self, at: datetime) -> bool:
         """Whether nobody's are accepted any more; until the day of its end it may be refused."""
@@ -176,31 +241,3 @@ class TokenPrefix:
     name: str
     methods: tuple[str, ...] = ()
     refusal: str = ""
-
-
-@runtime_checkable
-class IssuesTokens(Protocol):
-    """A connector that claims `Method.rotation`: the vendor's API makes and withdraws its tokens.
-
-    All raise what `judge` names. A new token is asked for with `scopes`; with none it gets the
-    least that the connector needs. `token_ids` are the vendor's ids of tokens that bear the name.
-    """
-
-    def replace_token(
-        self,
-        api: Api,
-        fields: Mapping[str, str],
-        method: Method,
-        *,
-        name: str,
-        days: int,
-        scopes: frozenset[str] = frozenset(),
-    ) -> NewToken: ...
-
-    def withdraw_token(
-        self, api: Api, fields: Mapping[str, str], method: Method, *, token_id: str
-    ) -> None: ...
-
-    def token_ids(
-        self, api: Api, fields: Mapping[str, str], method: Method, *, name: str
-    ) -> tuple[str, ...]: ...

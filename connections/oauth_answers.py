@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from connections.contracts import OAuth2
+from connections.contracts import OAuth2, TokenAnswer as TokenAnswer
 from connections.errors import (
     Misconfigured,
     RateLimited,
@@ -52,20 +51,6 @@ class Response(Protocol):
     def latency_seconds(self) -> float: ...
     @property
     def request(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TokenAnswer:
-    """Well-formed tokens. `scopes` is None when the vendor did not say; no refresh token is None.
-
-    `expires_in_seconds` counts from the answer's receipt; 0 is already expired.
-    """
-
-    access_token: str = field(repr=False)
-    refresh_token: str | None = field(repr=False)
-    expires_in_seconds: int
-    scopes: frozenset[str] | None
-    token_type: str = "bearer"
 
 
 def read(response: Response, oauth: OAuth2) -> TokenAnswer:

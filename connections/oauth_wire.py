@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,8 +57,9 @@ def authorize_url(
         "redirect_uri": redirect_uri,
         "state": state,
     }
-    if oauth.sends_scope and scopes:
-        query["scope"] = " ".join(sorted(scopes))
+    wanted = scopes.union(oauth.always)
+    if oauth.sends_scope and wanted:
+        query["scope"] = " ".join(sorted(wanted))
     if oauth.pkce:
         query |= {"code_challenge": challenge(verifier), "code_challenge_method": "S256"}
     joint = "&" if urlsplit(oauth.authorize_url).query else "?"
@@ -104,6 +106,7 @@ class TokenEndpoint:
     door: Door
     origin: Any
     limits: Any
+    params: Mapping[str, str] = field(default_factory=dict)  # sent along for the client itself
 
     def exchange(
         self,
@@ -130,7 +133,7 @@ class TokenEndpoint:
         self, *, scopes: frozenset[str], deadline_seconds: float = DEADLINE_SECONDS
     ) -> TokenAnswer:
         """An access token for the client itself."""
-        form = {"grant_type": "client_credentials"}
+        form = {**self.params, "grant_type": "client_credentials"}
         if self.oauth.sends_scope and scopes:
             form["scope"] = " ".join(sorted(scopes))
         return self._ask(form, deadline_seconds, reuse=True)
@@ -152,10 +155,7 @@ class TokenEndpoint:
         self, url: str, form: dict[str, str], deadline_seconds: float, reuse: bool = False
     ) -> Response:
         """What is asked again with the same parent when its answer is lost may `reuse` a line."""
-        headers = {
-            "accept": "application/json",
-            "content-type": "application/x-www-form-urlencoded",
-        }
+        headers = {"accept": "application/json", "content-type": _TYPES[self.oauth.body]}
         if self.oauth.client_auth == "basic":
             headers["authorization"] = _basic(self.client)
         else:
@@ -164,12 +164,19 @@ class TokenEndpoint:
             "POST",
             url,
             headers=headers,
-            body=urlencode(form).encode("ascii"),
+            body=_written(form, self.oauth.body),
             origin=self.origin,
             limits=self.limits,
             deadline_seconds=deadline_seconds,
             reuse=reuse,
         )
+
+
+_TYPES = {"form": "application/x-www-form-urlencoded", "json": "application/json"}
+
+
+def _written(form: Mapping[str, str], body: str) -> bytes:
+    return (json.dumps(form) if body == "json" else urlencode(form)).encode("ascii")
 
 
 def _basic(client: Client) -> str:
