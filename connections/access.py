@@ -57,13 +57,27 @@ class Way:
         """An Api that acts as this secret; Blocked when its place may not be reached."""
         return VendorApi(
             door=door(),
-            base=self.place.at(self.manifest.api_url),
+            base=self.place.at(self._api_url),
             authorization=Authorization(self._header(secret)),
             judge=self.connector.judge,
             on_answer=self._watched(on_answer),
             on_send=on_send,
             lane=lane,
         )
+
+    def anonymous(self, address: str = "", *, deadline_seconds: float | None = None) -> VendorApi:
+        """An Api that shows no credential, at another of the vendor's addresses if one is given."""
+        return VendorApi(
+            door=door(),
+            base=self.place.at(address or self._api_url),
+            authorization=Authorization(""),
+            judge=self.connector.judge,
+            deadline_seconds=deadline_seconds,
+        )
+
+    @property
+    def _api_url(self) -> str:
+        return self.method.api_url.format_map(self.fields) or self.manifest.api_url
 
     def _watched(self, on_answer: OnAnswer | None) -> OnAnswer:
         """Besides what the caller wants to see, an announced removal is logged (abuse case P50),

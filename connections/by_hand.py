@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connections.contracts import BASE_URL, Manifest, Method, MethodKind
+from connections.contracts import BASE_URL, Manifest, Method
 
 
 def address(manifest: Manifest, method: Method, fields: dict[str, str]) -> str:
@@ -10,6 +10,6 @@ def address(manifest: Manifest, method: Method, fields: dict[str, str]) -> str:
     if method.rotation and method.rotation.by_hand_path and BASE_URL in fields:
         path = method.rotation.by_hand_path.format_map(fields)
         return f"{fields[BASE_URL].rstrip('/')}/{path}"
-    if method.kind is MethodKind.SECRET:
+    if method.kind.is_pasted:
         return next((step.url for step in method.steps if step.url), manifest.docs_url)
     return manifest.account_settings_url

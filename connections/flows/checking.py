@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from connections import access
+from connections import access, exchanging, looked_up, places
 from connections.access import Way
-from connections.contracts import Identity
+from connections.contracts import Identity, MethodKind, TokenAnswer
 from connections.errors import VendorError
 from connections.flows import (
     accounts,
@@ -33,9 +33,13 @@ def check(claim: work.Claim, one: Replacement) -> None:
     """The vendor was asked about the new one; the old one was not touched."""
     way = stages.way_of(one)
     try:
+        way = looked_up.completed(way)
+        one.fields = way.fields
         secret = tokens.resealed(new_place(one))
+        given = _exchanged(one, way, secret)
+        secret = Secret(given.access_token) if given else secret
         api = counted.api(way, secret, one.connection, lambda _: claim.stay())
-        identity = _told(one, way.connector.identify(api, one.fields, way.method))
+        identity = _told(one, way.connector.identify(api, one.fields, way.method), given)
     except VendorError as error:
         if error.retry:
             raise
@@ -46,12 +50,23 @@ def check(claim: work.Claim, one: Replacement) -> None:
     if problem:
         refuse(claim, one, *problem)
     else:
-        _keep(claim, one, way, secret, identity)
+        _keep(claim, one, way, secret, identity, given)
 
 
-def _told(one: Replacement, identity: Identity) -> Identity:
-    """What the vendor said, of scopes also when it made the token for us."""
-    made = one.found.get("made_scopes")
+def _exchanged(one: Replacement, way: Way, secret: Secret) -> TokenAnswer | None:
+    """The access token for a secret that is exchanged, asked with the scopes of the one in use."""
+    if way.method.kind is not MethodKind.EXCHANGED:
+        return None
+    with tenancy.transaction():
+        old = stages.current(one.connection)
+    speaks_so = old is not None and old.vocabulary == way.method.vocabulary
+    scopes = frozenset(old.scopes or ()) if old is not None and speaks_so else frozenset()
+    return exchanging.exchanged(way, secret, scopes=scopes)
+
+
+def _told(one: Replacement, identity: Identity, given: TokenAnswer | None) -> Identity:
+    """What the vendor said, of scopes also when it made or exchanged the token for us."""
+    made = given.scopes if given else one.found.get("made_scopes")
     return (
         replace(identity, scopes=frozenset(made)) if made and identity.scopes is None else identity
     )
@@ -101,19 +116,29 @@ def _problem(one: Replacement, way: Way, identity: Identity) -> tuple[str, str] 
 
 
 def _keep(
-    claim: work.Claim, one: Replacement, way: Way, secret: Secret, identity: Identity
+    claim: work.Claim,
+    one: Replacement,
+    way: Way,
+    secret: Secret,
+    identity: Identity,
+    given: TokenAnswer | None,
 ) -> None:
     with stages.at(claim, one, Stage.CHECKING) as row:
         if row is None:
             return
         made = row.found
         expires_at = identity.expires_at or _said(made)
-        again_at = _again_at(row, expires_at)
+        again_at = expires_at if given else _again_at(row, expires_at)
+        if given:
+            expires_at = clock.now() + timedelta(seconds=given.expires_in_seconds)
+            vault.keep(places.of_grant(row.organization_id, row.new_id, places.ACCESS), secret)
+        row.fields = one.fields
         Credential.objects.create(
             id=row.new_id,
             connection_id=row.connection_id,
             **accounts.told(identity, secret),
             expires_at=expires_at,
+            refreshable=given is not None,
             rotate_by=again_at,
             rotate_because=BECAUSE_EXPIRY if again_at else "",
             token_id=made.get("token_id", ""),

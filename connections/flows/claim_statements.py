@@ -47,12 +47,18 @@ DUE: Final = _CLAIM.replace("--which--", f"c.refresh_due_at <= %(now)s AND {_LIV
 WANTED: Final = _CLAIM.replace(
     "--which--", f"c.id = %(credential)s AND c.version = %(version)s AND {_LIVE}"
 )
-# Of a product that people run, by server: its grants are renewed where their consumer is known.
+# Of a product that people run, by server: its grants are renewed where their consumer is known, and
+# what is exchanged without one at the server of its connection.
 WAITING: Final = """
 WITH wanted AS (
     SELECT unnest(%(shared)s::text[]) AS connector, '' AS base_url
      UNION
     SELECT connector, base_url FROM connections_consumer WHERE connector = ANY (%(own)s::text[])
+     UNION
+    SELECT connector, fields->>'base_url' FROM connections_connection
+     WHERE connector = ANY (%(own)s::text[]) AND consumer_id IS NULL
+       AND organization_id = %(organization)s AND state <> 'revoked'
+       AND fields->>'base_url' <> ''
 )
 SELECT wanted.connector, wanted.base_url, due.count
   FROM wanted CROSS JOIN LATERAL (

@@ -269,4 +269,4 @@ def _lines_of(
 
 def _fields_of(credential: Credential) -> tuple[str, ...]:
     usable = access.secret_field(credential)
-    return (usable, places.REFRESH) if credential.refreshable else (usable,)
+    return (usable, places.REFRESH, places.SECRET) if credential.refreshable else (usable,)

@@ -65,10 +65,15 @@ def may_name(actor: Actor, manifest: Manifest, base_url: str) -> bool:
     """Whether they may link at it: known here, a right of theirs, or approved when they asked."""
     return (
         actor.kind in WHO_RUN_IT | {GUEST}
+        or _is_vendors(manifest, base_url)
         or _is_known(manifest, base_url)
         or allows(present(actor), Permission.HOST_ENTER)
         or rights.allowed_host(actor, manifest.slug, base_url) is not None
     )
+
+
+def _is_vendors(manifest: Manifest, base_url: str) -> bool:
+    return manifest.self_hosted is not None and manifest.self_hosted.knows(host_of(base_url))
 
 
 def _is_known(manifest: Manifest, base_url: str) -> bool:

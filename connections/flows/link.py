@@ -123,7 +123,7 @@ def prepare(
     pending.account_confirmed = False
     pending.stage = Stage.CHOOSING
     pending.save()
-    if chosen.kind is MethodKind.SECRET:
+    if chosen.kind.is_pasted:
         inputs.hand_in_secret(manifest, chosen, pending, secret)
         _answered(pending)
     elif chosen.kind is MethodKind.CLIENT_CREDENTIALS:

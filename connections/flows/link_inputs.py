@@ -149,7 +149,7 @@ def team_of(team_id: UUID | None, connector: str) -> UUID | None:
 
 
 def consumer_of(method: Method, connector: str, consumer_id: UUID | None) -> UUID | None:
-    if method.kind is MethodKind.SECRET:
+    if method.kind.is_pasted:
         return None
     found = Consumer.everywhere.filter(connector=connector, removed_at=None, id=consumer_id).first()
     if found is None or found.organization_id not in {tenancy.organization_id(), tenancy.PLATFORM}:

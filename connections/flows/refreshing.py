@@ -16,12 +16,13 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from connections import access, lineage, places, registry
+from connections import access, exchanging, lineage, places, registry
+from connections.access import Way
 from connections.contracts import MethodKind
 from connections.errors import AnswerLost, ReauthorizationRequired, Unavailable, VendorError
 from connections.flows import answers, claim_statements
 from connections.lineage import AnswerClass
-from connections.models import Consumer
+from connections.models import Connection, Consumer
 from connections.oauth_answers import TokenAnswer
 from connections.oauth_wire import TokenEndpoint
 from portal import clock, roles, tenancy, vault, vault_many
@@ -71,7 +72,8 @@ class Row(NamedTuple):
 class Claimed:
     """A grant that this worker may refresh while its lease lasts; `row.parent` is what it spends.
 
-    `refresh_token` is None for client credentials; `trouble` says why nothing can be sent.
+    `refresh_token` is None for client credentials. An exchanged one has the `secret` that is shown
+    and not spent. `trouble` says why nothing can be sent.
     """
 
     attempt_id: UUID
@@ -80,6 +82,7 @@ class Claimed:
     caller: str
     lease_until: float  # by this process's monotonic clock
     refresh_token: Secret | None = field(default=None, repr=False)
+    secret: Secret | None = field(default=None, repr=False)
     trouble: VendorError | None = None
 
     @property
@@ -160,40 +163,67 @@ def _claim(statement: str, caller: str, **which: Any) -> list[Claimed]:
 
 
 def _parents(rows: Iterable[Row]) -> dict[UUID, dict[str, Any]]:
-    """For each claimed row what it spends, or why nothing can be spent."""
+    """For each claimed row what it spends or shows, or why nothing can be sent."""
     here = tenancy.organization_id()
-    spending = {
-        row.credential_id: places.of_grant(here, row.credential_id, places.REFRESH)
+    needed = {
+        row.credential_id: places.of_grant(here, row.credential_id, _NEEDED[kind])
         for row in rows
-        if not _asks_for_itself(row)
+        if (kind := _kind(row)) in _NEEDED
     }
-    opened = vault_many.open_many(spending.values())
+    opened = vault_many.open_many(needed.values())
     found: dict[UUID, dict[str, Any]] = {row.credential_id: {} for row in rows}
-    for credential_id, place in spending.items():
+    for credential_id, place in needed.items():
         if place not in opened:
-            trouble: VendorError = ReauthorizationRequired("The vendor gave no refresh token.")
+            trouble: VendorError = ReauthorizationRequired(_MISSING[place.field])
             found[credential_id] = {"trouble": trouble}
         elif opened[place] is None:
             found[credential_id] = {"trouble": access.CredentialUnreadable("It does not open.")}
         else:
-            found[credential_id] = {"refresh_token": opened[place]}
+            held_as = "secret" if place.field == places.SECRET else "refresh_token"
+            found[credential_id] = {held_as: opened[place]}
     return found
 
 
-def _asks_for_itself(row: Row) -> bool:
-    manifest = registry.get(row.connector).manifest
-    return manifest.method(row.method).kind is MethodKind.CLIENT_CREDENTIALS
+_NEEDED: Final = {
+    MethodKind.AUTHORIZATION_CODE: places.REFRESH,
+    MethodKind.SECRET: places.REFRESH,  # refreshable: an import brought a grant
+    MethodKind.EXCHANGED: places.SECRET,
+}
+_MISSING: Final = {
+    places.REFRESH: "The vendor gave no refresh token.",
+    places.SECRET: "The secret that is exchanged is gone.",
+}
+
+
+def _kind(row: Row) -> MethodKind:
+    return registry.get(row.connector).manifest.method(row.method).kind
 
 
 # ── Ask ───────────────────────────────────────────────────────────────────────────────────────
 
 
-class EndpointBook(dict[tuple[str, UUID | None], TokenEndpoint | VendorError]):
-    """Token endpoints as their consumers reach them; each consumer's secret is opened once."""
+Asking = TokenEndpoint | Way | VendorError
+
+
+class EndpointBook(dict[tuple[str, UUID | None], Asking]):
+    """Token endpoints as their consumers reach them; each consumer's secret is opened once.
+
+    What is exchanged has no consumer: the way of each such connection is known by its credential.
+    """
+
+    @staticmethod
+    def key(row: Row) -> tuple[str, UUID | None]:
+        """Under what this grant's endpoint is known."""
+        own = _kind(row) is MethodKind.EXCHANGED
+        return row.connector, row.credential_id if own else row.consumer_id
 
     def learn(self, claims: Iterable[Claimed]) -> None:
         """Know the endpoint of each claim, or why it cannot be reached. Not inside transactions."""
-        wanted = {(one.row.connector, one.row.consumer_id) for one in claims} - self.keys()
+        rows = [one.row for one in claims if self.key(one.row) not in self]
+        own = [row for row in rows if _kind(row) is MethodKind.EXCHANGED]
+        wanted = {self.key(row) for row in rows} - {self.key(row) for row in own}
+        if own:
+            self._learn_ways(own)
         if not wanted:
             return
         with tenancy.transaction():
@@ -208,6 +238,13 @@ class EndpointBook(dict[tuple[str, UUID | None], TokenEndpoint | VendorError]):
             except VendorError as trouble:
                 self[connector, consumer_id] = trouble
 
+    def _learn_ways(self, rows: Iterable[Row]) -> None:
+        keys = {row.connection_id: self.key(row) for row in rows}
+        with tenancy.transaction():
+            found = Connection.objects.select_related("consumer").filter(id__in=keys)
+            for connection in found:
+                self[keys[connection.id]] = access.way_of(connection)
+
 
 def deadline_seconds() -> float:
     """How long one call may take: a third of the lease at most."""
@@ -216,7 +253,7 @@ def deadline_seconds() -> float:
 
 def ask(claimed: Claimed, endpoints: EndpointBook) -> Outcome:
     """What the vendor says, asked once; never raises. It runs in threads without a database."""
-    endpoint = endpoints[claimed.row.connector, claimed.row.consumer_id]
+    endpoint = endpoints[endpoints.key(claimed.row)]
     trouble = claimed.trouble or (endpoint if isinstance(endpoint, VendorError) else None)
     if trouble is not None:
         return Outcome(claimed, answers.unsent(trouble), clock.now(), error=trouble)
@@ -239,9 +276,14 @@ def ask(claimed: Claimed, endpoints: EndpointBook) -> Outcome:
     return Outcome(claimed, AnswerClass.KEPT, clock.now(), tokens, None, _since(began))
 
 
-def _spend(claimed: Claimed, endpoint: TokenEndpoint, deadline: float) -> TokenAnswer:
+def _spend(claimed: Claimed, endpoint: TokenEndpoint | Way, deadline: float) -> TokenAnswer:
+    scopes = frozenset(claimed.row.scopes or ())
+    if isinstance(endpoint, Way):
+        assert claimed.secret is not None
+        return exchanging.exchanged(
+            endpoint, claimed.secret, scopes=scopes, deadline_seconds=deadline
+        )
     if claimed.refresh_token is None:
-        scopes = frozenset(claimed.row.scopes or ())
         return endpoint.client_credentials(scopes=scopes, deadline_seconds=deadline)
     parent = claimed.refresh_token.reveal()
     return endpoint.refresh(refresh_token=parent, deadline_seconds=deadline)

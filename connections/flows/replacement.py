@@ -13,7 +13,7 @@ from typing import Final
 from django.utils import timezone
 
 from connections import places, registry
-from connections.contracts import BASE_URL, Manifest, Method, MethodKind
+from connections.contracts import BASE_URL, Manifest, Method
 from connections.flows import (
     link_inputs as inputs,
     pace,
@@ -41,7 +41,7 @@ def under_way(connection: Connection) -> Replacement | None:
 
 def ways(manifest: Manifest) -> list[Method]:
     """The methods whose secret can be pasted in the place of another one."""
-    return [method for method in manifest.choices if method.kind is MethodKind.SECRET]
+    return [method for method in manifest.choices if method.kind.is_pasted]
 
 
 def hand_in(
@@ -58,7 +58,7 @@ def hand_in(
     connection.hold()
     manifest = registry.get(connection.connector).manifest
     chosen = inputs.method_of(manifest, method)
-    if chosen.kind is not MethodKind.SECRET:
+    if not chosen.kind.is_pasted:
         raise FlowProblem("method", "method", "Choose one of the ways in the list.")
     inputs.refuse_impossible(manifest, chosen, connection.capabilities)
     inputs.refuse_personal(chosen, connection)

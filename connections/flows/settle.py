@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.utils import timezone
 
-from connections import places
+from connections import looked_up, places
 from connections.access import Way, way_by
 from connections.contracts import BASE_URL, Identity
 from connections.errors import VendorError
@@ -34,10 +34,11 @@ from connections.flows import (
     verify,
 )
 from connections.flows.campaigns import Goal, settled
+from connections.flows.checking import BECAUSE_EXPIRY
 from connections.flows.link import FORGOTTEN_AFTER, who
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, PendingLink
-from portal import audit, tenancy, vault, work
+from portal import audit, tenancy, work
 from portal.policy import Actor
 from portal.steps import step
 
@@ -55,6 +56,8 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
     pending, way = begun
     began = time.monotonic()
     try:
+        way = looked_up.completed(way)
+        pending.fields = way.fields
         held = tokens.obtain(held_job, pending, way)
         held_job.stay()
         step("link.obtained")
@@ -186,7 +189,7 @@ def _settle(
             connection = _relinked(pending) if pending.relink else _new(pending, identity)
             _arrive(connection, pending, actor, identity)
             credential = _credential(connection, held, identity, pending.ends_at)
-            _move_secrets(pending, credential, held)
+            tokens.move(pending, credential, held)
             marks.raised(connection, credential)
             _record(pending, connection, who(pending), identity)
             if pending.relink_id:
@@ -266,19 +269,12 @@ def _credential(
         **accounts.told(replace(identity, scopes=scopes), held.secret),
         expires_at=held.expires_at or identity.expires_at or told_end,
         refreshable=held.refreshable,
+        rotate_by=told_end if held.refreshable else None,
+        rotate_because=BECAUSE_EXPIRY if held.refreshable and told_end else "",
         identified_version=1,
     )
     due.plan(connection)
     return created
-
-
-def _move_secrets(pending: PendingLink, credential: Credential, held: tokens.Held) -> None:
-    field = places.ACCESS if held.refreshable else places.SECRET
-    vault.keep(places.of_credential(credential, field), held.secret)
-    refresh = places.of_link(pending, places.REFRESH)
-    if vault.holds(refresh):
-        vault.keep(places.of_credential(credential, places.REFRESH), vault.open(refresh))
-    tokens.drop(pending)
 
 
 def _record(pending: PendingLink, connection: Connection, actor: Actor, identity: Identity) -> None:

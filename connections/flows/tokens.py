@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from connections import places
+from connections import exchanging, places, registry
 from connections.access import CredentialUnreadable, Way, opened
 from connections.contracts import MethodKind
 from connections.errors import ReauthorizationRequired, VendorError
 from connections.flows.link import callback_url, wanted_scopes
-from connections.models import PendingLink
+from connections.models import Credential, PendingLink
 from connections.oauth_answers import TokenAnswer
 from portal import tenancy, vault, work
 from portal.keys import SealBroken
@@ -73,6 +73,9 @@ def resealed(place: vault.Place) -> Secret:
 
 
 def _ask_for_tokens(claim: work.Claim, pending: PendingLink, way: Way) -> TokenAnswer:
+    if way.method.kind is MethodKind.EXCHANGED:
+        secret = resealed(places.of_link(pending, places.SECRET))
+        return exchanging.exchanged(way, secret, scopes=wanted_scopes(way.manifest, pending))
     endpoint = way.token_endpoint()
     if way.method.kind is MethodKind.CLIENT_CREDENTIALS:
         return endpoint.client_credentials(scopes=wanted_scopes(way.manifest, pending))
@@ -122,6 +125,18 @@ def _kept_tokens(pending: PendingLink) -> Held | None:
         scopes=None if scopes is None else frozenset(scopes),
         expires_at=datetime.fromisoformat(facts["expires_at"]),
     )
+
+
+def move(pending: PendingLink, credential: Credential, held: Held) -> None:
+    """What the link held is sealed under the credential; nothing is left of it here."""
+    field = places.ACCESS if held.refreshable else places.SECRET
+    vault.keep(places.of_credential(credential, field), held.secret)
+    kind = registry.get(pending.connector).manifest.method(pending.method).kind
+    beside = places.SECRET if kind is MethodKind.EXCHANGED else places.REFRESH
+    place = places.of_link(pending, beside)
+    if held.refreshable and vault.holds(place):
+        vault.keep(places.of_credential(credential, beside), vault.open(place))
+    drop(pending)
 
 
 def drop(pending: PendingLink) -> None:

@@ -85,7 +85,7 @@ def way(
 
 def obstacle_of(method: Method, usable: list[Consumer]) -> str:
     """Why nobody here can use this method now; empty when they can."""
-    if method.kind is MethodKind.SECRET:
+    if method.kind.is_pasted:
         return ""
     if method.kind is MethodKind.CLIENT_CREDENTIALS:
         own = [c for c in usable if c.organization_id == tenancy.organization_id()]

@@ -157,7 +157,7 @@ def _obstacles(
 
 def consumers_for(method: Method, slug: str, organization_id: object) -> list[Consumer]:
     """The consumers this method may use; a platform's one never acts without a person."""
-    if method.kind is MethodKind.SECRET:
+    if method.kind.is_pasted:
         return []
     found = consumers.available(slug)
     if method.kind is MethodKind.CLIENT_CREDENTIALS:

@@ -271,7 +271,7 @@ def _offers(
     prefix = next((each for each in manifest.token_prefixes if text.startswith(each.prefix)), None)
     keys = prefix.methods if prefix else ()
     if problem.code == "dead_token":
-        keys = tuple(m.key for m in manifest.choices if m.kind is MethodKind.SECRET)
+        keys = tuple(m.key for m in manifest.choices if m.kind.is_pasted)
     return [m for m in manifest.choices if m.key in keys and m.key != method.key]
 
 
