@@ -1,0 +1,1 @@
+"""Spacelift's other side: accounts with spaces, API keys that become JWTs, one GraphQL endpoint."""
