@@ -62,6 +62,9 @@ class Permission(StrEnum):
     CONNECT_LINK_SEND = "connect_link.send"
     LINK_REQUEST_DECIDE = "link_request.decide"
     IDENTITY_MAP = "identity.map"
+    RELAY_VIEW = "relay.view"
+    RELAY_RUN = "relay.run"
+    RELAY_EDIT = "relay.edit"
     AUDIT_VIEW = "audit.view"
 
 
@@ -91,9 +94,12 @@ DEEDS: dict[Permission, str] = {
     P.CONNECT_LINK_SEND: "send connect links",
     P.LINK_REQUEST_DECIDE: "decide what others ask for",
     P.IDENTITY_MAP: "say who is who at vendors",
+    P.RELAY_VIEW: "see links between connections",
+    P.RELAY_RUN: "pause links between connections, or send anything again",
+    P.RELAY_EDIT: "make, change or remove links between connections",
     P.AUDIT_VIEW: "read the record",
 }
-_READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW})
+_READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW, P.RELAY_VIEW})
 _MEMBER = _READ | {P.CONNECTION_LINK}
 _MANAGER = _MEMBER | {
     P.CONNECTION_MEND,
@@ -101,6 +107,8 @@ _MANAGER = _MEMBER | {
     P.SERVICE_KEY_VIEW,
     P.CAMPAIGN_EDIT,
     P.AUDIT_VIEW,
+    P.RELAY_RUN,
+    P.RELAY_EDIT,
 }
 _ADMIN = _MANAGER | {
     P.ORGANIZATION_EDIT,
@@ -157,10 +165,10 @@ SYSTEM = Actor(kind="system", id=None, name="Portal")
 _SYSTEM_MAY = frozenset(
     {
         *(P.CONNECTION_VIEW, P.CONNECTION_MANAGE, P.CONNECTION_MEND, P.CONNECTION_LINK),
-        P.CAMPAIGN_EDIT,
+        *(P.CAMPAIGN_EDIT, P.RELAY_RUN),
     }
 )
-_TEAM_ADMIN_MAY = frozenset({P.CONNECTION_MANAGE, P.CONNECTION_MEND})
+_TEAM_ADMIN_MAY = frozenset({P.CONNECTION_MANAGE, P.CONNECTION_MEND, P.RELAY_RUN, P.RELAY_EDIT})
 
 
 def allows(
