@@ -6,11 +6,13 @@ events, keys and outcomes; the vendor's limits, ids and bodies are the connector
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
+from urllib.parse import quote
 
 from connections.calls import Api
 from connections.code_records import (
@@ -53,8 +55,9 @@ RelayRecord = (
 class CodeLinks:
     """Where a source shows things to people, as templates; empty where there is no such page.
 
-    {repository} is the repository's address and {origin} its scheme and host; {branch}, {hash} and
-    {number}, {issue} and {summary} are filled in percent-encoded.
+    {repository} is the repository's address without `ending`, {root} what `root` matches of it,
+    the product's own address; {branch}, {hash}, {number}, {issue} and {summary} are filled in
+    percent-encoded.
     """
 
     branch: str = ""
@@ -62,6 +65,17 @@ class CodeLinks:
     pull_request: str = ""
     new_pull_request: str = ""
     new_branch: str = ""  # for a person who stands at an issue
+    ending: str = ""
+    root: str = r"https?://[^/?#]+"
+
+    def filled(self, template: str, repository_url: str, **parts: str) -> str:
+        """The address; empty without a template or a repository's address to begin with."""
+        found = re.match(self.root, repository_url)
+        if not template or found is None:
+            return ""
+        quoted = {name: quote(value, safe="/") for name, value in parts.items()}
+        start = repository_url.removesuffix("/").removesuffix(self.ending)
+        return template.format(repository=start, root=found[0], **quoted)
 
 
 NO_LINKS = CodeLinks()
@@ -136,7 +150,9 @@ def carried_key(person: Person) -> str:
 class RelayWay:
     """One way of writing to the target; the first whose capability a connection has is taken.
 
-    `loses` says in a sentence what a person does not get by this way.
+    `loses` says in a sentence what a person does not get by this way. Where `obeys`, the target
+    itself runs the commands that it finds in commits, so that we must not. `by_mark` ways erase
+    all of a link at once.
     """
 
     key: str
@@ -144,11 +160,13 @@ class RelayWay:
     capability: str
     kinds: tuple[RelayKind, ...]
     loses: str = ""
+    obeys: bool = False
+    by_mark: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RelayOption:
-    """A switch of a link; `kinds` are left out when it is off."""
+    """A switch of a link; the core leaves `kinds` out when it is off."""
 
     key: str
     title: str
@@ -163,7 +181,8 @@ class RelayRules:
 
     `subject` is what an event hangs on over there, such as an issue, and `container` where it
     lives. `pattern` finds a subject's name in a text, for pages only. `commands` is the key of the
-    capability that commands in commits need, empty where the target takes none.
+    capability that commands in commits need, empty where the target takes none, and
+    `commands_option` the option that turns them on.
     """
 
     ways: tuple[RelayWay, ...]
@@ -173,6 +192,7 @@ class RelayRules:
     pattern: str = ""
     batch: int = 100
     commands: str = ""
+    commands_option: str = ""
 
     def way(self, key: str) -> RelayWay:
         """The way with this key; KeyError when there is none."""
