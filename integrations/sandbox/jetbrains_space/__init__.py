@@ -1,0 +1,1 @@
+"""JetBrains Space's other side: organizations with OAuth, applications, tokens and projects."""
