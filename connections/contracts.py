@@ -77,34 +77,40 @@ from connections.records import (
     RepositoryRecord as RepositoryRecord,
     WorkspaceRecord as WorkspaceRecord,
 )
-from connections.relay_words import (
-    NO_LINKS as NO_LINKS,
-    Carried as Carried,
-    ChangedFile as ChangedFile,
-    CodeLinks as CodeLinks,
+from connections.relay_commands import (
     Command as Command,
     CommandKind as CommandKind,
     Deed as Deed,
     FindsDoubles as FindsDoubles,
     Order as Order,
-    Outcomes as Outcomes,
-    Packing as Packing,
-    PanelRow as PanelRow,
-    PanelSection as PanelSection,
-    Parcel as Parcel,
-    Reach as Reach,
+    RunsCommands as RunsCommands,
+)
+from connections.relay_events import (
+    NO_LINKS as NO_LINKS,
+    Carried as Carried,
+    ChangedFile as ChangedFile,
+    CodeLinks as CodeLinks,
     RelayEvent as RelayEvent,
     RelayKind as RelayKind,
-    RelayOption as RelayOption,
     RelayRecord as RelayRecord,
+    carried_key as carried_key,
+)
+from connections.relay_panels import (
+    PanelRow as PanelRow,
+    PanelSection as PanelSection,
+    SubjectPanel as SubjectPanel,
+)
+from connections.relay_words import (
+    Outcomes as Outcomes,
+    Packing as Packing,
+    Parcel as Parcel,
+    Reach as Reach,
+    RelayOption as RelayOption,
     RelayRules as RelayRules,
     Relays as Relays,
     RelayWay as RelayWay,
-    RunsCommands as RunsCommands,
     Sent as Sent,
-    SubjectPanel as SubjectPanel,
     Told as Told,
-    carried_key as carried_key,
 )
 from connections.streams import (
     Ask as Ask,
