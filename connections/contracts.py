@@ -112,6 +112,11 @@ from connections.relay_words import (
     Sent as Sent,
     Told as Told,
 )
+from connections.rights_words import (
+    EndsGrants as EndsGrants,
+    PlaceRights as PlaceRights,
+    TellsRights as TellsRights,
+)
 from connections.streams import (
     Ask as Ask,
     Container as Container,

@@ -56,6 +56,7 @@ def _endpoint(way: Way, exchange: ClientCredentials, secret: Secret) -> oauth_wi
             client_auth=exchange.client_auth,
             body=exchange.body,
             sends_scope=exchange.sends_scope,
+            unsaid=exchange.unsaid,
             default_lifetime_seconds=exchange.default_lifetime_seconds,
         ),
         client=oauth_wire.Client(way.fields[exchange.client_id], secret.reveal()),

@@ -116,7 +116,7 @@ class ClientCredentials:
     """How a pasted client secret is exchanged for an access token (RFC 6749 §4.4).
 
     `client_id` names the field of the form that is the client's id, `params` are sent along. The
-    URL of a self-hosted product is a path below its base URL.
+    URL of a self-hosted product is a path below its base URL. `unsaid` is as that of `OAuth2`.
     """
 
     token_url: str
@@ -125,6 +125,7 @@ class ClientCredentials:
     body: str = "form"  # or "json"
     params: Mapping[str, str] = field(default_factory=dict)
     sends_scope: bool = False
+    unsaid: tuple[str, ...] = ()
     default_lifetime_seconds: int = 300
 
 

@@ -68,7 +68,7 @@ def read(response: Response, oauth: OAuth2) -> TokenAnswer:
         access_token=access_token,
         refresh_token=_token(response, body, "refresh_token"),
         expires_in_seconds=_lifetime(body, oauth),
-        scopes=_scopes(body),
+        scopes=_scopes(body, oauth),
         token_type=_bearer(response, body),
     )
 
@@ -186,7 +186,7 @@ def _lifetime(body: Mapping[str, Any], oauth: OAuth2) -> int:
     return oauth.default_lifetime_seconds
 
 
-def _scopes(body: Mapping[str, Any]) -> frozenset[str] | None:
+def _scopes(body: Mapping[str, Any], oauth: OAuth2) -> frozenset[str] | None:
     """What was granted, as `scope` (RFC 6749 §5.1) or, as one vendor said until 2026, `scopes`."""
     for key in ("scope", "scopes"):
         stated = body.get(key)
@@ -194,5 +194,6 @@ def _scopes(body: Mapping[str, Any]) -> frozenset[str] | None:
             stated = re.split(r"[,\s]+", stated)
         if isinstance(stated, list):
             words = (word for word in stated if isinstance(word, str))
-            return frozenset(word for word in words if SCOPE.fullmatch(word))
+            found = frozenset(word for word in words if SCOPE.fullmatch(word))
+            return None if found.intersection(oauth.unsaid) else found
     return None

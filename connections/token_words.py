@@ -19,7 +19,8 @@ class OAuth2:
 
     `dead_grant` lists (error, words in the description) that mean the refresh token is dead beside
     `invalid_grant`; `wrong_client` likewise for our own client beside `invalid_client`. `always`
-    are scopes that each consent asks for, whatever it is for.
+    are scopes that each consent asks for, whatever it is for. An answer that names one of the
+    scopes `unsaid` ("all that was granted") does not say what was.
     """
 
     authorize_url: str
@@ -29,6 +30,7 @@ class OAuth2:
     body: str = "form"  # or "json": what the token endpoint is sent
     sends_scope: bool = True
     always: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
     authorize_params: Mapping[str, str] = field(default_factory=dict)
     issuer: str = ""
     grace_seconds: int = 0
