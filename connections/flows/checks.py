@@ -16,6 +16,7 @@ from connections.contracts import (
     WorkspaceRecord,
 )
 from connections.errors import VendorError
+from connections.flows import placed
 from connections.flows.look import Look, answered, failure
 from connections.models import Check, credential_of
 from connections.vendor_api import VendorApi
@@ -56,15 +57,8 @@ def identity_lines(look: Look, identity: Identity) -> None:
             detail=expires_at.isoformat() if expires_at else "",
             proves="Said by the vendor." if expires_at else "The vendor does not say.",
         )
-    if not look.had("scopes"):
-        scopes = identity.scopes
-        look.keep(
-            "scopes",
-            title="Scopes granted",
-            outcome=Result.UNPROVABLE if scopes is None else Result.PROVEN,
-            detail=", ".join(sorted(scopes or ()))[:300],
-            proves="The vendor's own words." if scopes is not None else "The vendor does not say.",
-        )
+    if not placed.are_told(look):
+        scopes_line(look, identity)
     for remark in identity.remarks:
         if not look.had(remark.key):
             look.keep(
@@ -74,6 +68,19 @@ def identity_lines(look: Look, identity: Identity) -> None:
                 detail=remark.detail[:300],
                 proves=remark.means[:300],
             )
+
+
+def scopes_line(look: Look, identity: Identity) -> None:
+    """What was granted, in the vendor's words."""
+    if not look.had("scopes"):
+        scopes = identity.scopes
+        look.keep(
+            "scopes",
+            title="Scopes granted",
+            outcome=Result.UNPROVABLE if scopes is None else Result.PROVEN,
+            detail=", ".join(sorted(scopes or ()))[:300],
+            proves="The vendor's own words." if scopes is not None else "The vendor does not say.",
+        )
 
 
 def expiry(look: Look, identity: Identity) -> datetime | None:
@@ -170,7 +177,7 @@ def _probe(
     if place is None:
         return {
             "outcome": Result.NOTED,
-            "detail": "There is no repository to try it on yet.",
+            "detail": f"There is no {_sample_word(look)} to try it on yet.",
             "proves": "The scopes are granted.",
         }
     try:
@@ -184,6 +191,11 @@ def _probe(
         "proves": "The vendor answered this read.",
         **answered(answer),
     }
+
+
+def _sample_word(look: Look) -> str:
+    is_repository = any(s.record is RepositoryRecord for s in look.way.connector.streams)
+    return "repository" if is_repository else look.way.manifest.workspace_word
 
 
 def _place(probe: str, samples: dict[str, RepositoryRecord | None]) -> str | None:

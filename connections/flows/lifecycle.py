@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from connections import registry
-from connections.flows import campaigns, due, hook_choice, rights, sync, telling
+from connections.flows import campaigns, due, hook_choice, parting, rights, sync, telling
 from connections.flows.problems import FlowProblem
 from connections.models import (
     Connection,
@@ -116,13 +116,14 @@ class Losses:
 
 def preview_revoke(connection: Connection) -> Losses:
     """What would go. The record stays."""
-    manifest = registry.get(connection.connector).manifest
+    connector = registry.get(connection.connector)
+    manifest = connector.manifest
     return Losses(
         workspaces=Workspace.objects.filter(connection_id=connection.id).count(),
         repositories=Repository.objects.filter(connection_id=connection.id, gone_at=None).count(),
         sync_runs=SyncRun.objects.filter(connection_id=connection.id).count(),
         verifications=Verification.objects.filter(connection_id=connection.id).count(),
-        can_withdraw_at_vendor=bool(manifest.oauth and manifest.oauth.revoke_url),
+        can_withdraw_at_vendor=parting.revokes(connector, connection.method),
         where_to_withdraw=manifest.account_settings_url,
         hooks=hook_choice.ours_of(connection).count(),
     )

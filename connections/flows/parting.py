@@ -14,8 +14,14 @@ from typing import Final
 from django.db.models import Q, QuerySet
 
 from connections import access, by_hand, places, registry
-from connections.contracts import BASE_URL, IssuesTokens, MethodKind
-from connections.errors import RemoteGone, Unavailable, VendorError
+from connections.contracts import (
+    BASE_URL,
+    Connector,
+    EndsGrants,
+    IssuesTokens,
+    MethodKind,
+)
+from connections.errors import ReauthorizationRequired, RemoteGone, Unavailable, VendorError
 from connections.flows import counted, refresh
 from connections.flows.refreshing import Caller
 from connections.models import Connection, Consumer, Credential, Replacement
@@ -120,16 +126,18 @@ def withdraw_token(claim: work.Claim, credential: Credential) -> bool:
 
 
 def revoke_grant(credential: Credential) -> bool:
-    """Whether the vendor has revoked the grant (RFC 7009); raises what it answers.
+    """Whether the vendor has revoked the grant (RFC 7009, or its own API); raises what it answers.
 
     False where it offers no such thing, or nothing of the grant is sealed here. Unavailable while
     a renewal is under way, whose token would outlive this one.
     """
     connection = credential.connection
-    manifest = registry.get(connection.connector).manifest
-    kind = manifest.method(connection.method).kind
-    if kind is not MethodKind.AUTHORIZATION_CODE or not access.oauth_of(manifest).revoke_url:
+    connector = registry.get(connection.connector)
+    manifest = connector.manifest
+    if not revokes(connector, connection.method):
         return False
+    if isinstance(connector, EndsGrants):
+        return _ended_itself(connector, credential)
     with tenancy.transaction():
         row = Credential.objects.get(id=credential.id)
         if row.lease_until is not None and row.lease_until > clock.now():
@@ -141,6 +149,27 @@ def revoke_grant(credential: Credential) -> bool:
         assert endpoint is not None
         endpoint.revoke(token=token.reveal(), hint=f"{field}_token")
     return bool(tokens)
+
+
+def revokes(connector: Connector, method: str) -> bool:
+    """Whether the vendor ends what this method brought when we ask."""
+    known = {each.key: each.kind for each in connector.manifest.methods}
+    if known.get(method) is not MethodKind.AUTHORIZATION_CODE:
+        return False
+    return isinstance(connector, EndsGrants) or bool(access.oauth_of(connector.manifest).revoke_url)
+
+
+def _ended_itself(connector: EndsGrants, credential: Credential) -> bool:
+    """Whether the grant is ended, asked for by its own access token; one refused has ended."""
+    connection = credential.connection
+    with tenancy.transaction():
+        way = access.way_of(connection)
+    try:
+        secret = refresh.fresh(connection, caller=Caller.VERIFY, is_urgent=True)
+        connector.end_grant(counted.api(way, secret, connection), way.fields, way.method)
+    except ReauthorizationRequired:
+        log.info("revocation.grant_had_ended")
+    return True
 
 
 def _at(credential: Credential, field: str) -> vault.Place:

@@ -23,6 +23,7 @@ from connections.flows import (
     drift,
     health,
     pace,
+    placed,
     refresh,
     rights,
     telling,
@@ -102,9 +103,12 @@ def perform(claim: work.Claim, *, verification_id: str) -> None:
     checks.identity_lines(look, identity)
     if identity.account.remote_id == look.connection.account_id:
         workspaces = discover.workspaces(look, api)
+        told = placed.lines(look, api, workspaces)
+        identity = told.completed(identity)
+        checks.scopes_line(look, identity)
         samples = {w.slug: checks.workspace_line(look, api, w) for w in workspaces}
         for key in look.connection.capabilities:
-            checks.capability_line(look, api, identity, key, samples)
+            checks.capability_line(look, api, identity, key, told.where(look, key, samples))
     _finish(look, identity)
 
 
