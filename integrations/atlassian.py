@@ -1,0 +1,299 @@
+"""What Jira Cloud and Confluence Cloud share: sites, accounts, what an answer means, the budget.
+
+One gateway serves both at api.atlassian.com; a site also answers at its own address, to tokens
+without scopes alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from connections.contracts import (
+    Account,
+    Answer,
+    Api,
+    Method,
+    Page,
+    PlaceRights,
+    RateBudget,
+    Rejected,
+    WorkspaceRecord,
+)
+from connections.errors import (
+    AccessDenied,
+    ReauthorizationRequired,
+    Refused,
+    RemoteGone,
+    ScopeMissing,
+    Unavailable,
+    VendorError,
+)
+from integrations import answers
+from integrations.answers import BadItem, Json, required, segment, text, to_object
+
+CLOUD_ID = "cloud_id"  # the field that a lookup fills in
+SITE = "site"
+OAUTH = "oauth"
+TOKEN = "token"
+UNSCOPED = "unscoped"
+
+GATEWAY = "https://api.atlassian.com/"
+ME = "me"
+RESOURCES = "oauth/token/accessible-resources"
+HOUR = 3600
+LONGEST_URL = 500
+
+Fields = Mapping[str, str]
+
+# What a 401 of the gateway says of a token that lives and lacks a scope.
+_NO_SCOPE = re.compile(r"scope", re.IGNORECASE)
+_WRONG_DOOR = (
+    "This address does not accept it. A token with scopes works at api.atlassian.com only: choose "
+    "“{scoped}”. One without scopes works here only."
+)
+_OTHER_DOOR = (
+    "It is refused here. A token without scopes works at the site's own address only: choose "
+    "“{classic}”."
+)
+
+
+# ── Addresses ─────────────────────────────────────────────────────────────────────────────────
+
+
+def at(fields: Fields, product: str, cloud_id: str, path: str) -> str:
+    """A product's path as this connection reaches it: a token's form has led to one site already,
+    a person's consent may have opened several."""
+    return path if CLOUD_ID in fields else f"ex/{product}/{segment(cloud_id)}/{path}"
+
+
+# ── Errors ────────────────────────────────────────────────────────────────────────────────────
+
+
+def judge(answer: Answer) -> VendorError | None:
+    """What is wrong with an answer, None when nothing is."""
+    return answers.judge(answer, _JUDGES)
+
+
+def message(answer: Answer) -> str:
+    """The vendor's own sentence: Jira says `errorMessages` or `errors` by field, Confluence
+    `errors` with titles, the gateway and older interfaces `message`."""
+    body = answer.body
+    if not isinstance(body, dict):
+        return "" if "<" in answer.text else answer.text
+    listed = body.get("errorMessages")
+    for said in listed if isinstance(listed, list) else ():
+        if isinstance(said, str) and said:
+            return said
+    return _named(body.get("errors")) or _told(body)
+
+
+def _named(errors: object) -> str:
+    if isinstance(errors, dict):
+        pairs = (f"{key}: {said}" for key, said in errors.items() if isinstance(said, str))
+        return next(pairs, "")
+    for each in errors if isinstance(errors, list) else ():
+        said = each.get("title") or each.get("message") if isinstance(each, dict) else None
+        if isinstance(said, str):
+            return said
+    return ""
+
+
+def _told(body: Json) -> str:
+    for key in ("message", "error_description", "error"):
+        if isinstance(body.get(key), str) and body[key]:
+            return str(body[key])
+    return ""
+
+
+def _unauthorized(answer: Answer) -> VendorError:
+    """The gateway answers 401 to a lacking scope too ("Unauthorized; scope does not match")."""
+    said = message(answer)
+    if _NO_SCOPE.search(said):
+        return ScopeMissing(said, **answers.facts(answer))
+    return ReauthorizationRequired(said, **answers.facts(answer))
+
+
+def _forbidden(answer: Answer) -> VendorError:
+    """A 403 without JSON is a gateway's and passes."""
+    if not isinstance(answer.body, dict):
+        return Unavailable("A gateway in front of Atlassian refused this.", **answers.facts(answer))
+    said = message(answer)
+    if re.search(r"\bscopes?\b", said, re.IGNORECASE):
+        return ScopeMissing(said, **answers.facts(answer))
+    return AccessDenied(said, **answers.facts(answer))
+
+
+def _denied(answer: Answer) -> VendorError:
+    return AccessDenied(message(answer), **answers.facts(answer))
+
+
+def _gone(answer: Answer) -> VendorError:
+    return RemoteGone(message(answer), **answers.facts(answer))
+
+
+def _refused(answer: Answer) -> VendorError:
+    return Refused(message(answer), **answers.facts(answer))
+
+
+_JUDGES = {
+    **answers.JUDGES,
+    **dict.fromkeys((400, 405, 409, 413, 415, 422), _refused),
+    401: _unauthorized,
+    403: _forbidden,
+    404: _gone,
+    410: _gone,
+    451: _denied,
+}
+
+
+def misplaced(
+    error: ReauthorizationRequired, method: Method, titles: Mapping[str, str]
+) -> ReauthorizationRequired:
+    """The refusal with the sentence that says where such a token belongs.
+
+    `titles` are those of methods by vocabulary. Nothing in the answer tells the two kinds apart
+    (https://support.atlassian.com/atlassian-cloud/kb/401-unauthorized).
+    """
+    if method.vocabulary == UNSCOPED:
+        said = _WRONG_DOOR.format(scoped=titles[TOKEN])
+    elif method.basic_user:
+        said = _OTHER_DOOR.format(classic=titles[UNSCOPED])
+    else:
+        return error
+    return ReauthorizationRequired(said, status=error.status, request=error.request)
+
+
+# ── The request budget ────────────────────────────────────────────────────────────────────────
+
+
+def rate(answer: Answer) -> RateBudget:
+    """The hour's points as far as headers tell. A burst limit is of a second, and no budget.
+
+    https://developer.atlassian.com/cloud/jira/platform/rate-limiting/
+    """
+    reason = answer.headers.get("ratelimit-reason", "").strip()[:100]
+    near = answer.headers.get("x-ratelimit-nearlimit", "").strip().lower()
+    is_of_hour = not re.search(r"burst|per-issue", reason)
+    limit = _count(answer.headers.get("x-ratelimit-limit", "")) if is_of_hour else None
+    left = _count(answer.headers.get("x-ratelimit-remaining", "")) if is_of_hour else None
+    return RateBudget(
+        limit=limit or None,
+        remaining=left,
+        resource=reason,
+        near_limit=near not in ("false", "0", "no") if near else None,
+        window_seconds=HOUR if limit else None,
+    )
+
+
+def _count(header: str) -> int | None:
+    number = re.fullmatch(r"\s*(\d{1,9})\s*", header, re.ASCII)
+    return int(number.group(1)) if number else None
+
+
+# ── Accounts ──────────────────────────────────────────────────────────────────────────────────
+
+
+def account(raw: Json) -> Account:
+    """Whose a token is, by the id that stays, whichever of three answers said it.
+
+    /me says `account_id`, the products say `accountId`.
+    """
+    key = "account_id" if "account_id" in raw else "accountId"
+    name = next((text(raw, k) for k in ("name", "displayName", "publicName") if text(raw, k)), "")
+    kind = text(raw, "account_type") or text(raw, "accountType")
+    return Account(
+        remote_id=required(raw, key),
+        name=name or "unnamed",
+        kind="app" if kind == "app" else "user",
+    )
+
+
+# ── Sites ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def sites(api: Api, product: str) -> Page:
+    """The sites with this product that the consent opened.
+
+    The same site is listed once for each product, told apart by scopes alone
+    (https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/).
+    """
+    found: dict[str, WorkspaceRecord] = {}
+    rejected: list[Rejected] = []
+    for item in listed(api.get(RESOURCES)):
+        try:
+            raw = to_object(item)
+            if any(is_of(product, scope) for scope in words(raw)):
+                record = site(raw)
+                found[record.remote_id] = record
+        except BadItem as error:
+            rejected.append(Rejected("a site", str(error)))
+    return Page(tuple(found.values()), None, total=len(found), rejected=tuple(rejected))
+
+
+def consented(api: Api, product: str) -> frozenset[str]:
+    """All scopes of this product that some site opened to, and those of the account."""
+    found = {
+        w for item in listed(api.get(RESOURCES)) if isinstance(item, dict) for w in words(item)
+    }
+    return frozenset(w for w in found if is_of(product, w) or is_of("", w)) | {"read:me"}
+
+
+def rights(api: Api, product: str, known: Sequence[WorkspaceRecord]) -> tuple[PlaceRights, ...]:
+    """What the consent allows at each site: those are the site's own words."""
+    held: dict[str, frozenset[str]] = {}
+    for item in listed(api.get(RESOURCES)):
+        if isinstance(item, dict) and isinstance(item.get("id"), str):
+            here = frozenset(w for w in words(item) if is_of(product, w) or is_of("", w))
+            held[item["id"]] = held.get(item["id"], frozenset()) | here
+    return tuple(
+        PlaceRights("site", each.name, held.get(each.remote_id, frozenset()), each.slug)
+        for each in known
+    )
+
+
+def site(raw: Json) -> WorkspaceRecord:
+    """A site by its cloud id; its name is the first label of its address."""
+    url = answers.html_link(raw.get("url"))[:LONGEST_URL]
+    host = urlsplit(url).hostname or ""
+    return WorkspaceRecord(
+        remote_id=required(raw, "id"),
+        slug=host.partition(".")[0] or text(raw, "name") or required(raw, "id"),
+        name=text(raw, "name") or host or required(raw, "id"),
+        url=url,
+    )
+
+
+def own_site(fields: Fields, title: str = "") -> WorkspaceRecord:
+    """The one site that a form named and a lookup found."""
+    return WorkspaceRecord(
+        remote_id=fields[CLOUD_ID],
+        slug=fields[SITE],
+        name=title or fields[SITE],
+        url=f"https://{fields[SITE]}.atlassian.net",
+    )
+
+
+def listed(answer: Answer) -> Iterable[Any]:
+    """The answer's JSON list; raises UnexpectedResponse when it is none."""
+    if not isinstance(answer.body, list):
+        raise answers.unexpected(answer, "The answer is not a list.")
+    return answer.body
+
+
+def words(raw: Json) -> tuple[str, ...]:
+    """The scopes of a site; none where they cannot be read."""
+    scopes = raw.get("scopes")
+    return tuple(w for w in scopes if isinstance(w, str)) if isinstance(scopes, list) else ()
+
+
+def is_of(product: str, scope: str) -> bool:
+    """Whether a scope is of this product; "" asks for those of the account."""
+    last = scope.rpartition(":")[2]
+    if not product:
+        return scope in {"read:me", "read:account", "offline_access"}
+    if last in {"jira", "confluence"}:
+        return last == product
+    return product in re.split(r"[:.\-]", last)
