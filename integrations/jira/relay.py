@@ -1,0 +1,141 @@
+"""Jira as a target: by which ways things travel there, and each way's requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote
+
+from connections.contracts import (
+    Packing,
+    Parcel,
+    Reach,
+    RelayEvent,
+    RelayKind,
+    RelayOption,
+    RelayRules,
+    RelayWay,
+    Sent,
+)
+from integrations.jira import parcels, remote_links, sending
+from integrations.jira.issue_keys import PATTERN, keys_of
+
+DEVELOPMENT: Final = "development"
+LINKS: Final = "remote-links"
+COMMANDS: Final = "commands"
+NOTHING: Final[frozenset[int]] = frozenset()
+SERVICES: Final = ("devinfo", "builds", "deployments")
+
+RULES: Final = RelayRules(
+    ways=(
+        RelayWay(
+            DEVELOPMENT,
+            "Development panel",
+            "relay-development",
+            tuple(RelayKind),
+            obeys=True,
+        ),
+        RelayWay(
+            LINKS,
+            "Links at the issue",
+            "relay-links",
+            tuple(RelayKind),
+            loses=(
+                "Commits, branches, pull requests, builds and deployments appear as plain web "
+                "links of the issue, at most twenty issues each: there is no development panel, "
+                "no board or release view shows them, JQL cannot find them, workflow triggers do "
+                "not act on them, and nobody is notified. For those, link Jira by OAuth "
+                "credentials of the site."
+            ),
+            by_mark=False,
+        ),
+    ),
+    options=(
+        RelayOption("commits", "Commits", kinds=(RelayKind.COMMIT,)),
+        RelayOption("branches", "Branches", kinds=(RelayKind.BRANCH,)),
+        RelayOption(
+            "pull_requests",
+            "Pull requests and their reviews",
+            kinds=(RelayKind.PULL_REQUEST,),
+        ),
+        RelayOption("builds", "Builds", kinds=(RelayKind.BUILD,)),
+        RelayOption("deployments", "Deployments", kinds=(RelayKind.DEPLOYMENT,)),
+        RelayOption(
+            COMMANDS,
+            "Smart commits",
+            "Comments, time and transitions that people write into their commits' messages are "
+            "carried out at the issue, each once. Through the development panel Jira does this by "
+            "itself. A back-fill never does it.",
+        ),
+        RelayOption(
+            parcels.QUIET,
+            "Keep Jira quiet",
+            "Workflow triggers and Jira's own smart commits do not act on what arrives.",
+            default=False,
+        ),
+    ),
+    subject="issue",
+    subjects="issues",
+    pattern=PATTERN,
+    batch=2000,
+    commands="relay-links",
+    commands_option=COMMANDS,
+)
+
+
+def subjects(event: RelayEvent) -> tuple[str, ...]:
+    """The keys that the event names."""
+    return keys_of(event)
+
+
+def pack(
+    events: Sequence[RelayEvent],
+    *,
+    way: str,
+    mark: str,
+    options: frozenset[str] = frozenset(),
+    back_fill: bool = False,
+) -> Packing:
+    """The fewest requests of this way."""
+    if way == LINKS:
+        return remote_links.pack(events, mark=mark)
+    return parcels.pack(events, mark=mark, options=options, back_fill=back_fill)
+
+
+def send(reach: Reach, parcel: Parcel) -> Sent:
+    """The parcel at the destination, and its word on each event."""
+    if parcel.path == remote_links.PATH:
+        return remote_links.send(reach, parcel)
+    return sending.send(reach, parcel)
+
+
+def erase(reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> None:
+    """Jira is told to forget; of the development panel everything of the link, or `known` alone."""
+    if way == LINKS:
+        remote_links.erase(reach, known, mark)
+        return
+    if known:
+        for event in known:
+            taken = parcels.withdrawal(event)
+            if taken:
+                sending.send(reach, taken)
+        return
+    for service in SERVICES:
+        path = f"jira/{service}/0.1/cloud/{{site}}/bulkByProperties?{_property(mark)}"
+        sending.ask(reach, "DELETE", path, None, NOTHING)
+
+
+def remains(reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> bool:
+    """Whether something is still there, as far as Jira answers by the mark: it does for development
+    information and has no such question for builds and deployments."""
+    if way == LINKS:
+        return remote_links.remains(reach, known, mark)
+    if known:
+        return False
+    path = f"jira/devinfo/0.1/cloud/{{site}}/existsByProperties?{_property(mark)}"
+    answer = sending.ask(reach, "GET", path, None, NOTHING)
+    return isinstance(answer.body, dict) and answer.body.get("hasDataMatchingProperties") is True
+
+
+def _property(mark: str) -> str:
+    return f"{parcels.MARK}={quote(mark, safe='')}"

@@ -1,0 +1,94 @@
+"""Parcels sent to the development panel: whole, in halves where one of them is bad, or too much."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from connections.contracts import Answer, Parcel, Reach, RelayEvent, RelayKind, Sent, Told
+from connections.errors import RemoteGone, cleaned
+from integrations.jira import relay_answers
+from integrations.jira.parcels import BULK, development_body
+
+BAD: Final = frozenset({400, 413})
+MOVED: Final = frozenset({301, 302, 303, 307, 308})
+GONE: Final = frozenset({404})
+RENAMED: Final = (
+    "This address sends us elsewhere: the site was renamed. Choose the site by its new name."
+)
+TOO_LARGE: Final = "Jira says that it is too large."
+LISTED: Final = {RelayKind.BUILD: "builds", RelayKind.DEPLOYMENT: "deployments"}
+
+
+def placed(reach: Reach, path: str) -> str:
+    """A parcel's path at the site that is the destination."""
+    return path.replace("{site}", reach.destination.remote_id)
+
+
+def ask(reach: Reach, verb: str, path: str, body: object, accept: frozenset[int]) -> Answer:
+    """The answer. A renamed site answers with another address, which nobody follows: the door
+    sends a credential to no other place, and a redirected POST would arrive as a GET (§2.4)."""
+    answer = reach.api.send(verb, placed(reach, path), body, accept=accept | MOVED)
+    if answer.status in MOVED:
+        raise RemoteGone(RENAMED, status=answer.status, request=answer.request)
+    return answer
+
+
+def send(reach: Reach, parcel: Parcel) -> Sent:
+    """A word for each event. What one bad event spoils for all is sent again in halves."""
+    if parcel.verb == "DELETE":
+        answer = ask(reach, "DELETE", parcel.path, None, GONE)
+        return _sent(relay_answers.withdrawn(parcel), answer)
+    answer = ask(reach, parcel.verb, parcel.path, parcel.body, BAD)
+    if answer.status not in BAD:
+        return _sent(relay_answers.told(parcel, answer), answer)
+    if len(parcel.events) > 1:
+        return _halved(reach, parcel, answer)
+    return _sent(relay_answers.refused(parcel.events, _reason(answer)), answer)
+
+
+def _halved(reach: Reach, parcel: Parcel, answer: Answer) -> Sent:
+    """Both halves' words. An error in the second one is no reason to forget the first: it is
+    raised, and the first will be sent again, which changes nothing at the target."""
+    middle = len(parcel.events) // 2
+    parts = [
+        send(reach, part_of(parcel, events))
+        for events in (parcel.events[:middle], parcel.events[middle:])
+    ]
+    return Sent(
+        told=tuple(word for part in parts for word in part.told),
+        status=parts[-1].status,
+        request=answer.request,
+        latency_seconds=answer.latency_seconds + sum(part.latency_seconds for part in parts),
+        requests=1 + sum(part.requests for part in parts),
+    )
+
+
+def part_of(parcel: Parcel, events: tuple[RelayEvent, ...]) -> Parcel:
+    """The parcel with some of its events alone."""
+    whole = parcel.body if isinstance(parcel.body, dict) else {}
+    body: dict[str, Any]
+    if parcel.path == BULK[RelayKind.COMMIT]:
+        body = development_body(events, whole)
+    else:
+        name = LISTED[events[0].kind]
+        at = {id(event): entity for event, entity in zip(parcel.events, whole[name], strict=True)}
+        body = {**whole, name: [at[id(event)] for event in events]}
+    return replace(parcel, events=events, body=body)
+
+
+def _reason(answer: Answer) -> str:
+    if answer.status == 413:
+        return TOO_LARGE
+    body = answer.body
+    if isinstance(body, dict):
+        said = [body.get("message"), *(body.get("errorMessages") or ())]
+        text = "; ".join(each for each in said if isinstance(each, str))
+        return cleaned(text) or relay_answers.messages(body.get("errors")) or "Jira refused it."
+    if isinstance(body, list):
+        return relay_answers.messages(body) or "Jira refused it."
+    return cleaned(answer.text) or "Jira refused it."
+
+
+def _sent(told: tuple[Told, ...], answer: Answer) -> Sent:
+    return Sent(told, answer.status, answer.request, answer.latency_seconds)
