@@ -115,6 +115,7 @@ from connections.relay_words import (
 from connections.rights_words import (
     EndsGrants as EndsGrants,
     PlaceRights as PlaceRights,
+    Proves as Proves,
     TellsRights as TellsRights,
 )
 from connections.streams import (
@@ -142,8 +143,8 @@ class Capability:
 
     `scopes[vocabulary]` are the words on the wire, `labels[vocabulary]` what the vendor's screen
     shows; a vocabulary that is absent cannot do it, and `unavailable[vocabulary]` says why.
-    `probe` is a read-only path that proves it, with {workspace} and {repository} filled in; empty
-    means not provable by reading, and `unprovable` says why.
+    `probe` is a read-only path that proves it, with {workspace} and {repository} filled in; where
+    the connector `Proves` it, `proof` tells how; with neither, `unprovable` says why not.
     """
 
     key: str
@@ -152,6 +153,7 @@ class Capability:
     scopes: Mapping[str, tuple[str, ...]]
     labels: Mapping[str, tuple[str, ...]]
     probe: str = ""
+    proof: str = ""
     unprovable: str = ""
     minimal: bool = False
     writes: bool = False

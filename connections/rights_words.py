@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from connections.calls import Api
+from connections.calls import Answer, Api
 from connections.methods import Method
 from connections.records import WorkspaceRecord
 
@@ -19,13 +19,14 @@ class PlaceRights:
     """What the credential may do in one place; `scopes` are words of the method's vocabulary.
 
     `place` is the vendor's word for it. One that is a workspace names its `slug`; what is allowed
-    in one without is allowed everywhere.
+    in one without is allowed everywhere. `at_most`: the account may, the credential perhaps less.
     """
 
     place: str
     name: str
     scopes: frozenset[str]
     slug: str = ""
+    at_most: bool = False
 
 
 @runtime_checkable
@@ -42,6 +43,18 @@ class TellsRights(Protocol):
         method: Method,
         workspaces: Sequence[WorkspaceRecord],
     ) -> tuple[PlaceRights, ...] | None: ...
+
+
+@runtime_checkable
+class Proves(Protocol):
+    """A connector that tries what no GET alone proves: capabilities with a `proof`.
+
+    `prove` changes nothing and gives the answer that proves it, or raises what is in the way.
+    """
+
+    def prove(
+        self, api: Api, fields: Mapping[str, str], method: Method, capability: str
+    ) -> Answer: ...
 
 
 @runtime_checkable

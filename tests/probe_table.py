@@ -17,7 +17,7 @@ def table(manifest: Manifest) -> str:
         for capability in manifest.capabilities
     ]
     rows.insert(1, ["---"] * len(rows[0]))
-    proved = sum(bool(capability.probe) for capability in manifest.capabilities)
+    proved = sum(bool(capability.probe or capability.proof) for capability in manifest.capabilities)
     head = f"{proved} of {len(manifest.capabilities)} capabilities are proved by a read-only probe."
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([BEGIN, head, "", *lines, END])
@@ -37,4 +37,6 @@ def _scopes(capability: Capability, vocabulary: str) -> str:
 
 
 def _proof(capability: Capability) -> str:
+    if capability.proof:
+        return f"`{capability.proof}`"
     return f"`GET {capability.probe}`" if capability.probe else "not provable by reading"

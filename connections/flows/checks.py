@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from connections.access import Way
 from connections.contracts import (
+    Answer,
     Ask,
     Capability,
     Container,
     Identity,
+    Proves,
     RepositoryRecord,
     WorkspaceRecord,
 )
-from connections.errors import VendorError
+from connections.errors import Misconfigured, VendorError
 from connections.flows import placed
 from connections.flows.look import Look, answered, failure
 from connections.models import Check, credential_of
@@ -150,6 +153,8 @@ def capability_line(
             "detail": "Missing: " + ", ".join(missing),
             "proves": "Without it this cannot be done.",
         }
+    elif capability.proof:
+        facts = _tried(look, lambda: _proof(look, api, key))
     elif not capability.probe:
         facts = {"outcome": Result.UNPROVABLE, "proves": capability.unprovable[:300]}
     else:
@@ -180,8 +185,20 @@ def _probe(
             "detail": f"There is no {_sample_word(look)} to try it on yet.",
             "proves": "The scopes are granted.",
         }
+    return _tried(look, lambda: api.get(place))
+
+
+def _proof(look: Look, api: VendorApi, key: str) -> Answer:
+    connector = look.way.connector
+    if not isinstance(connector, Proves):
+        raise Misconfigured(f"{look.way.manifest.name} tries nothing.")
+    return connector.prove(api, look.connection.fields, look.way.method, key)
+
+
+def _tried(look: Look, ask: Callable[[], Answer]) -> dict[str, Any]:
+    """What a check keeps of a trial; temporary trouble is raised while there are attempts left."""
     try:
-        answer = api.get(place)
+        answer = ask()
     except VendorError as error:
         if look.may_wait(error):
             raise

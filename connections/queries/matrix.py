@@ -123,7 +123,7 @@ def _row(
         words=words_of(manifest, capability, vocabulary),
         checks=mine,
         unprovable=capability.unprovable,
-        probe=capability.probe,
+        probe=f"GET {capability.probe}" if capability.probe else capability.proof,
     )
 
 
@@ -134,7 +134,7 @@ def _proven(capability: Capability, checks: Sequence[Check]) -> str:
         return "refused"
     if CheckOutcome.PROVEN in outcomes:
         return "proven"
-    if not capability.probe or CheckOutcome.UNPROVABLE in outcomes:
+    if CheckOutcome.UNPROVABLE in outcomes or not (capability.probe or capability.proof):
         return "unprovable"
     return "untried"
 
