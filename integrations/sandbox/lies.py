@@ -17,6 +17,7 @@ MESSAGES = {
     404: "Resource not found",
     451: "Unavailable for legal reasons",
 }
+LISTS = ("values", "results", "issues", "edges", "spaces", "data")  # what a page's list is called
 WRONG_VALUES: dict[type, Any] = {str: 17, int: "seventeen", bool: "yes", dict: [], list: {}}
 
 
@@ -53,19 +54,40 @@ def changed(response: Response, change: Callable[[Any], Any]) -> Response:
     return raw(response, json.dumps(change(value), ensure_ascii=False))
 
 
+def listing(value: Any) -> tuple[dict[str, Any], str] | None:
+    """Return the object that holds a page's list, and what the vendor calls the list there."""
+    waiting = [value]
+    for one in waiting:
+        if isinstance(one, dict):
+            for name in LISTS:
+                if isinstance(one.get(name), list):
+                    return one, name
+            waiting.extend(one.values())
+    return None
+
+
 def items(change: Callable[[dict[str, Any]], Any]) -> Callable[[Response], Response]:
     """Spoil every second item of a page, or the object itself when the answer is no page."""
 
     def spoil(value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("values"), list):
-            value["values"] = [
-                change(item) if index % 2 == 0 else item
-                for index, item in enumerate(value["values"])
-            ]
-            return value
-        return change(value)
+        found = listing(value)
+        if found is None:
+            return change(value)
+        page, name = found
+        page[name] = [
+            inside(change, item) if index % 2 == 0 else item
+            for index, item in enumerate(page[name])
+        ]
+        return value
 
     return lambda response: changed(response, spoil)
+
+
+def inside(change: Callable[[dict[str, Any]], Any], item: Any) -> Any:
+    """Change an item; in GraphQL it is the node that an edge leads to."""
+    if isinstance(item, dict) and isinstance(item.get("node"), dict):
+        return {**item, "node": change(item["node"])}
+    return change(item)
 
 
 def wrong_types(item: dict[str, Any]) -> dict[str, Any]:
@@ -99,12 +121,31 @@ def twice(response: Response) -> Response:
     return raw(response, text.rstrip()[:-1] + extra + "}")
 
 
-def page(**fields: Any) -> Callable[[Response], Response]:
-    return lambda response: changed(response, lambda value: {**value, **fields})
+def listed(spoil: Callable[[dict[str, Any], str], object]) -> Callable[[Response], Response]:
+    """Spoil the list of a page where it stands."""
+
+    def change(value: Any) -> Any:
+        found = listing(value)
+        if found is not None:
+            spoil(*found)
+        return value
+
+    return lambda response: changed(response, change)
 
 
-def no_values(response: Response) -> Response:
-    return changed(response, lambda value: {k: v for k, v in value.items() if k != "values"})
+def instead(other: Any) -> Callable[[Response], Response]:
+    return listed(lambda page, name: page.update({name: other}))
+
+
+def empty(page: dict[str, Any], name: str) -> None:
+    page.update({name: []} | ({"size": 0} if "size" in page else {}))
+
+
+def next_number(page: dict[str, Any], name: str) -> None:
+    """Say in each way that pages are named that the next one is where none can be."""
+    page.update(next=17, isLastPage=False, nextPageStart="seventeen")
+    if isinstance(page.get("pageInfo"), dict):
+        page["pageInfo"] |= {"hasNextPage": True, "endCursor": 17}
 
 
 def whole(text: str) -> Callable[[Response], Response]:
@@ -120,13 +161,13 @@ LIES: dict[str, Callable[[Response], Response]] = {
     "extra_fields": items(lambda item: {**item, "is_staff": True, "новое": {"a": [1]}}),
     "foreign_workspace": items(foreign),
     "strings_for_items": items(lambda item: "not an object"),
-    "duplicate_items": lambda r: changed(r, lambda v: {**v, "values": v.get("values", []) * 2}),
+    "duplicate_items": listed(lambda page, name: page.update({name: page[name] * 2})),
     "duplicate_keys": twice,
-    "values_missing": no_values,
-    "values_null": page(values=None),
-    "values_object": page(values={"0": {}}),
-    "values_empty": page(values=[], size=0),
-    "next_number": page(next=17, isLastPage=False, nextPageStart="seventeen"),
+    "values_missing": listed(lambda page, name: page.pop(name)),
+    "values_null": instead(None),
+    "values_object": instead({"0": {}}),
+    "values_empty": listed(empty),
+    "next_number": listed(next_number),
     "array": whole("[]"),
     "string": whole('"ok"'),
     "number": whole("42"),
