@@ -10,7 +10,6 @@ from connections.contracts import (
     Answer,
     Api,
     Ask,
-    Capability,
     Container,
     Page,
     ProjectRecord,
@@ -25,6 +24,11 @@ LONGEST_CURSOR = 2000
 
 CURRENT_USER = "wiki/rest/api/user/current"
 SPACES = f"wiki/api/v2/spaces?limit={PAGE_SIZE}&status=current&sort=id"
+PROOFS = {
+    "spaces-read": "wiki/api/v2/spaces?limit=1",
+    "pages-read": "wiki/api/v2/pages?limit=1",
+    "search": "wiki/rest/api/search?cql=type%3Dpage&limit=1",
+}
 
 Fields = Mapping[str, str]
 
@@ -40,11 +44,6 @@ def current_user(api: Api) -> Account:
 def me(api: Api) -> Account:
     """Who consented."""
     return answers.one(api.get(atlassian.ME), atlassian.account)
-
-
-def prove(api: Api, fields: Fields, capability: Capability, site: WorkspaceRecord) -> Answer:
-    """Confluence's answer that this can be done, at this site."""
-    return api.get(atlassian.at(fields, PRODUCT, site.remote_id, capability.probe))
 
 
 # ── Spaces ────────────────────────────────────────────────────────────────────────────────────

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from connections.contracts import (
     Answer,
     Api,
-    Capability,
-    Container,
     Identity,
     Manifest,
     Method,
@@ -21,7 +19,7 @@ from connections.contracts import (
     WorkspaceRecord,
 )
 from connections.errors import ReauthorizationRequired, VendorError
-from integrations import answers, atlassian
+from integrations import answers, atlassian, atlassian_sites
 from integrations.atlassian import OAUTH
 from integrations.confluence import client
 from integrations.confluence.manifest import MANIFEST, TITLES
@@ -55,7 +53,7 @@ class Confluence:
         scopes = None
         if method.vocabulary == OAUTH:
             account = client.me(api)
-            scopes = atlassian.consented(api, client.PRODUCT)
+            scopes = atlassian_sites.consented(api, client.PRODUCT)
         else:
             try:
                 account = client.current_user(api)
@@ -66,27 +64,22 @@ class Confluence:
     def workspaces(self, api: Api, fields: Fields, method: Method, checkpoint: str | None) -> Page:
         """The sites that a consent opened; a token has exactly one."""
         if method.vocabulary == OAUTH:
-            return atlassian.sites(api, client.PRODUCT)
-        return answers.only(atlassian.own_site(fields))
+            return atlassian_sites.sites(api, client.PRODUCT)
+        return answers.only(atlassian_sites.own_site(fields))
 
     def rights(
         self, api: Api, fields: Fields, method: Method, workspaces: Sequence[WorkspaceRecord]
     ) -> tuple[PlaceRights, ...] | None:
         if method.vocabulary != OAUTH:
             return None
-        return atlassian.rights(api, client.PRODUCT, workspaces)
+        return atlassian_sites.rights(api, client.PRODUCT, workspaces)
 
-    def prove(
-        self,
-        api: Api,
-        fields: Fields,
-        method: Method,
-        capability: Capability,
-        container: Container | None,
-    ) -> Answer:
-        if container is None or (method.vocabulary == OAUTH and capability.key == "account-read"):
+    def prove(self, api: Api, fields: Fields, method: Method, capability: str) -> Answer:
+        """Confluence's answer that this can be done, at the first site."""
+        if capability == "account-read":
             return api.get(atlassian.ME if method.vocabulary == OAUTH else client.CURRENT_USER)
-        return client.prove(api, fields, capability, container.workspace)
+        cloud_id = atlassian_sites.first_site(api, client.PRODUCT, fields)
+        return api.get(atlassian.at(fields, client.PRODUCT, cloud_id, client.PROOFS[capability]))
 
     def judge(self, answer: Answer) -> VendorError | None:
         return atlassian.judge(answer)

@@ -29,7 +29,7 @@ CAPABILITIES = (
         why="Shows whose account this is and which sites it reaches, so that you can choose.",
         scopes={OAUTH: ("read:me",), TOKEN: (READ_DETAILS,), UNSCOPED: ()},
         labels={OAUTH: ("View active user profile",), TOKEN: (READ_DETAILS,), UNSCOPED: ()},
-        probe="wiki/rest/api/user/current",
+        proof="GET me, or GET wiki/rest/api/user/current",
         minimal=True,
     ),
     Capability(
@@ -38,7 +38,7 @@ CAPABILITIES = (
         why="Lists spaces, so that you can choose where pages go.",
         scopes=_all(READ_SPACE),
         labels=_all(READ_SPACE),
-        probe="wiki/api/v2/spaces?limit=1",
+        proof="GET wiki/api/v2/spaces?limit=1",
         minimal=True,
     ),
     Capability(
@@ -47,7 +47,7 @@ CAPABILITIES = (
         why="Reads pages with their comments and labels, to find the one that is meant.",
         scopes=_all(READ_PAGE, READ_COMMENT, READ_LABEL),
         labels=_all(READ_PAGE, READ_COMMENT, READ_LABEL),
-        probe="wiki/api/v2/pages?limit=1",
+        proof="GET wiki/api/v2/pages?limit=1",
     ),
     Capability(
         key="search",
@@ -55,7 +55,7 @@ CAPABILITIES = (
         why="Finds pages by label and space.",
         scopes=_all(READ_DETAILS),
         labels=_all(READ_DETAILS),
-        probe="wiki/rest/api/search?cql=type%3Dpage&limit=1",
+        proof="GET wiki/rest/api/search?cql=type%3Dpage&limit=1",
     ),
     Capability(
         key="pages-write",

@@ -9,14 +9,13 @@ from connections.contracts import (
     Answer,
     Api,
     Ask,
-    Capability,
     Container,
     Page,
     ProjectRecord,
     WorkspaceRecord,
 )
 from connections.errors import AccessDenied, ScopeMissing
-from integrations import answers, atlassian
+from integrations import answers, atlassian, atlassian_sites
 from integrations.answers import Json, object_or_empty, required, segment, text
 from integrations.atlassian import CLOUD_ID
 from integrations.jira.scopes import BUILDS, DEPLOYMENTS, DEVINFO
@@ -37,6 +36,11 @@ _PROVIDERS = {
     "portal-probe/deployments/1",
 }
 _CLOSED = (AccessDenied, ScopeMissing)
+
+_PROOFS = {
+    "projects-read": "rest/api/3/project/search?maxResults=1",
+    "people-read": "rest/api/3/user/search?query=a&maxResults=1",
+}
 
 # Which of the project's rights a capability needs somewhere, in Jira's own words.
 _PERMISSIONS = {
@@ -69,7 +73,7 @@ def me(api: Api) -> Account:
 def own_site(api: Api, fields: Fields) -> WorkspaceRecord:
     """The one site of a token, by the name that it gives itself."""
     told = answers.body(api.get(SERVER_INFO))
-    return atlassian.own_site(fields, text(told, "serverTitle"))
+    return atlassian_sites.own_site(fields, text(told, "serverTitle"))
 
 
 # ── What a site's own credentials may do ──────────────────────────────────────────────────────
@@ -98,22 +102,20 @@ def provider(api: Api, fields: Fields, name: str) -> Answer:
 # ── Proofs ────────────────────────────────────────────────────────────────────────────────────
 
 
-def prove(api: Api, fields: Fields, capability: Capability, site: WorkspaceRecord) -> Answer:
+def prove(api: Api, fields: Fields, capability: str, cloud_id: str) -> Answer:
     """The answer that proves a capability at a site; raises what is wrong with it.
 
     Rights are of projects, and granted when some project grants them.
     """
-    names = _PERMISSIONS.get(capability.key)
-    if names is None:
-        return api.get(atlassian.at(fields, PRODUCT, site.remote_id, capability.probe))
+    if capability in _PROOFS:
+        return api.get(atlassian.at(fields, PRODUCT, cloud_id, _PROOFS[capability]))
+    names = _PERMISSIONS[capability]
     path = f"rest/api/3/mypermissions?permissions={','.join(names)}"
-    answer = api.get(atlassian.at(fields, PRODUCT, site.remote_id, path))
+    answer = api.get(atlassian.at(fields, PRODUCT, cloud_id, path))
     held = object_or_empty(answers.body(answer), "permissions")
     lacking = [name for name in names if not _has(held, name)]
     if lacking:
-        raise AccessDenied(
-            f"In no project of {site.name}: {', '.join(lacking)}.", **answers.facts(answer)
-        )
+        raise AccessDenied(f"In no project: {', '.join(lacking)}.", **answers.facts(answer))
     return answer
 
 

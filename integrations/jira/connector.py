@@ -9,22 +9,25 @@ from connections.contracts import (
     Account,
     Answer,
     Api,
-    Capability,
-    Container,
     Identity,
     Manifest,
     Method,
+    Packing,
     Page,
+    Parcel,
     PlaceRights,
     ProjectRecord,
     RateBudget,
+    Reach,
+    RelayEvent,
+    Sent,
     Stream,
     WorkspaceRecord,
 )
 from connections.errors import ReauthorizationRequired, VendorError
-from integrations import answers, atlassian
+from integrations import answers, atlassian, atlassian_sites
 from integrations.atlassian import CLOUD_ID, OAUTH, SITE
-from integrations.jira import client
+from integrations.jira import client, relay
 from integrations.jira.manifest import MANIFEST, TITLES
 from integrations.jira.scopes import SITE_TICKS
 
@@ -60,7 +63,7 @@ class Jira:
             return _identity(_of_site(fields), method, opened)
         if method.vocabulary == OAUTH:
             person = client.me(api)
-            return _identity(person, method, atlassian.consented(api, client.PRODUCT))
+            return _identity(person, method, atlassian_sites.consented(api, client.PRODUCT))
         try:
             return _identity(client.myself(api), method, None)
         except ReauthorizationRequired as error:
@@ -69,9 +72,9 @@ class Jira:
     def workspaces(self, api: Api, fields: Fields, method: Method, checkpoint: str | None) -> Page:
         """The sites that a consent opened; all else has exactly one."""
         if method.vocabulary == OAUTH:
-            return atlassian.sites(api, client.PRODUCT)
+            return atlassian_sites.sites(api, client.PRODUCT)
         if method.vocabulary == SITE_TICKS:
-            return answers.only(atlassian.own_site(fields))
+            return answers.only(atlassian_sites.own_site(fields))
         return answers.only(client.own_site(api, fields))
 
     def rights(
@@ -79,22 +82,41 @@ class Jira:
     ) -> tuple[PlaceRights, ...] | None:
         if method.vocabulary != OAUTH:
             return None
-        return atlassian.rights(api, client.PRODUCT, workspaces)
+        return atlassian_sites.rights(api, client.PRODUCT, workspaces)
 
-    def prove(
-        self,
-        api: Api,
-        fields: Fields,
-        method: Method,
-        capability: Capability,
-        container: Container | None,
-    ) -> Answer:
-        """Jira's answer that this can be done, at this site."""
+    def prove(self, api: Api, fields: Fields, method: Method, capability: str) -> Answer:
+        """Jira's answer that this can be done, at the first site."""
         if method.vocabulary == SITE_TICKS:
             return client.prove_development(api, fields)
-        if capability.key == "account-read" or container is None:
+        if capability == "account-read":
             return api.get(atlassian.ME if method.vocabulary == OAUTH else client.MYSELF)
-        return client.prove(api, fields, capability, container.workspace)
+        cloud_id = atlassian_sites.first_site(api, client.PRODUCT, fields)
+        return client.prove(api, fields, capability, cloud_id)
+
+    def subjects(self, event: RelayEvent) -> tuple[str, ...]:
+        return relay.subjects(event)
+
+    def pack(
+        self,
+        events: Sequence[RelayEvent],
+        *,
+        way: str,
+        mark: str,
+        options: frozenset[str] = frozenset(),
+        back_fill: bool = False,
+    ) -> Packing:
+        return relay.pack(events, way=way, mark=mark, options=options, back_fill=back_fill)
+
+    def send(self, reach: Reach, parcel: Parcel) -> Sent:
+        return relay.send(reach, parcel)
+
+    def erase(self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> None:
+        relay.erase(reach, way=way, mark=mark, known=known)
+
+    def remains(
+        self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()
+    ) -> bool:
+        return relay.remains(reach, way=way, mark=mark, known=known)
 
     def judge(self, answer: Answer) -> VendorError | None:
         return atlassian.judge(answer)
@@ -112,5 +134,5 @@ def _identity(account: Account, method: Method, scopes: frozenset[str] | None) -
 
 def _of_site(fields: Fields) -> Account:
     """Whoever holds credentials of a site acts as one of its tools: others replace them."""
-    site = atlassian.own_site(fields)
+    site = atlassian_sites.own_site(fields)
     return Account(f"site:{fields[CLOUD_ID]}", fields[SITE], "workspace", site.url)
