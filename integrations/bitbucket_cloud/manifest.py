@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from connections.contracts import Manifest, OAuth2, Retired, Step
+from connections.contracts import CodeLinks, Manifest, OAuth2, Retired, Step
 from integrations.bitbucket_cloud.changes import CHANGES, ENDPOINTS
 from integrations.bitbucket_cloud.hooks import RULES
 from integrations.bitbucket_cloud.methods import METHODS, TOKEN_PREFIXES
@@ -82,6 +82,14 @@ RETIRED = (
     ),
 )
 
+CODE_LINKS = CodeLinks(
+    branch="{repository}/branch/{branch}",
+    commit="{repository}/commits/{hash}",
+    pull_request="{repository}/pull-requests/{number}",
+    new_pull_request="{repository}/pull-requests/new?source={branch}",
+    new_branch="{root}/branch/create?issueKey={issue}&issueSummary={summary}",
+)
+
 MANIFEST = Manifest(
     slug="bitbucket-cloud",
     name="Bitbucket Cloud",
@@ -106,6 +114,7 @@ MANIFEST = Manifest(
     retired=RETIRED,
     changes=CHANGES,
     hooks=RULES,
+    code_links=CODE_LINKS,
     endpoints=ENDPOINTS,
     workspace_word="workspace",
     aliases=("bitbucket", "bitbucket.org"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from connections.contracts import Manifest, OAuth2, Retired, SelfHosted, Step
+from connections.contracts import CodeLinks, Manifest, OAuth2, Retired, SelfHosted, Step
 from integrations.bitbucket_data_center.changes import CHANGES
 from integrations.bitbucket_data_center.hooks import RULES
 from integrations.bitbucket_data_center.methods import METHODS, TOKEN_PREFIXES
@@ -81,6 +81,16 @@ RETIRED = (
     ),
 )
 
+CODE_LINKS = CodeLinks(
+    branch="{repository}/browse?at=refs/heads/{branch}",
+    commit="{repository}/commits/{hash}",
+    pull_request="{repository}/pull-requests/{number}/overview",
+    new_pull_request="{repository}/pull-requests?create&sourceBranch=refs/heads/{branch}",
+    new_branch="{root}/plugins/servlet/create-branch?issueKey={issue}&issueSummary={summary}",
+    ending="/browse",
+    root=r"https?://.+?(?=/(?:projects|users)/)",
+)
+
 MANIFEST = Manifest(
     slug="bitbucket-data-center",
     name="Bitbucket Data Center",
@@ -112,6 +122,7 @@ MANIFEST = Manifest(
     retired=RETIRED,
     changes=CHANGES,
     hooks=RULES,
+    code_links=CODE_LINKS,
     endpoints=ENDPOINTS,
     workspace_word="project",
     unlisted="Bitbucket Data Center has no pipelines, and no list of deployments: it tells one to "

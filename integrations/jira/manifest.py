@@ -5,6 +5,7 @@ from __future__ import annotations
 from connections.contracts import Manifest
 from integrations import atlassian, atlassian_methods
 from integrations.jira.methods import METHODS
+from integrations.jira.relay import ENDPOINTS, RULES
 from integrations.jira.scopes import CAPABILITIES
 
 REST_DOCS = "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/"
@@ -36,7 +37,9 @@ MANIFEST = Manifest(
         "rest/api/3/project/search",
         "rest/api/3/mypermissions",
         "rest/api/3/user/search",
+        *ENDPOINTS,
     ),
+    relay=RULES,
     workspace_word="site",
     aliases=("jira-cloud", "jira-software"),
     account_settings_url="https://id.atlassian.com/manage-profile/apps",

@@ -26,6 +26,20 @@ COMMANDS: Final = "commands"
 NOTHING: Final[frozenset[int]] = frozenset()
 SERVICES: Final = ("devinfo", "builds", "deployments")
 
+ENDPOINTS: Final = (
+    *(f"jira/{service}/0.1/cloud/{{site}}/bulk" for service in SERVICES),
+    *(f"jira/{service}/0.1/cloud/{{site}}/bulkByProperties" for service in SERVICES),
+    "jira/devinfo/0.1/cloud/{site}/existsByProperties",
+    "jira/devinfo/0.1/cloud/{site}/repository/{repository}/{kind}/{entity}",
+    "jira/builds/0.1/cloud/{site}/pipelines/{pipeline}/builds/{number}",
+    "jira/deployments/0.1/cloud/{site}/pipelines/{pipeline}/environments/{environment}/"
+    "deployments/{number}",
+    "rest/api/3/issue/{issue}/remotelink",
+    "rest/api/3/issue/{issue}/comment",
+    "rest/api/3/issue/{issue}/worklog",
+    "rest/api/3/issue/{issue}/transitions",
+)
+
 RULES: Final = RelayRules(
     ways=(
         RelayWay(

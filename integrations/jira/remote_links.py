@@ -29,6 +29,7 @@ from connections.contracts import (
     Told,
 )
 from connections.errors import AccessDenied
+from integrations import atlassian
 from integrations.jira.entity_ids import repository_id
 from integrations.jira.issue_keys import keys_of
 from integrations.jira.parcels import PRODUCT, latest
@@ -53,9 +54,8 @@ WORDS: Final = {
 
 
 def rest(reach: Reach, path: str) -> str:
-    """The path of Jira's REST API: at the site itself, or at Atlassian's gateway below the site."""
-    site = quote(reach.destination.remote_id, safe="")
-    return path if reach.method.api_url else f"ex/jira/{site}/{path}"
+    """The path of Jira's REST API, as this connection reaches the destination."""
+    return atlassian.at(reach.fields, "jira", reach.destination.remote_id, path)
 
 
 def pack(events: Sequence[RelayEvent], *, mark: str) -> Packing:
