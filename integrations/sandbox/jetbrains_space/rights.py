@@ -27,7 +27,12 @@ OF_PROJECTS = frozenset(
     code for code in RIGHTS if code.startswith(("Project.", "Automation.", "VcsRepository."))
 )
 OF_EVERYBODY = frozenset(
-    {"Profile.View", "Profile.Memberships.View", "Profile.PermanentTokens.Create"}
+    {
+        "Profile.View",
+        "Profile.Memberships.View",
+        "Profile.PermanentTokens.Create",
+        "Profile.PermanentTokens.Edit",
+    }
 )
 OF_MEMBERS = OF_PROJECTS - {"VcsRepository.CommitStatus.Push"}
 
