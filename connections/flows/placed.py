@@ -9,11 +9,14 @@ from typing import TypeVar
 from connections.contracts import Capability, Identity, PlaceRights, TellsRights, WorkspaceRecord
 from connections.errors import VendorError
 from connections.flows.look import Look, failure
-from connections.models import Check
+from connections.models import Check, credential_of
 from connections.vendor_api import VendorApi
+from portal import tenancy
 
 MOST = 20  # places with lines of their own; the others are counted
 T = TypeVar("T")
+_ENOUGH = {False: "Enough for: ", True: "Enough, as far as the credential reaches, for: "}
+_PROVES = {False: "Said by the vendor.", True: "Said by the vendor of the account."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,17 @@ class Rights:
 
     places: tuple[PlaceRights, ...] = ()
 
-    def completed(self, identity: Identity) -> Identity:
-        """With what is allowed somewhere, where the vendor said no scopes besides."""
-        if identity.scopes is not None or not self.places:
+    def completed(self, look: Look, identity: Identity) -> Identity:
+        """With what is allowed somewhere, or was told with the tokens, where nothing else was."""
+        if identity.scopes is not None:
             return identity
-        return replace(identity, scopes=frozenset().union(*(p.scopes for p in self.places)))
+        if self.places and not any(place.at_most for place in self.places):
+            return replace(identity, scopes=frozenset().union(*(p.scopes for p in self.places)))
+        with tenancy.transaction():
+            held = credential_of(look.connection)
+        if not held.refreshable or held.vocabulary != identity.vocabulary or held.scopes is None:
+            return identity
+        return replace(identity, scopes=frozenset(held.scopes))
 
     def where(self, look: Look, key: str, samples: dict[str, T]) -> dict[str, T]:
         """Those samples, by their workspaces' slugs, in which the capability is allowed."""
@@ -80,7 +89,7 @@ def _lines_of(look: Look, place: PlaceRights) -> None:
             title=f"Rights in {place.name}"[:200],
             outcome=Check.Outcome.NOTED,
             detail=", ".join(sorted(place.scopes))[:300],
-            proves=f"Enough for: {able or 'nothing that is done here'}."[:300],
+            proves=(_ENOUGH[place.at_most] + (able or "nothing that is done here") + ".")[:300],
             **look.asked(),
         )
     for key in look.connection.capabilities:
@@ -94,7 +103,7 @@ def _lines_of(look: Look, place: PlaceRights) -> None:
             title=f"{capability.title}: {place.name}"[:200],
             outcome=Check.Outcome.NOTED,
             detail="Allowed here" if _allows(look, place, capability) else "Not allowed here",
-            proves="Said by the vendor.",
+            proves=_PROVES[place.at_most],
         )
 
 

@@ -104,7 +104,7 @@ def perform(claim: work.Claim, *, verification_id: str) -> None:
     if identity.account.remote_id == look.connection.account_id:
         workspaces = discover.workspaces(look, api)
         told = placed.lines(look, api, workspaces)
-        identity = told.completed(identity)
+        identity = told.completed(look, identity)
         checks.scopes_line(look, identity)
         samples = {w.slug: checks.workspace_line(look, api, w) for w in workspaces}
         for key in look.connection.capabilities:
