@@ -16,7 +16,7 @@ from connections import base_urls, oauth_wire, places, registry, used
 from connections.base_urls import BASE_URL, Place, door as door
 from connections.contracts import Answer, Connector, Manifest, Method, OAuth2, Scheme
 from connections.errors import Misconfigured, Unavailable, VendorError, Who
-from connections.http import TOKEN
+from connections.http import TOKEN, Door
 from connections.models import Connection, Consumer, Credential
 from connections.vendor_api import Authorization, VendorApi
 from portal import tenancy, vault
@@ -41,6 +41,7 @@ class Way:
     consumer: Consumer | None
     place: Place = field(repr=False)
     used_by: tuple[UUID, UUID] | None = None  # organization and connection, of a linked one
+    through: Door = field(default_factory=door, repr=False)
 
     @property
     def manifest(self) -> Manifest:
@@ -56,8 +57,8 @@ class Way:
     ) -> VendorApi:
         """An Api that acts as this secret; Blocked when its place may not be reached."""
         return VendorApi(
-            door=door(),
-            base=self.place.at(self._api_url),
+            door=self.through,
+            base=self.place.at(self.api_url),
             authorization=Authorization(self._header(secret)),
             judge=self.connector.judge,
             on_answer=self._watched(on_answer),
@@ -68,15 +69,16 @@ class Way:
     def anonymous(self, address: str = "", *, deadline_seconds: float | None = None) -> VendorApi:
         """An Api that shows no credential, at another of the vendor's addresses if one is given."""
         return VendorApi(
-            door=door(),
-            base=self.place.at(address or self._api_url),
+            door=self.through,
+            base=self.place.at(address or self.api_url),
             authorization=Authorization(""),
             judge=self.connector.judge,
             deadline_seconds=deadline_seconds,
         )
 
     @property
-    def _api_url(self) -> str:
+    def api_url(self) -> str:
+        """The address of the API, or its path below the base URL that was typed."""
         return self.method.api_url.format_map(self.fields) or self.manifest.api_url
 
     def _watched(self, on_answer: OnAnswer | None) -> OnAnswer:

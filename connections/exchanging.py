@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from connections import oauth_wire
 from connections.access import Way
-from connections.base_urls import door
 from connections.contracts import ClientCredentials, Exchanges, OAuth2, TokenAnswer
 from connections.errors import Misconfigured, ReauthorizationRequired
 from connections.http import TOKEN
@@ -60,7 +59,7 @@ def _endpoint(way: Way, exchange: ClientCredentials, secret: Secret) -> oauth_wi
             default_lifetime_seconds=exchange.default_lifetime_seconds,
         ),
         client=oauth_wire.Client(way.fields[exchange.client_id], secret.reveal()),
-        door=door(),
+        door=way.through,
         origin=place.origin,
         limits=TOKEN,
         params=exchange.params,

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from connections import access, places
+from connections import access, looked_up, places
 from connections.access import Way
 from connections.budgets import Purpose
 from connections.contracts import Identity
@@ -134,6 +134,8 @@ def identify(one: Asked, pace: Pace) -> None:
     pace.wait()
     began = time.monotonic()
     try:
+        one.way = looked_up.completed(one.way)
+        one.row.fields = one.way.fields
         api = one.way.api(one.secret, on_send=one.tally.send)
         one.identity = one.way.connector.identify(api, one.row.fields, one.way.method)
     except VendorError as error:

@@ -17,13 +17,23 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from connections import access, allow_list, oauth_wire, registry, strict_json
+from connections import (
+    access,
+    allow_list,
+    exchanging,
+    looked_up,
+    oauth_wire,
+    registry,
+    strict_json,
+)
+from connections.base_urls import Place
 from connections.contracts import BASE_URL, Connector, Finding, Manifest, Method, MethodKind, Scheme
 from connections.errors import Blocked, VendorError
 from connections.http import TOKEN, Door, Response
 from connections.origins import BaseUrl
 from connections.vendor_api import Authorization, VendorApi
 from portal import tenancy
+from portal.secret import Secret
 
 CLIENT_ID = "client_id"
 
@@ -123,17 +133,34 @@ def _findings(
     except ModuleNotFoundError:
         raise CommandError(f"{connector.manifest.name} has no live check.") from None
     token, answer = secret, None
-    if method.kind is MethodKind.CLIENT_CREDENTIALS:
-        token, answer = _fetched(connector.manifest, door, fields, secret)
+    try:
+        way = looked_up.completed(_way(connector, door, method, fields))
+        if method.kind is MethodKind.CLIENT_CREDENTIALS:
+            token, answer = _fetched(connector.manifest, door, fields, secret)
+        elif method.kind is MethodKind.EXCHANGED:
+            token = exchanging.exchanged(way, Secret(secret)).access_token
+        base = way.place.at(way.api_url)
+    except Blocked:
+        raise CommandError("This address cannot be reached from here.") from None
+    except VendorError as error:
+        raise CommandError(f"There is no token: {error.detail or error.code}") from None
     headers = {
-        "own": _authorization(method, fields, token),
+        "own": _authorization(method, way.fields, token),
         "bearer": f"Bearer {token}",
         "anonymous": "",
     }
-    base = _base(connector.manifest, door, fields)
     apis = {name: _api(connector, door, base, value) for name, value in headers.items()}
     findings: Callable[..., Iterable[Finding]] = live.findings
-    return findings(apis, fields, method, answer)
+    return findings(apis, way.fields, method, answer)
+
+
+def _way(connector: Connector, door: Door, method: Method, fields: Mapping[str, str]) -> access.Way:
+    """A private host needs an entry of the allow-list that serves everybody."""
+    manifest = connector.manifest
+    typed = fields.get(BASE_URL, "")
+    allow = allow_list.entries(tenancy.PLATFORM) if manifest.self_hosted else ()
+    place = Place(manifest, typed, allow)
+    return access.Way(connector, method, dict(fields), None, place, through=door)
 
 
 def _authorization(method: Method, fields: Mapping[str, str], token: str) -> str:
@@ -141,18 +168,6 @@ def _authorization(method: Method, fields: Mapping[str, str], token: str) -> str
         return f"Bearer {token}"
     pair = f"{fields[method.basic_user]}:{token}"
     return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-
-
-def _base(manifest: Manifest, door: Door, fields: Mapping[str, str]) -> BaseUrl:
-    """Where the API is; a private host needs an entry of the allow-list that serves everybody."""
-    if manifest.self_hosted is None:
-        return door.vendor(manifest.api_url)
-    try:
-        allow = allow_list.entries(tenancy.PLATFORM)
-        base = door.base_url(fields[BASE_URL], allow=allow)
-    except Blocked:
-        raise CommandError("This address cannot be reached from here.") from None
-    return BaseUrl(base.origin, f"{base.path}/{manifest.api_url.strip('/')}")
 
 
 def _api(connector: Connector, door: Door, base: BaseUrl, authorization: str) -> VendorApi:
@@ -184,9 +199,6 @@ def _fetched(
     client = oauth_wire.Client(fields[CLIENT_ID], secret)
     origin = door.vendor(oauth.token_url).origin
     endpoint = oauth_wire.TokenEndpoint(oauth, client, listening, origin, TOKEN)
-    try:
-        token = endpoint.client_credentials(scopes=frozenset()).access_token
-    except VendorError as error:
-        raise CommandError(f"The consumer got no token: {error.detail or error.code}") from None
+    token = endpoint.client_credentials(scopes=frozenset()).access_token
     body = strict_json.loads(listening.last.body) if listening.last else {}
     return token, body
