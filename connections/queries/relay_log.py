@@ -1,0 +1,193 @@
+"""The delivery log of a link: one line for each request to the target, the latest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.db.models import Q, QuerySet
+
+from connections.models import Link, RelayAttempt
+from connections.queries import products
+from connections.queries.relay_state import reason
+from portal import clock, cursor as cursors, phrases
+
+ORDER: Final = ("-at", "id")
+MOST_SHOWN: Final = 50  # lines of one request; the rest is counted
+TAKEN: Final = "accepted"
+PARTLY: Final = Q(answer=TAKEN) & (Q(failed__gt=0) | ~Q(unknown_subjects=[]))
+STATES: Final[Mapping[str, tuple[str, Q]]] = {
+    "": ("Any outcome", Q()),
+    "taken": ("Taken whole", Q(answer=TAKEN) & ~PARTLY),
+    "partly": ("Taken in part", PARTLY),
+    "failed": ("Not taken", ~Q(answer=TAKEN)),
+}
+TIMES: Final[Mapping[str, tuple[str, timedelta | None]]] = {
+    "": ("Last 7 days", timedelta(days=7)),
+    "hour": ("Last hour", timedelta(hours=1)),
+    "day": ("Last 24 hours", timedelta(days=1)),
+    "all": ("All 30 days", None),
+}
+KINDS: Final[Mapping[str, str]] = {
+    "commit": "commit,commits",
+    "branch": "branch,branches",
+    "pull_request": "pull request,pull requests",
+    "build": "build,builds",
+    "deployment": "deployment,deployments",
+}
+OUTCOMES: Final[Mapping[str, tuple[str, str, str]]] = {
+    "accepted": ("Taken", "circle-check", "good"),
+    "withdrawn": ("Taken back", "circle-minus", "plain"),
+    "unknown_subject": ("Names nothing that is there", "alert-triangle", "warning"),
+    "refused": ("Refused", "circle-x", "danger"),
+    "nothing": ("Nothing to send", "circle-minus", "plain"),
+}
+
+
+def kind_word(kind: str) -> str:
+    """One thing that travels, as people call it: "pull request"."""
+    return KINDS.get(kind, kind).partition(",")[0].replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class LogWish:
+    """Which requests the address asks for; every value was checked."""
+
+    state: str = ""
+    time: str = ""
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> LogWish:
+        """Raises BadRequest for a filter that is not on the list (F15)."""
+        state, time = query.get("state", ""), query.get("time", "")
+        if state not in STATES or time not in TIMES:
+            raise BadRequest("There is no such filter.")
+        return cls(state, time)
+
+    def parameters(self) -> dict[str, str]:
+        return {k: v for k, v in {"state": self.state, "time": self.time}.items() if v}
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.parameters())
+
+
+@dataclass(frozen=True, slots=True)
+class LogItem:
+    """One event in a request, and what became of it."""
+
+    kind: str
+    key: str
+    word: str
+    icon: str
+    tone: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One request: what was in it, how long it took, what the target said."""
+
+    id: UUID
+    at: datetime
+    what: str
+    request: str
+    latency: str
+    accepted: int
+    failed: int
+    unknown: list[str]
+    word: str
+    icon: str
+    tone: str
+    because: str
+    detail: str
+    items: list[LogItem]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogList:
+    wish: LogWish
+    lines: list[LogLine]
+    previous: str
+    next: str
+    is_first: bool
+
+    @property
+    def states(self) -> list[tuple[str, str]]:
+        return [(key, words) for key, (words, _) in STATES.items()]
+
+    @property
+    def times(self) -> list[tuple[str, str]]:
+        return [(key, words) for key, (words, _) in TIMES.items()]
+
+
+def relay_log(link: Link, *, wish: LogWish, cursor: str) -> LogList:
+    """The page of this link's requests that wish and cursor name."""
+    rows: QuerySet[Any] = RelayAttempt.objects.filter(link_id=link.id)
+    rows = rows.filter(STATES[wish.state][1])
+    age = TIMES[wish.time][1]
+    if age is not None:
+        rows = rows.filter(at__gte=clock.now() - age)
+    window = cursors.page(rows, by=ORDER, cursor=cursor)
+    product = products.name_of(link.target.connector)
+    return LogList(
+        wish=wish,
+        lines=[_line(row, product) for row in window.rows],
+        previous=_address(wish, window.previous),
+        next=_address(wish, window.next),
+        is_first=not window.previous,
+    )
+
+
+def _line(row: RelayAttempt, product: str) -> LogLine:
+    word, icon, tone = _outcome(row)
+    return LogLine(
+        id=row.id,
+        at=row.at,
+        what=events_in_words(row.events),
+        request=row.request,
+        latency=phrases.span(row.latency_ms / 1000),
+        accepted=row.accepted,
+        failed=row.failed,
+        unknown=list(row.unknown_subjects),
+        word=word,
+        icon=icon,
+        tone=tone,
+        because="" if row.answer == TAKEN else reason(row.answer, product=product).title,
+        detail=row.detail,
+        items=[item_of(each) for each in row.items[:MOST_SHOWN]],
+        more=max(0, sum(row.events.values()) - min(len(row.items), MOST_SHOWN)),
+    )
+
+
+def _outcome(row: RelayAttempt) -> tuple[str, str, str]:
+    if row.answer != TAKEN:
+        return "Not taken", "circle-x", "danger"
+    if row.failed:
+        return "Taken in part", "alert-triangle", "warning"
+    if row.unknown_subjects:
+        return "Taken", "alert-triangle", "warning"
+    return "Taken", "circle-check", "good"
+
+
+def events_in_words(events: Mapping[str, int]) -> str:
+    """ "3 commits, 1 branch"."""
+    named = [phrases.plural(n, KINDS.get(kind, kind)) for kind, n in events.items() if n]
+    return ", ".join(named) or "Nothing"
+
+
+def item_of(entry: list[Any]) -> LogItem:
+    """From a line of `RelayAttempt.items`: id, kind, key, outcome, detail."""
+    _, kind, key, outcome, detail = (*entry, "", "", "", "", "")[:5]
+    word, icon, tone = OUTCOMES.get(str(outcome), (str(outcome), "circle-minus", "plain"))
+    return LogItem(kind_word(str(kind)), str(key), word, icon, tone, str(detail))
+
+
+def _address(wish: LogWish, cursor: str) -> str:
+    return f"?{urlencode(wish.parameters() | {'cursor': cursor})}" if cursor else ""

@@ -1,0 +1,179 @@
+"""The frame around one link's tabs: from where to where, how it is, and who may do what with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.urls import reverse
+
+from connections import registry
+from connections.contracts import Manifest, RelayRules, RelayWay, RunsCommands
+from connections.models import BackfillStand, Link, LinkChoice, LinkState, Repository
+from connections.queries import products
+from connections.queries.connection import Tab, rights_now
+from connections.queries.relay_state import Outbox, Stand, stand_of
+from connections.queries.relays import enabled_in, name_of, outboxes
+from portal.policy import Actor, Permission, allows, present
+
+TABS: Final = (
+    ("Overview", "relay", False),
+    ("Log", "relay_log", True),
+    ("Outbox", "relay_outbox", True),
+    ("Commands", "relay_commands", True),
+    ("Settings", "relay_settings", False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayRights:
+    """Each asked for both ends: `run` is to pause and send again, `details` to read the log."""
+
+    change: bool
+    run: bool
+    details: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """How far a back-fill is, or was."""
+
+    is_running: bool
+    word: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayPage:
+    """One link with the frame that all its tabs share."""
+
+    link: Link
+    name: str
+    source_product: str
+    target_product: str
+    manifest: Manifest | None
+    rules: RelayRules | None
+    stand: Stand
+    outbox: Outbox
+    enabled: int
+    rights: RelayRights
+    tabs: list[Tab]
+
+    @property
+    def way(self) -> RelayWay | None:
+        """How it writes to the target, as far as the target's connector is still here."""
+        return (
+            next((w for w in self.rules.ways if w.key == self.link.way), None)
+            if (self.rules)
+            else None
+        )
+
+    @property
+    def kicker(self) -> str:
+        return f"{self.source_product} → {self.target_product}"
+
+    @property
+    def is_draft(self) -> bool:
+        return bool(self.link.state == LinkState.DRAFT)
+
+    @property
+    def is_over(self) -> bool:
+        return self.link.state in (LinkState.REMOVING, LinkState.REMOVED)
+
+    @property
+    def subject(self) -> str:
+        """What events hang on over there, such as "issue"."""
+        return self.rules.subject if self.rules else "subject"
+
+    @property
+    def subjects(self) -> str:
+        return self.rules.subjects if self.rules else "subjects"
+
+    @property
+    def place_word(self) -> str:
+        """What the target calls the place that is written to."""
+        return self.manifest.workspace_word if self.manifest else "workspace"
+
+    @property
+    def choice(self) -> str:
+        """Which repositories are meant, in words."""
+        if self.link.choice == LinkChoice.PATTERN:
+            return f"Those whose name fits {self.link.pattern}"
+        return str(LinkChoice(self.link.choice).label)
+
+    @property
+    def backfill(self) -> Backfill | None:
+        link = self.link
+        if not link.backfill_stand:
+            return None
+        stand = BackfillStand(link.backfill_stand)
+        return Backfill(
+            is_running=stand in (BackfillStand.DRAWING, BackfillStand.SENDING),
+            word=str(stand.label),
+            done=link.backfill_done,
+            total=link.backfill_total,
+        )
+
+
+def find(relay_id: UUID) -> Link | None:
+    """This organization's link, if the person sees both of its connections."""
+    rows = Link.objects.select_related(
+        *("source__team", "target__team", "source__consumer", "target__consumer", "destination")
+    )
+    found: Link | None = rows.filter(id=relay_id).first()
+    return found
+
+
+def relay_page(*, link: Link, slug: str, actor: Actor, tab: str) -> RelayPage:
+    """The frame around `tab`, one of the URL names in TABS."""
+    manifest = products.manifest_of(link.target.connector)
+    outbox = outboxes([link.id]).get(link.id, Outbox())
+    rights = rights_of(actor, link)
+    return RelayPage(
+        link=link,
+        name=name_of(link),
+        source_product=products.name_of(link.source.connector),
+        target_product=products.name_of(link.target.connector),
+        manifest=manifest,
+        rules=manifest.relay if manifest else None,
+        stand=stand_of(link, outbox),
+        outbox=outbox,
+        enabled=enabled_in([link.id]).get(link.id, 0),
+        rights=rights,
+        tabs=_tabs(link, slug=slug, tab=tab, rights=rights, outbox=outbox),
+    )
+
+
+def _tabs(link: Link, *, slug: str, tab: str, rights: RelayRights, outbox: Outbox) -> list[Tab]:
+    return [
+        Tab(label, reverse(name, args=[slug, link.id]), name == tab, _count(name, outbox))
+        for label, name, is_detail in TABS
+        if (rights.details or not is_detail) and (name != "relay_commands" or takes_commands(link))
+    ]
+
+
+def _count(name: str, outbox: Outbox) -> int | None:
+    return outbox.dead or None if name == "relay_outbox" else None
+
+
+def takes_commands(link: Link) -> bool:
+    """Whether the target carries out what commits' messages ask for."""
+    return isinstance(registry.connectors().get(link.target.connector), RunsCommands)
+
+
+def rights_of(actor: Actor, link: Link) -> RelayRights:
+    """Asked of the policy table for both ends; a team's admin manages that team's connections."""
+    now = present(actor) if actor.kind == "person" else actor
+    ends = (link.source, link.target)
+    return RelayRights(
+        change=all(allows(now, Permission.RELAY_EDIT, team_id=end.team_id) for end in ends),
+        run=all(allows(now, Permission.RELAY_RUN, team_id=end.team_id) for end in ends),
+        details=all(rights_now(now, end).details for end in ends),
+    )
+
+
+def repositories_of(link: Link) -> Any:
+    """The repositories of its source that are there now."""
+    return Repository.objects.filter(connection_id=link.source_id, gone_at=None)
