@@ -20,7 +20,7 @@ from integrations.bitbucket_cloud.live_claims import (
     UNTRIED,
 )
 from integrations.bitbucket_cloud.scopes import ACCESS_TOKEN, API_TOKEN, IMPLIES, OAUTH
-from integrations.bitbucket_live import NO_ANSWER, Learned, Look, endpoint, form, learned, note
+from integrations.looks import NO_ANSWER, Learned, Look, endpoint, form, learned, note
 
 PLACES = ("workspace", "project", "repository")
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from connections.contracts import Answer, Api, Finding, Method, Outcome, Scheme
-from integrations import bitbucket_live
+from integrations import looks
 from integrations.bitbucket import count
 from integrations.bitbucket_data_center import client, reading, versions
 from integrations.bitbucket_data_center.live_claims import (
@@ -22,7 +22,7 @@ from integrations.bitbucket_data_center.live_claims import (
     UNTRIED,
 )
 from integrations.bitbucket_events import objects
-from integrations.bitbucket_live import NO_ANSWER, Learned, Look, is_good, learned, note
+from integrations.looks import NO_ANSWER, Learned, Look, is_good, learned, note
 
 PROPERTIES = f"{API}/application-properties"
 
@@ -61,7 +61,7 @@ def endpoint(answer: Answer | None) -> Learned:
     """As at Cloud, but that 200 to a stranger leaves it open."""
     if answer is not None and is_good(answer) and not client.user(answer):
         return Outcome.OPEN, "200, as to a stranger"
-    return bitbucket_live.endpoint(answer)
+    return looks.endpoint(answer)
 
 
 # ── Behaviours ────────────────────────────────────────────────────────────────────────────────

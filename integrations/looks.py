@@ -1,4 +1,4 @@
-"""What both products' live checks share: who looks, at what, and what an answer teaches."""
+"""What live checks share: who looks, at what, and what an answer teaches."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Look:
         answer = self.ask(path)
         return answer.body if answer is not None and is_good(answer) else {}
 
-    def ask_for_first(self, path: str) -> Mapping[str, Any]:
-        """The first item of a page; an empty one when there is none."""
-        values = self.ask_for_body(path).get("values")
+    def ask_for_first(self, path: str, items: str = "values") -> Mapping[str, Any]:
+        """The first item of a page, which lists `items`; an empty one when there is none."""
+        values = self.ask_for_body(path).get(items)
         item = values[0] if isinstance(values, list) and values else {}
         return item if isinstance(item, dict) else {}
 
