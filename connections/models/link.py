@@ -49,9 +49,10 @@ class Link(TenantModel):
     full names; `includes_new` lets repositories join that come later. The mark that the target
     keeps with all that is written is this row's id. A back-fill sends what is there since
     `backfill_since` (null: all); `backfill_at` is where its drawing goes on. `done` and `total` of
-    it count events. A removal has looked at `removal_done` of `removal_total`. `failing_since` is
-    set while the target answers nothing; `waits_until` says when it is asked again, for the reason
-    `waits_for`.
+    it count events. `doubles` are sentences about what brings the same there already, looked for at
+    `doubles_at`; null while nobody has looked. A removal has looked at `removal_done` of
+    `removal_total`. `failing_since` is set while the target answers nothing; `waits_until` says
+    when it is asked again, for the reason `waits_for`.
     """
 
     State = LinkState
@@ -95,6 +96,10 @@ class Link(TenantModel):
     backfill_total = models.IntegerField(default=0)
     backfill_done = models.IntegerField(default=0)
     backfill_at = models.JSONField(default=list)
+
+    doubles = ArrayField(models.CharField(max_length=300), null=True)
+    doubles_at = models.DateTimeField(null=True)
+    doubles_error = models.CharField(max_length=40, blank=True, default="", db_default="")
 
     last_sent_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=40, blank=True)
