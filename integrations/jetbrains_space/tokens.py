@@ -14,6 +14,7 @@ from integrations.jetbrains_space.scopes import EVERYTHING, RIGHT
 
 LEAST = frozenset({"global:Profile.View", "global:Project.View"})
 MOST_PAGES = 20
+WRITTEN = "%Y-%m-%dT%H:%M:%S.000Z"
 PAGE_SIZE = 100
 
 
@@ -34,7 +35,7 @@ def make(api: Api, method: Method, *, name: str, days: int, scopes: frozenset[st
         {
             "name": name,
             "scope": " ".join(sorted(wanted)) or EVERYTHING,
-            "expires": expires_at.isoformat(timespec="seconds"),
+            "expires": expires_at.strftime(WRITTEN),
         },
     )
     pair = answers.body(answer)

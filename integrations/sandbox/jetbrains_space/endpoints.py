@@ -24,8 +24,9 @@ def profiles(call: Call) -> Json:
 
 
 def profile(call: Call) -> Json:
+    found = call.profile()
     call.require("Profile.View")
-    return render.profile(call.profile())
+    return render.profile(found)
 
 
 def memberships(call: Call) -> Json:
