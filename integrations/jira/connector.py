@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connections.contracts import (
     Account,
     Answer,
     Api,
+    Command,
+    Deed,
+    HookRecord,
     Identity,
     Manifest,
     Method,
+    Order,
     Packing,
     Page,
     Parcel,
@@ -22,12 +26,13 @@ from connections.contracts import (
     RelayEvent,
     Sent,
     Stream,
+    SubjectPanel,
     WorkspaceRecord,
 )
 from connections.errors import ReauthorizationRequired, VendorError
 from integrations import answers, atlassian, atlassian_sites
 from integrations.atlassian import CLOUD_ID, OAUTH, SITE
-from integrations.jira import client, relay
+from integrations.jira import client, doubles, panel, relay, smart_commits, smart_deeds
 from integrations.jira.manifest import MANIFEST, TITLES
 from integrations.jira.scopes import SITE_TICKS
 
@@ -117,6 +122,22 @@ class Jira:
         self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()
     ) -> bool:
         return relay.remains(reach, way=way, mark=mark, known=known)
+
+    def preview(
+        self, events: Sequence[RelayEvent], *, destination: WorkspaceRecord
+    ) -> tuple[SubjectPanel, ...]:
+        return panel.preview(events, destination=destination)
+
+    def commands(self, message: str) -> tuple[Command, ...]:
+        return smart_commits.commands(message)
+
+    def run(self, reach: Reach, order: Order) -> Deed:
+        return smart_deeds.run(reach, order)
+
+    def doubles(
+        self, destination: WorkspaceRecord, hooks: Iterable[HookRecord]
+    ) -> tuple[HookRecord, ...]:
+        return doubles.doubles(destination, hooks)
 
     def judge(self, answer: Answer) -> VendorError | None:
         return atlassian.judge(answer)
