@@ -29,7 +29,7 @@ SERVER_INFO = "rest/api/3/serverInfo"
 PROJECTS = "rest/api/3/project/search?maxResults={size}&startAt={start}&orderBy=key"
 
 # Nothing bears these: an answer that nothing is there proves that we may ask.
-_PROVIDERS = {
+PROVIDERS = {
     DEVINFO: "jira/devinfo/0.1/cloud/{cloud}/existsByProperties?portalProbe=1",
     BUILDS: "jira/builds/0.1/cloud/{cloud}/pipelines/portal-probe/builds/1",
     DEPLOYMENTS: "jira/deployments/0.1/cloud/{cloud}/pipelines/portal-probe/environments/"
@@ -82,7 +82,7 @@ def own_site(api: Api, fields: Fields) -> WorkspaceRecord:
 def providers(api: Api, fields: Fields) -> frozenset[str]:
     """What the site's credentials were ticked for; raises what is wrong when nothing is open."""
     opened, last = set(), None
-    for name in _PROVIDERS:
+    for name in PROVIDERS:
         try:
             provider(api, fields, name)
             opened.add(name)
@@ -95,7 +95,7 @@ def providers(api: Api, fields: Fields) -> frozenset[str]:
 
 def provider(api: Api, fields: Fields, name: str) -> Answer:
     """Jira's answer that this kind of data may be asked for."""
-    path = _PROVIDERS[name].format(cloud=segment(fields[CLOUD_ID]))
+    path = PROVIDERS[name].format(cloud=segment(fields[CLOUD_ID]))
     return api.get(path, accept=frozenset({404}) if name != DEVINFO else frozenset())
 
 
@@ -125,7 +125,7 @@ def _has(held: Json, name: str) -> bool:
 
 def prove_development(api: Api, fields: Fields) -> Answer:
     """The last of three answers, when all are open."""
-    found = [provider(api, fields, name) for name in _PROVIDERS]
+    found = [provider(api, fields, name) for name in PROVIDERS]
     return found[-1]
 
 
