@@ -35,7 +35,7 @@ HOUR = 3600
 
 Fields = Mapping[str, str]
 
-# What a 401 of the gateway says of a token that lives and lacks a scope.
+# What a 401 of the gateway says of a token that lives: "Unauthorized; scope does not match".
 _NO_SCOPE = re.compile(r"scope", re.IGNORECASE)
 _WRONG_DOOR = (
     "This address does not accept it. A token with scopes works at api.atlassian.com only: choose "
@@ -96,9 +96,9 @@ def _told(body: Json) -> str:
 
 
 def _unauthorized(answer: Answer) -> VendorError:
-    """The gateway answers 401 to a lacking scope too ("Unauthorized; scope does not match")."""
+    """The gateway answers 401 to a lacking scope too (github.com/kovetskiy/mark/issues/917)."""
     said = message(answer)
-    if _NO_SCOPE.search(said):
+    if _NO_SCOPE.search(said) or _NO_SCOPE.search(answer.headers.get("x-failure-category", "")):
         return ScopeMissing(said, **answers.facts(answer))
     return ReauthorizationRequired(said, **answers.facts(answer))
 
@@ -142,7 +142,8 @@ def misplaced(
     """The refusal with the sentence that says where such a token belongs.
 
     `titles` are those of methods by vocabulary. Nothing in the answer tells the two kinds apart
-    (https://support.atlassian.com/atlassian-cloud/kb/401-unauthorized).
+    (https://support.atlassian.com/atlassian-cloud/kb/
+    401-unauthorized-error-when-service-account-accesses-jira-or-confluence-api).
     """
     if method.vocabulary == UNSCOPED:
         said = _WRONG_DOOR.format(scoped=titles[TOKEN])
