@@ -20,6 +20,7 @@ class ConnectionsConfig(AppConfig):
             "ledgers",
             "flows.told_kinds",
             "flows.told_kinds_operators",
+            "flows.told_relay",
             "flows.allow_list",
             "flows.calendar_feeds",
             "flows.hook_endpoints",

@@ -40,6 +40,10 @@ from connections.flows import (
     polling,
     probe,
     read,
+    relay_backfill,
+    relay_outbox,
+    relay_sending,
+    relay_waking as relay_waking,
     renewals,
     replacement,
     replacing,
@@ -129,6 +133,8 @@ work.on_sweep(endpoints.keep)
 _register(witnesses.LOOK, probe.perform)
 _register(probe.IDLE_KIND, probe.perform)
 _register(key_stops.JOB, key_stops.stopped)
+work.job(relay_outbox.JOB)(relay_sending.perform)
+_register(relay_backfill.JOB, relay_backfill.perform)
 
 
 @work.every("connections.start_due", settings.SWEEP_SECONDS)

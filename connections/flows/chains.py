@@ -201,10 +201,13 @@ def follow(chain: Chain, api: Callable[[], VendorApi], arrived: Arrivals, ahead:
 def container_of(place: Place) -> Container:
     """Rows in the words of the contract."""
     repository = place.repository
-    return Container(_workspace(place.workspace), None if repository is None else _repo(repository))
+    return Container(
+        workspace_record(place.workspace),
+        None if repository is None else repository_record(repository),
+    )
 
 
-def _workspace(row: Workspace) -> WorkspaceRecord:
+def workspace_record(row: Workspace) -> WorkspaceRecord:
     return WorkspaceRecord(
         remote_id=row.remote_id,
         slug=row.slug,
@@ -214,7 +217,7 @@ def _workspace(row: Workspace) -> WorkspaceRecord:
     )
 
 
-def _repo(row: Repository) -> RepositoryRecord:
+def repository_record(row: Repository) -> RepositoryRecord:
     return RepositoryRecord(
         remote_id=row.remote_id,
         slug=row.slug,

@@ -26,7 +26,7 @@ from connections.contracts import (
     Target,
 )
 from connections.errors import EndpointRemoved, ReauthorizationRequired, RemoteGone, VendorError
-from connections.flows import budget, effects, keep, plan, sync
+from connections.flows import budget, effects, keep, plan, relay_capture, sync
 from connections.flows.asking import Asking
 from connections.flows.chains import container_of
 from connections.models import Connection, Repository, StreamStand, StreamState, Workspace
@@ -163,6 +163,9 @@ class _Visit:
             return self.fetch(target)
         with tenancy.transaction():
             gone = self._rows(stream, target).update(gone_at=timezone.now())
+            if gone and self.place.repository is not None:
+                model = keep.SHELVES[stream.record].model
+                relay_capture.note(self.place.repository, model, [target.key])
         self._grew(stream, -gone)
         return Fetched(target, changed=(target.key,) if gone else (), gone=True)
 

@@ -19,7 +19,7 @@ from django.db.models import F, JSONField, Q
 from psycopg import sql
 
 from connections.contracts import BranchRecord, Record, Rejected
-from connections.flows import persons
+from connections.flows import persons, relay_capture
 from connections.flows.shelves import SHELVES as SHELVES, Kept as Kept, Shelf
 from connections.models import Repository, StreamState, Workspace
 from portal import roles
@@ -83,6 +83,8 @@ def page(place: Place, records: Sequence[Record], seen: Seen) -> Written:
     if written:
         new = set(written)
         persons.note(place.workspace.connection_id, (r for r in records if r.remote_id in new))
+        if place.repository is not None:
+            relay_capture.note(place.repository, shelf.model, written)
     return written
 
 

@@ -16,6 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from connections import registry
+from connections.flows import relay_capture
 from connections.flows.keep import SHELVES, Kept, Place, Seen, mark, present
 from connections.models import (
     Branch,
@@ -61,8 +62,16 @@ def settle(
             "missing": gone,
         }
     if gone:
-        there.filter(missing).update(gone_at=timezone.now())
+        _mark_gone(place, model, there.filter(missing))
     return {}
+
+
+def _mark_gone(place: Place, model: Kept, rows: QuerySet[Any]) -> None:
+    """These are gone, and a link's target is told so."""
+    repository = place.repository
+    if repository is not None and repository.relayed_at is not None:
+        relay_capture.note(repository, model, list(rows.values_list("remote_id", flat=True)))
+    rows.update(gone_at=timezone.now())
 
 
 def _looks_lost(there: QuerySet[Any], missing: Q) -> bool:

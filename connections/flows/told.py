@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from connections.errors import RateLimited, ReauthorizationRequired, RemoteGone, VendorError
-from connections.flows import fetching, keep, overload, plan
+from connections.flows import fetching, keep, overload, plan, relay_capture
 from connections.flows.applying import ask_to_fetch
 from connections.flows.asking import Asking
 from connections.flows.fetching import Fetched
@@ -164,7 +164,8 @@ def _of_container(sitting: Sitting, these: Sequence[Taken]) -> list[Settled]:
         return [_given_up(first, NEVER)]
     targets = [one.target for one in these]
     try:
-        found = fetching.fetch(sitting.asking, workspace, repository, targets)
+        with relay_capture.heard([each for one in these for each in one.told_by]):
+            found = fetching.fetch(sitting.asking, workspace, repository, targets)
     except RateLimited:
         raise
     except VendorError as error:
