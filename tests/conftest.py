@@ -28,7 +28,7 @@ from tests.connections.hooking import linked
 from tests.live import LivePortal
 from tests.scenes import Scene
 from tests.servers import Servers, pointing_at
-from tests.vendor import VENDORS, Vendor, vendor, vendor_process
+from tests.vendor import Vendor, vendor, vendor_process
 from tests.works import Works
 
 __all__ = ["floor", "vendor", "vendor_process"]
@@ -178,8 +178,8 @@ def module_works(
 def led_to(vendor: Vendor) -> Iterator[None]:
     """The portal's calls come to the sandbox, which is in its first state before and after."""
     vendor.order("/reset")
-    leading = dict.fromkeys(VENDORS, vendor.url)
-    with override_settings(SANDBOX_ORIGINS=[vendor.url], CONNECTOR_ORIGINS=leading):
+    places = {"SANDBOX_ORIGINS": vendor.sandboxes, "CONNECTOR_ORIGINS": vendor.origins}
+    with override_settings(**places):
         access.door.cache_clear()
         yield
     access.door.cache_clear()

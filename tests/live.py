@@ -61,7 +61,7 @@ class LivePortal:
 
     @property
     def sandbox_url(self) -> str:
-        return self.environment["SANDBOX_ORIGINS"]
+        return self.environment["SANDBOX_ORIGINS"].partition(",")[0]
 
     @property
     def mail(self) -> Path:

@@ -18,6 +18,7 @@ import pytest
 from django.conf import settings
 
 from connections import access
+from integrations.sandbox.vendors import origins
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDORS = ("https://api.bitbucket.org", "https://bitbucket.org")
@@ -56,6 +57,16 @@ class Vendor:
             except urllib.error.URLError:
                 time.sleep(0.05)
         raise RuntimeError("the sandbox did not start")
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where the sandbox stands in for each vendor's origin."""
+        return origins(self.url)
+
+    @property
+    def sandboxes(self) -> list[str]:
+        """The sandbox's own origins."""
+        return list(dict.fromkeys(self.origins.values()))
 
     def stop(self) -> None:
         self.process.terminate()
@@ -104,8 +115,8 @@ def vendor_process() -> Iterator[Vendor]:
 def vendor(vendor_process: Vendor, settings: Any) -> Iterator[Vendor]:
     """The sandbox in its first state, with the portal's calls led to it."""
     vendor_process.order("/reset")
-    settings.SANDBOX_ORIGINS = [vendor_process.url]
-    settings.CONNECTOR_ORIGINS = dict.fromkeys(VENDORS, vendor_process.url)
+    settings.SANDBOX_ORIGINS = vendor_process.sandboxes
+    settings.CONNECTOR_ORIGINS = vendor_process.origins
     access.door.cache_clear()
     yield vendor_process
     access.door.cache_clear()

@@ -35,7 +35,7 @@ from portal import roles, tenancy, work
 from portal.models import Membership, Organization, User
 from portal.policy import Actor, Role
 from portal.secret import Secret
-from tests.vendor import ROOT, VENDORS, Vendor
+from tests.vendor import ROOT, Vendor
 
 SESSION = "session-of-alice"
 READ = ["repositories-read", "workspaces-read"]
@@ -99,8 +99,8 @@ class Works:
                 r"/[^/?]*\?", f"/{database['NAME']}?", os.environ["DATABASE_URL"]
             ),
             "KEYRING_FILE": str(self.worker_keys),
-            "SANDBOX_ORIGINS": vendor.url,
-            "CONNECTOR_ORIGINS": json.dumps(dict.fromkeys(VENDORS, vendor.url)),
+            "SANDBOX_ORIGINS": ",".join(vendor.sandboxes),
+            "CONNECTOR_ORIGINS": json.dumps(vendor.origins),
             "LEASE_SECONDS": "2",
             "REFRESH_LEASE_SECONDS": "2",
         }

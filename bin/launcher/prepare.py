@@ -75,9 +75,13 @@ def demo_consumers(at: Addresses) -> dict[str, str]:
     found = next(each for each in known["consumers"] if each["name"] == DEMO_CONSUMER)
     server = known["data_center"]
     client, place = server["clients"][0], at.sandbox_url + server["context_path"]
+    made = known["vendors"]["atlassian"]["apps"]
+    apps = {app["name"]: f"{app['key']}:{app['secret']}" for app in made}
     return {
         "bitbucket-cloud": f"{found['key']}:{found['secret']}",
         "bitbucket-data-center": f"{client['client_id']}:{client['secret']} {place}",
+        "jira": apps["jira-portal"],
+        "confluence": apps["confluence-portal"],
     }
 
 

@@ -20,8 +20,17 @@ from launcher.layout import Layout
 SANDBOX_OPTIONS = {"SANDBOX_REPOSITORIES": "--repositories", "REQUESTS_PER_HOUR": "--rate-limit"}
 # Bitbucket allows an account 1,000; with fewer than this the first five minutes end in a wait.
 DEMO_REQUESTS = "5000"
-# The vendor's real origins, which the sandbox stands in for.
-VENDOR_ORIGINS = ("https://api.bitbucket.org", "https://bitbucket.org")
+# The vendors' real origins, and the loopback address where the sandbox stands in for each:
+# integrations/sandbox/vendors.py says the same.
+VENDOR_ORIGINS = {
+    "https://api.bitbucket.org": "127.0.0.1",
+    "https://bitbucket.org": "127.0.0.1",
+    "https://auth.atlassian.com": "127.0.0.11",
+    "https://api.atlassian.com": "127.0.0.12",
+    "https://acme.atlassian.net": "127.0.0.13",
+    "https://fjord.atlassian.net": "127.0.0.14",
+    "https://nowhere.atlassian.net": "127.0.0.15",
+}
 USUAL_PORT = 8000
 SANDBOX_PORTS = (8801, 8802)
 WEB_THREADS = 4
@@ -57,6 +66,11 @@ class Addresses:
     @property
     def sandbox_url(self) -> str:
         return f"http://127.0.0.1:{self.sandbox}"
+
+    @property
+    def vendor_origins(self) -> dict[str, str]:
+        """Where the sandbox stands in for each vendor's origin."""
+        return {real: f"http://{at}:{self.sandbox}" for real, at in VENDOR_ORIGINS.items()}
 
     @property
     def control_url(self) -> str:
@@ -124,9 +138,9 @@ def shared(
         "LC_ALL": "C.UTF-8",
     }
     if sandbox:
-        ours["SANDBOX_ORIGINS"] = at.sandbox_url
+        ours["SANDBOX_ORIGINS"] = ",".join(dict.fromkeys(at.vendor_origins.values()))
         ours["REQUESTS_PER_HOUR"] = DEMO_REQUESTS
-        ours["CONNECTOR_ORIGINS"] = json.dumps(dict.fromkeys(VENDOR_ORIGINS, at.sandbox_url))
+        ours["CONNECTOR_ORIGINS"] = json.dumps(at.vendor_origins)
     kept = {key: value for key, value in os.environ.items() if key != "HOME"}
     return ours | kept | {children.MARK: str(layout.var)}
 

@@ -62,6 +62,11 @@ def announce(sandbox: Sandbox, quiet: bool) -> None:
             print(f"  client of {place}\n    key {client.client_id}  secret {client.secret}")
         for one in sandbox.data_center.registry.tokens.values():
             print(f"  HTTP access token {one.about} ({one.kind})\n    {one.token}")
+    for vendor in sandbox.others:
+        places = ", ".join(vendor.at(origin) for origin in vendor.HOSTS)
+        print(f"Sandbox of {vendor.slug}: {places}")
+        for line in () if quiet else vendor.announce():
+            print(f"  {line}")
     sys.stdout.flush()
 
 

@@ -28,6 +28,8 @@ from integrations.sandbox.http import (
 )
 from integrations.sandbox.journal import Journal
 from integrations.sandbox.latency import Latency
+from integrations.sandbox.vendor import Vendor
+from integrations.sandbox.vendors import origins
 from integrations.sandbox.webhook_control import WebhookCommands
 
 Json = dict[str, Any]
@@ -47,6 +49,7 @@ class Controlled(Protocol):
     webhooks: WebhookCommands
     data_center: BitbucketDataCenter
     data_center_commands: DataCenterCommands
+    others: list[Vendor]
     latency: Latency
     outage: str
 
@@ -91,6 +94,9 @@ class Control:
                 for path, question in asking.questions.items()
             },
         }
+        for vendor in sandbox.others:
+            self._posts |= {path: ordered(vendor, path) for path in vendor.by_path}
+            self._gets |= {path: told(vendor, path) for path in vendor.questions}
 
     async def answer(self, request: Request) -> Response:
         host = request.headers.get("host", "").rpartition(":")[0]
@@ -108,7 +114,7 @@ class Control:
         if request.method == "GET" and path == "/":
             known = self._sandbox.commands.describe()
             server = self._sandbox.data_center.describe()
-            return html_response(panel.page(known, self._rest(), server))
+            return html_response(panel.page(known, self._rest(), server, self._others()))
         if request.method == "GET" and path in self._gets:
             return json_response(self._gets[path](request))
         if request.method == "DELETE":
@@ -159,7 +165,12 @@ class Control:
         self._sandbox.faults.withdraw()
         self._sandbox.latency.forget()
         self._sandbox.grants.storm({"error": ""})
+        for vendor in self._sandbox.others:
+            vendor.normal()
         return self._times()
+
+    def _others(self) -> Json:
+        return {vendor.slug: vendor.describe() for vendor in self._sandbox.others}
 
     async def _suffer(self, wish: Json) -> Json:
         """Be down (`refused` or `unavailable`) or, with an empty `kind`, up again."""
@@ -208,7 +219,9 @@ class Control:
 
     def _state(self, request: Request) -> object:
         known = self._sandbox.commands.describe()
-        return {**self._rest(), **known, "data_center": self._sandbox.data_center.describe()}
+        server, others = self._sandbox.data_center.describe(), self._others()
+        led = {"origins": origins(self._sandbox.url)}
+        return {**self._rest(), **known, "data_center": server, "vendors": others, **led}
 
     async def _press(self, name: str) -> None:
         """Do what a button of the page says."""
@@ -219,6 +232,16 @@ class Control:
 def asked(question: Callable[[Mapping[str, list[str]]], object]) -> Callable[[Request], object]:
     """Put a question about a request's query parameters."""
     return lambda request: question(request.parameters)
+
+
+def ordered(vendor: Vendor, path: str) -> Callable[[Json], Answered]:
+    """Do what a vendor does at this control path; a reset may have made that anew."""
+    return lambda wish: vendor.by_path[path](wish)
+
+
+def told(vendor: Vendor, path: str) -> Callable[[Request], object]:
+    """Put a question of a vendor's about a request's query parameters."""
+    return lambda request: vendor.questions[path](request.parameters)
 
 
 def read(request: Request) -> Json:

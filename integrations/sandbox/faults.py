@@ -14,6 +14,7 @@ from integrations.sandbox import delivery, lies
 from integrations.sandbox.http import Request, Response, html_response, text_response
 
 Produce = Callable[[], Response]
+Words = Callable[[int], Response]
 
 SIGN_IN_PAGE = (
     "<!doctype html><html lang=en><title>Log in with Atlassian account</title>"
@@ -32,7 +33,8 @@ class Fault:
     `chance` below 1 strikes only some of the others.
 
     `takes_effect` says whether the vendor acts on the request before the answer goes wrong: a
-    refresh token is then spent although nobody learns the new one.
+    refresh token is then spent although nobody learns the new one. `host` limits it to one host
+    of a vendor that has several.
     """
 
     id: int
@@ -43,6 +45,7 @@ class Fault:
     contains: str = ""
     chance: float = 1.0
     takes_effect: bool = True
+    host: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     seen: int = 0
     hits: int = 0
@@ -60,6 +63,8 @@ class Fault:
         return True
 
     def _matches(self, request: Request) -> bool:
+        if self.host not in {"", request.notes.get("host", "")}:
+            return False
         line = f"{request.method} {request.path}"
         if "?" in self.match:
             line += f"?{request.query}"
@@ -81,6 +86,7 @@ class Fault:
             "contains": self.contains,
             "chance": self.chance,
             "takes_effect": self.takes_effect,
+            "host": self.host,
             "seen": self.seen,
             "hits": self.hits,
             **self.options,
@@ -101,7 +107,7 @@ class FaultBook:
 
     def order(self, wish: Mapping[str, Any]) -> Fault:
         """Put a fault in force. Raises FaultRefused."""
-        known = {"match", "kind", "times", "after", "contains", "chance", "takes_effect"}
+        known = {"match", "kind", "times", "after", "contains", "chance", "takes_effect", "host"}
         kind, match = str(wish.get("kind", "")), str(wish.get("match", ""))
         if kind not in KINDS:
             raise FaultRefused(f"unknown kind {kind!r}; known: {', '.join(sorted(KINDS))}")
@@ -122,6 +128,7 @@ class FaultBook:
             contains=str(wish.get("contains", "")),
             chance=float(wish.get("chance", 1.0)),
             takes_effect=bool(wish.get("takes_effect", kind not in WITHOUT_EFFECT)),
+            host=str(wish.get("host", "")),
             options={name: value for name, value in wish.items() if name not in known},
         )
         self._faults.append(fault)
@@ -138,9 +145,11 @@ class FaultBook:
         return [fault.describe() for fault in self._faults]
 
 
-def strike(fault: Fault, request: Request, produce: Produce) -> Response:
-    """Return the answer as this fault spoils it."""
+def strike(fault: Fault, request: Request, produce: Produce, words: Words) -> Response:
+    """Return the answer as this fault spoils it; `words` are the vendor's for a bare status."""
     real = produce() if fault.takes_effect else Response(200, b"{}", dict(lies.JSON_HEADERS))
+    if fault.kind == "status":
+        real = words(int(fault.options.get("status", 503)))
     return KINDS[fault.kind](fault, request, real)
 
 
@@ -173,9 +182,8 @@ def drip(fault: Fault, request: Request, real: Response) -> Response:
 
 
 def status(fault: Fault, request: Request, real: Response) -> Response:
-    """Answer with `status`; its body is `body` (JSON), `text`, or what Bitbucket would say."""
-    code = int(fault.options.get("status", 503))
-    response = told(fault, code) or usual(code)
+    """Answer with `status`; its body is `body` (JSON), `text`, or what the vendor would say."""
+    response = told(fault, int(fault.options.get("status", 503))) or real
     response.headers.update(fault.options.get("headers", {}))
     return response
 

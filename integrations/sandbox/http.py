@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
 MAX_HEAD = 64 * 1024
-MAX_BODY = 1024 * 1024
+MAX_BODY = 16 * 1024 * 1024
 IDLE_SECONDS = 75.0
+TRIES = 5
 
 
 @dataclass(slots=True)
@@ -47,6 +48,11 @@ class Request:
     @property
     def segments(self) -> tuple[str, ...]:
         return tuple(unquote(part) for part in self.path.strip("/").split("/"))
+
+    @property
+    def host(self) -> str:
+        """The name or address that was asked, without the port."""
+        return self.headers.get("host", "").rpartition(":")[0]
 
     @property
     def keeps_alive(self) -> bool:
@@ -193,29 +199,48 @@ async def send_whole(writer: asyncio.StreamWriter, response: Response) -> bool:
 
 
 class Server:
-    """Serves `answer` on one loopback port and forgets its connections when closed."""
+    """Serves `answer` on one port of loopback addresses; when closed it forgets connections."""
 
     def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
         self._answer = answer
         self._tls = tls
         self._conversations: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
         self.port = 0
 
     @property
     def scheme(self) -> str:
         return "https" if self._tls else "http"
 
-    async def open(self, host: str, port: int) -> None:
-        """Listen; raises OSError when the port is taken."""
-        self._listener = await asyncio.start_server(
-            self._converse, host, port, limit=MAX_HEAD, backlog=512, ssl=self._tls
-        )
-        self.port = int(self._listener.sockets[0].getsockname()[1])
+    async def open(self, hosts: Sequence[str], port: int) -> None:
+        """Listen at each address; raises OSError when the port is taken at one.
+
+        Port 0 is any that is free at all of them.
+        """
+        for attempt in range(TRIES):
+            try:
+                await self._listen(hosts, port)
+                return
+            except OSError:
+                self._unlisten()
+                if port or attempt == TRIES - 1:
+                    raise
+
+    async def _listen(self, hosts: Sequence[str], port: int) -> None:
+        for host in hosts:
+            listener = await asyncio.start_server(
+                self._converse, host, port, limit=MAX_HEAD, backlog=512, ssl=self._tls
+            )
+            self._listeners.append(listener)
+            port = int(listener.sockets[0].getsockname()[1])
+        self.port = port
+
+    def _unlisten(self) -> None:
+        while self._listeners:
+            self._listeners.pop().close()
 
     async def close(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
+        self._unlisten()
         for task in self._conversations:
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -68,8 +68,11 @@ BUTTONS = {
 }
 
 
-def page(state: Json, rest: Json, server: Json) -> str:
-    """Return the whole page; it has no script. `server` is the Data Center beside the cloud."""
+def page(state: Json, rest: Json, server: Json, others: Mapping[str, Json]) -> str:
+    """Return the whole page; it has no script. `server` is the Data Center beside the cloud.
+
+    `others` are what further vendors say of themselves; each list in it becomes a table.
+    """
     buttons = "".join(
         f'<form method="post" action="/panel/{name}"><button>{escape(button.label)}</button></form>'
         for name, button in BUTTONS.items()
@@ -95,8 +98,15 @@ def page(state: Json, rest: Json, server: Json) -> str:
                 server["clients"])
         + table("HTTP access tokens", ("about", "user", "project", "repository", "token",
                 "permissions", "revoked"), server["tokens"])
+        + "".join(section(slug, known) for slug, known in others.items())
         + "</body></html>"
     )  # fmt: skip
+
+
+def section(slug: str, known: Json) -> str:
+    lists = {name: rows for name, rows in known.items() if isinstance(rows, list) and rows}
+    tables = (table(name, rows[0], rows) for name, rows in lists.items())
+    return f"<h2>{escape(slug)}</h2>" + "".join(tables)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Json]) -> str:

@@ -10,10 +10,12 @@ import json
 import ssl
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from integrations.sandbox import vendors
 from integrations.sandbox.bitbucket_cloud.commands import Commands
 from integrations.sandbox.bitbucket_cloud.grants import GrantCommands
 from integrations.sandbox.bitbucket_cloud.switches import RATE_LIMIT
@@ -22,7 +24,7 @@ from integrations.sandbox.bitbucket_data_center.commands import DataCenterComman
 from integrations.sandbox.bitbucket_data_center.vendor import BitbucketDataCenter
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.control import Control
-from integrations.sandbox.faults import Fault, FaultBook, strike, usual
+from integrations.sandbox.faults import Fault, FaultBook, Produce, Words, strike, usual
 from integrations.sandbox.http import Request, Response, Sender, Server, json_response, send_whole
 from integrations.sandbox.journal import Journal
 from integrations.sandbox.latency import Latency
@@ -68,14 +70,22 @@ class Sandbox:
         self.data_center = BitbucketDataCenter(
             self.clock,
             repositories=repositories,
-            callbacks=data_center_callbacks(callbacks),
+            callbacks=callbacks_for(callbacks, BitbucketDataCenter.slug),
             sender=self.sender,
         )
+        told = partial(callbacks_for, callbacks)
+        self.others = [made(self.clock, told, seed) for made in vendors.VENDORS]
         self.data_center_commands = DataCenterCommands(self.data_center)
         self.commands = Commands(self.bitbucket)
         self.grants = GrantCommands(self.bitbucket)
         self.webhooks = WebhookCommands(self.sender, [self.bitbucket, self.data_center])
         self._restore()
+        self._by_address = {
+            address: (vendor, real)
+            for vendor in self.others
+            for real, address in vendor.HOSTS.items()
+        }
+        self._addresses = [HOST, *self._by_address]
         self._vendors = Server(self._answer, tls)
         self._control = Server(Control(self).answer)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,29 +112,28 @@ class Sandbox:
         self.sender.forget()
         self.bitbucket.reset()
         self.data_center.reset()
+        for vendor in self.others:
+            vendor.reset()
 
     # ── answering ─────────────────────────────────────────────────────────────────────────────
 
     async def _answer(self, request: Request) -> Response:
         arrived = time.monotonic()
+        vendor, real = self._by_address.get(request.host, (None, ""))
+        if vendor is not None:
+            request.notes["host"] = real.removeprefix("https://")
         fault = None if self.outage else self.faults.meeting(request)
-        response = usual(503) if self.outage else self._spoiled(fault, request)
+        words = vendor.words if vendor else usual
+        produce = partial(vendor.answer, request, real) if vendor else partial(self._first, request)
+        response = words(503) if self.outage else spoiled(fault, request, produce, words)
         if seconds := self.latency.of(request):
             response.send = delayed(arrived + seconds, response)
         kind = fault.kind if fault else self.outage
         self.journal.note(request, at=self.clock.now(), status=response.status, fault=kind)
         return response
 
-    def _spoiled(self, fault: Fault | None, request: Request) -> Response:
-        """Let the vendor answer and the fault strike; a mistake of ours is a 500 that says so."""
-        try:
-            if fault is None:
-                return self._vendor(request)
-            return strike(fault, request, lambda: self._vendor(request))
-        except Exception as error:  # the outermost frame of a request
-            return json_response({"sandbox_failed": repr(error)}, 500)
-
-    def _vendor(self, request: Request) -> Response:
+    def _first(self, request: Request) -> Response:
+        """Let Bitbucket answer, Data Center or Cloud."""
         if self.data_center.serves(request.path):
             return self.data_center.answer(request)
         return self.bitbucket.answer(request)
@@ -132,7 +141,7 @@ class Sandbox:
     async def suffer(self, outage: str) -> None:
         """Be down: `refused` closes the vendors' port, `unavailable` answers 503; empty ends it."""
         if self.outage == "refused" and outage != "refused":
-            await self._vendors.open(HOST, self._vendors.port)
+            await self._vendors.open(self._addresses, self._vendors.port)
         elif outage == "refused" and self.outage != "refused":
             await self._vendors.close()
         self.outage = outage
@@ -143,9 +152,11 @@ class Sandbox:
         """Serve both ports until `stop`. Raises OSError when a port is taken."""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        await self._vendors.open(HOST, self._ports[0])
+        await self._vendors.open(self._addresses, self._ports[0])
         self.bitbucket.origin = self.data_center.origin = self.url
-        await self._control.open(HOST, self._ports[1])
+        for vendor in self.others:
+            vendor.port, vendor.scheme = self._vendors.port, self._vendors.scheme
+        await self._control.open([HOST], self._ports[1])
         keeper = asyncio.create_task(self._keep_regularly())
         if opened is not None:
             opened.set()
@@ -193,13 +204,15 @@ class Sandbox:
 
     def _marks(self) -> tuple[float, ...]:
         marks = (*self.bitbucket.mark(), *self.data_center.mark())
-        return self.clock.offset_seconds, *marks
+        others = (mark for vendor in self.others for mark in vendor.mark())
+        return self.clock.offset_seconds, *marks, *others
 
     def _kept(self) -> dict[str, Any]:
         return {
             "clock": self.clock.offset_seconds,
             "bitbucket": self.bitbucket.keep(),
             "data_center": self.data_center.keep(),
+            "others": {vendor.slug: vendor.keep() for vendor in self.others},
         }
 
     def keep(self) -> None:
@@ -218,14 +231,22 @@ class Sandbox:
         self.bitbucket.restore(kept["bitbucket"])
         if "data_center" in kept:
             self.data_center.restore(kept["data_center"])
+        for vendor in self.others:
+            if vendor.slug in kept.get("others", {}):
+                vendor.restore(kept["others"][vendor.slug])
 
 
-def data_center_callbacks(callbacks: list[str] | None) -> list[str]:
-    """The same portals' callbacks for the other product."""
-    return [
-        each.replace(f"/{BitbucketCloud.slug}/", f"/{BitbucketDataCenter.slug}/")
-        for each in callbacks or ()
-    ]
+def callbacks_for(callbacks: list[str] | None, slug: str) -> list[str]:
+    """The same portals' callbacks for another product."""
+    return [each.replace(f"/{BitbucketCloud.slug}/", f"/{slug}/") for each in callbacks or ()]
+
+
+def spoiled(fault: Fault | None, request: Request, produce: Produce, words: Words) -> Response:
+    """Let the vendor answer and the fault strike; a mistake of ours is a 500 that says so."""
+    try:
+        return produce() if fault is None else strike(fault, request, produce, words)
+    except Exception as error:  # the outermost frame of a request
+        return json_response({"sandbox_failed": repr(error)}, 500)
 
 
 def delayed(due: float, response: Response) -> Sender:

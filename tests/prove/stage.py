@@ -23,7 +23,7 @@ from connections import access
 from portal import keyfile, keyring, roles
 from tests import keys
 from tests.servers import Servers, pointing_at
-from tests.vendor import ROOT, VENDORS, Vendor
+from tests.vendor import ROOT, Vendor
 from tests.works import Works
 
 START_SECONDS = 60.0
@@ -50,8 +50,8 @@ class Stage:
             "PORTAL_PROCESS": process,
             "DATABASE_URL": address,
             "KEYRING_FILE": str(self.folder / f"{process}.json"),
-            "SANDBOX_ORIGINS": self.vendor.url,
-            "CONNECTOR_ORIGINS": json.dumps(dict.fromkeys(VENDORS, self.vendor.url)),
+            "SANDBOX_ORIGINS": ",".join(self.vendor.sandboxes),
+            "CONNECTOR_ORIGINS": json.dumps(self.vendor.origins),
             "PYTHONWARNINGS": "ignore",
             **more,
         }
@@ -135,8 +135,8 @@ def on_another_vendor(stage: Stage, *options: str) -> Iterator[Stage]:
 @contextmanager
 def leading_to(vendor: Vendor) -> Iterator[None]:
     """The portal's calls in this process lead to this sandbox."""
-    origins = dict.fromkeys(VENDORS, vendor.url)
-    with override_settings(SANDBOX_ORIGINS=[vendor.url], CONNECTOR_ORIGINS=origins):
+    places = {"SANDBOX_ORIGINS": vendor.sandboxes, "CONNECTOR_ORIGINS": vendor.origins}
+    with override_settings(**places):
         access.door.cache_clear()
         try:
             yield

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from integrations.sandbox.bitbucket_cloud import rotation
-from integrations.sandbox.bitbucket_cloud.counts import Counts
 from integrations.sandbox.bitbucket_cloud.credentials import (
     AccessToken,
     Consumer,
@@ -18,10 +17,11 @@ from integrations.sandbox.bitbucket_cloud.credentials import (
     RefreshToken,
     Registry,
 )
-from integrations.sandbox.bitbucket_cloud.storm import Storm
 from integrations.sandbox.bitbucket_cloud.switches import Switches
+from integrations.sandbox.counts import Counts
 from integrations.sandbox.http import Request, Response, json_response
 from integrations.sandbox.oauth import basic_pair, digest
+from integrations.sandbox.storm import Storm
 
 NO_CREDENTIALS = "Requests must be authenticated using OAuth client credentials"
 WRONG_CREDENTIALS = "Invalid OAuth client credentials"

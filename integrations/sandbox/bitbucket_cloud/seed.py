@@ -46,13 +46,8 @@ def build(seed: int, first_workspace_repositories: int | None = None) -> World:
     """Return the world of this seed; the first workspace may be made as large as wanted."""
     chance = random.Random(seed)
     world = World(seed)
-    for nickname, display_name, email, about in CAST:
-        world.users[nickname] = person(chance, nickname, display_name, email, about)
-    crowd = [
-        person(chance, f"colleague-{number}", name, f"colleague{number}@acme.example")
-        for number, name in enumerate(names.PEOPLE)
-    ]
-    world.users |= {user.nickname: user for user in crowd}
+    world.users |= {user.nickname: user for user in people(chance)}
+    crowd = [user for user in world.users.values() if not user.about]
     for slug, name, personal, seats, count, projects, memberships in WORKSPACES:
         workspace = Workspace(identifier(chance), slug, name, personal, seats, *moments(chance))
         workspace.members = {world.users[nick].uuid: perm for nick, perm in memberships.items()}
@@ -64,6 +59,15 @@ def build(seed: int, first_workspace_repositories: int | None = None) -> World:
         workspace.founders = tuple(workspace.members)
         populate(workspace, count, chance)
     return world
+
+
+def people(chance: random.Random) -> list[User]:
+    """Return the cast, then their colleagues: the first that a world's chance makes."""
+    cast = [person(chance, *each) for each in CAST]
+    return cast + [
+        person(chance, f"colleague-{number}", name, f"colleague{number}@acme.example")
+        for number, name in enumerate(names.PEOPLE)
+    ]
 
 
 def founded(world: World, slug: str, owner_uuid: str) -> Workspace:

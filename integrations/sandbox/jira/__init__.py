@@ -1,0 +1,1 @@
+"""Jira Cloud: issues with workflows, and the development information that others submit."""
