@@ -21,6 +21,7 @@ from integrations.answers import BadItem, Json, required, text, to_object
 from integrations.atlassian import CLOUD_ID, RESOURCES, SITE
 
 LONGEST_URL = 500
+ACCOUNT = frozenset({"read:me"})  # whoever answers for a consent has it
 
 Fields = Mapping[str, str]
 
@@ -59,18 +60,18 @@ def consented(api: Api, product: str) -> frozenset[str]:
     found = {
         w for item in listed(api.get(RESOURCES)) if isinstance(item, dict) for w in words(item)
     }
-    return frozenset(w for w in found if is_of(product, w) or is_of("", w)) | {"read:me"}
+    return frozenset(w for w in found if is_of(product, w) or is_of("", w)) | ACCOUNT
 
 
 def rights(api: Api, product: str, known: Sequence[WorkspaceRecord]) -> tuple[PlaceRights, ...]:
-    """What the consent allows at each site: those are the site's own words."""
+    """What the consent allows at each site, in the site's own words; who consented may be asked."""
     held: dict[str, frozenset[str]] = {}
     for item in listed(api.get(RESOURCES)):
         if isinstance(item, dict) and isinstance(item.get("id"), str):
             here = frozenset(w for w in words(item) if is_of(product, w) or is_of("", w))
-            held[item["id"]] = held.get(item["id"], frozenset()) | here
+            held[item["id"]] = held.get(item["id"], ACCOUNT) | here
     return tuple(
-        PlaceRights("site", each.name, held.get(each.remote_id, frozenset()), each.slug)
+        PlaceRights(each.slug, each.name, held.get(each.remote_id, ACCOUNT), each.slug)
         for each in known
     )
 
