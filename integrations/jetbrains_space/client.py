@@ -9,6 +9,7 @@ from connections.errors import (
     AccessDenied,
     RateLimited,
     ReauthorizationRequired,
+    Refused,
     RemoteGone,
     Unavailable,
     VendorError,
@@ -29,7 +30,8 @@ def judge(answer: Answer) -> VendorError | None:
         return None if verb in NO_CONTENT else answers.unexpected(answer, "The answer is empty.")
     if answer.status >= 400 and _code(answer) == "rate-limited":
         return _too_many(answer)
-    return answers.judge(answer, _JUDGES)
+    error = answers.judge(answer, _JUDGES)
+    return Refused(message(answer), **answers.facts(answer)) if type(error) is Refused else error
 
 
 def message(answer: Answer) -> str:

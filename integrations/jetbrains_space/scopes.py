@@ -14,7 +14,6 @@ GLOBAL = "global"
 EVERYTHING = "**"
 
 _NOT_BY_READING = "Only doing it would prove it, and verification changes nothing at Space."
-_NO_PROFILE = "An application has no profile; people's memberships are shown to people."
 _PROJECT = "projects/key:{workspace}"
 
 
@@ -81,4 +80,8 @@ CAPABILITIES = (
     ),
 )
 
-CODES = tuple(dict.fromkeys(code for each in CAPABILITIES for code in each.scopes[RIGHT]))
+CODES = tuple(
+    dict.fromkeys(
+        word.removeprefix(f"{GLOBAL}:") for each in CAPABILITIES for word in each.scopes[SCOPE]
+    )
+)
