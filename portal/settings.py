@@ -271,7 +271,11 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # ── Connectors: an allow-list, because a stray folder must not become a live OAuth client ─────
-CONNECTORS = ["integrations.bitbucket_cloud", "integrations.bitbucket_data_center"]
+CONNECTORS = [
+    "integrations.bitbucket_cloud",
+    "integrations.bitbucket_data_center",
+    "integrations.spacelift",
+]
 CONNECTOR_ORIGINS = env.mapping("CONNECTOR_ORIGINS")
 SANDBOX_ORIGINS = env.listed("SANDBOX_ORIGINS")
 OUTBOUND_PROXY = env.text("OUTBOUND_PROXY", "")

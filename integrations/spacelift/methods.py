@@ -37,7 +37,7 @@ API_KEY_METHOD = Method(
             label="API key secret",
             help="What stands behind api_key_secret in the same file. Not the token for Terraform.",
             secret=True,
-            pattern=r"[!-~]{16,512}",
+            pattern=r"[\x21-\x7e]{16,512}",
             kind="password",
             max_length=512,
         ),

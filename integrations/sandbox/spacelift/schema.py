@@ -75,6 +75,9 @@ type Stack {
   namespace: String!
   repository: String!
   branch: String!
+  projectRoot: String
+  administrative: Boolean!
+  autodeploy: Boolean!
 }
 
 type VcsIntegration {

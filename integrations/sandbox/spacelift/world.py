@@ -96,6 +96,9 @@ def stack(account: str, number: int, space: Space) -> Json:
         "namespace": account,
         "repository": f"infrastructure-{number}",
         "branch": "main",
+        "projectRoot": None,
+        "administrative": False,
+        "autodeploy": number % 2 == 0,
     }
 
 
