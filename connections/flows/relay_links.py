@@ -57,7 +57,7 @@ def draft(*, actor: Actor, source: Connection, destination: Workspace, label: st
         raise FlowProblem("revoked", "", "One of the two was revoked.")
     link.way = _first_way(rules, target)
     link.options = {each.key: each.default for each in rules.options}
-    link.label = label.strip()[:200] or f"{source.name} → {target.name}"[:200]
+    link.label = label.strip()[:200] or f"{source.name} to {target.name}"[:200]
     link.created_by = actor.name[:200]
     try:
         with transaction.atomic(using=roles.current()):
@@ -134,7 +134,7 @@ def set_options(
         raise FlowProblem("way", "way", "An active link keeps its way. Make another one instead.")
     link.way = way
     link.options = {each.key: bool(options.get(each.key)) for each in rules.options}
-    link.label = label.strip()[:200] or f"{link.source.name} → {link.target.name}"[:200]
+    link.label = label.strip()[:200] or f"{link.source.name} to {link.target.name}"[:200]
     link.save(update_fields=["way", "options", "label"])
     audit.record(
         Action.RELAY_CHANGED,

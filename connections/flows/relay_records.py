@@ -102,6 +102,7 @@ class _Shelf:
     pipelines: dict[str, Any] = field(default_factory=dict)
     deployments: dict[str, Any] = field(default_factory=dict)
     pipeline_urls: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
     titles: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     merged: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -125,6 +126,10 @@ class _Shelf:
         hashes = {row.target for row in self.by_name.values()} | {row.commit for row in built}
         hashes |= {row.target for row in self.branches.values()}
         self.commits = self._rows(Commit, [*keys[RelayKind.COMMIT], *sorted(hashes - {""})])
+        if self.deployments:
+            runs = [row.pipeline_remote_id for row in self.deployments.values()]
+            found = self._rows(Pipeline, sorted(set(runs) - {""}))
+            self.numbers = {key: row.number for key, row in found.items()}
         if self.builds:
             urls = [row.url for row in self.builds.values() if row.url]
             own = Pipeline.objects.filter(repository_id=self.repository.id, url__in=urls)
@@ -258,17 +263,13 @@ class _Draft:
         )
 
     def _number(self) -> int:
-        """One that grows from build to build and stays the same for each."""
+        """The pipeline's, which grows from one to the next; nothing where none is known."""
         row = self._built()
-        if row is None:
-            return 0
         if isinstance(row, Pipeline):
             return int(row.number)
         if isinstance(row, Deployment):
-            at = row.started_at or row.completed_at or row.remote_updated_at
-        else:
-            at = row.remote_created_at or row.remote_updated_at
-        return int(at.timestamp()) if at is not None else 1
+            return self.shelf.numbers.get(row.pipeline_remote_id, 0)
+        return 0
 
 
 _key = carried_key

@@ -8,13 +8,11 @@ after a worker's death where it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from connections.contracts import Reach, RelayEvent, Relays
-from connections.errors import RemoteGone
+from connections.contracts import Reach, Relays
 from connections.flows import (
     relay_choice,
     relay_kinds,
@@ -185,15 +183,8 @@ def _take_back(
         items = list(rows.order_by("id")[:PORTION])
         if not items:
             return False
-        events = list(map(_gone, relay_records.events(link, items)))
-    packing = connector.pack(
-        events, way=link.way, mark=str(link.id), options=relay_kinds.options_of(link)
-    )
-    for parcel in packing.parcels:
-        try:
-            connector.send(reach, parcel)
-        except RemoteGone:  # somebody else took it back
-            continue
+        events = relay_records.events(link, items)
+    connector.erase(reach, way=link.way, mark=str(link.id), known=events)
     step("relay.taken_back")
     with tenancy.transaction():
         claim.hold()
@@ -203,11 +194,6 @@ def _take_back(
         _forget(items)
         claim.progressed()
     return True
-
-
-def _gone(event: RelayEvent) -> RelayEvent:
-    """The same as if it were not there any more: a target takes such a thing back."""
-    return replace(event, record=None, head=None, commits=(), mentions=())
 
 
 def _forget(items: Sequence[Any]) -> None:

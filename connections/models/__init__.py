@@ -49,17 +49,19 @@ from connections.models.link import (
     LinkChoice,
     LinkRepository,
     LinkState,
-    RelayAttempt,
-    RelayCause,
-    RelayItem,
-    RelayState,
     Removal,
-    SmartDeed,
-    SmartState,
 )
 from connections.models.link_request import LinkRequest, RequestKind, RequestState
 from connections.models.pending_link import LinkStage, PendingLink
 from connections.models.refresh import Breaker, BreakerState, Candidate, RefreshAttempt
+from connections.models.relay import (
+    RelayAttempt,
+    RelayCause,
+    RelayItem,
+    RelayState,
+    SmartDeed,
+    SmartState,
+)
 from connections.models.replacement import (
     AT_WORK,
     ENDED,
