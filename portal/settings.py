@@ -274,6 +274,8 @@ else:
 CONNECTORS = [
     "integrations.bitbucket_cloud",
     "integrations.bitbucket_data_center",
+    "integrations.jira",
+    "integrations.confluence",
     "integrations.spacelift",
 ]
 CONNECTOR_ORIGINS = env.mapping("CONNECTOR_ORIGINS")
