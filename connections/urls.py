@@ -30,6 +30,9 @@ from connections.views import (
     network,
     policies,
     reference,
+    relay_deeds,
+    relay_setup,
+    relays,
     replacement,
     restores,
     service_keys,
@@ -38,6 +41,7 @@ from connections.views import (
     trail,
 )
 
+# The way to a connection. Links, which join two of them, are in RELAYS.
 LINK: list[URLPattern | URLResolver] = [
     path("what", linking.what, name="link_what"),
     path("scopes", linking.scopes, name="link_scopes"),
@@ -57,6 +61,7 @@ CONNECTION: list[URLPattern | URLResolver] = [
     path("repositories", connection.repositories, name="connection_repositories"),
     path("workspaces", connection.workspaces, name="connection_workspaces"),
     path("sync", connection.sync, name="connection_sync"),
+    path("links", relays.of_connection, name="connection_links"),
     path("leases", leases.of_connection, name="connection_leases"),
     path("record", connection.record, name="connection_record"),
     path("settings", connection.settings, name="connection_settings"),
@@ -97,6 +102,27 @@ CONNECTION: list[URLPattern | URLResolver] = [
     path("pause", deeds.pause, name="connection_pause"),
     path("resume", deeds.resume, name="connection_resume"),
     path("revoke", deeds.revoke, name="connection_revoke"),
+]
+
+RELAY: list[URLPattern | URLResolver] = [
+    path("", relays.one, name="relay"),
+    path("log", relays.log, name="relay_log"),
+    path("outbox", relays.outbox, name="relay_outbox"),
+    path("outbox/<slug:kind>", relay_deeds.decide, name="relay_decide"),
+    path("commands", relays.commands, name="relay_commands"),
+    path("settings", relay_deeds.settings, name="relay_settings"),
+    path("repositories", relay_setup.repositories, name="relay_repositories"),
+    path("repositories/fitting", relay_setup.fitting, name="relay_fitting"),
+    path("repositories/parts", relay_deeds.parts, name="relay_parts"),
+    path("options", relay_setup.options, name="relay_options"),
+    path("look", relay_setup.look, name="relay_look"),
+    path("start", relay_setup.start, name="relay_start"),
+    path("start/estimate", relay_setup.estimate, name="relay_estimate"),
+    path("discard", relay_setup.discard, name="relay_discard"),
+    path("pause", relay_deeds.pause, name="relay_pause"),
+    path("resume", relay_deeds.resume, name="relay_resume"),
+    path("back-fill/stop", relay_deeds.stop_backfill, name="relay_stop_backfill"),
+    path("remove", relay_deeds.remove, name="relay_remove"),
 ]
 
 SERVICE_KEYS: list[URLPattern | URLResolver] = [
@@ -201,7 +227,10 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("catalogue/", catalogue.catalogue, name="catalogue"),
     path("catalogue/<slug:connector>/", catalogue.product, name="product"),
     path("catalogue/<slug:connector>/link", linking.begin, name="link_begin"),
-    path("links/<uuid:link_id>/", include(LINK)),
+    path("linking/<uuid:link_id>/", include(LINK)),
+    path("links/", relays.index, name="links"),
+    path("links/new", relay_setup.new, name="relay_new"),
+    path("links/<uuid:relay_id>/", include(RELAY)),
     path("connect-links/", include(CONNECT_LINKS)),
     path("requests/", include(LINK_REQUESTS)),
     path("connections/", listing.connections, name="connections"),
@@ -246,6 +275,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("calendar/<str:token>.ics", calendar.feed, name="calendar_feed"),
     path("platform/changes/", calendar.platform_changes, name="platform_changes"),
     path("platform/webhooks/", inboxes.platform, name="platform_webhooks"),
+    path("platform/links/", inboxes.relays, name="platform_relays"),
     path("platform/restores/", restores.platform, name="platform_restores"),
     path("platform/connectors/", consumers.platform, name="platform_connectors"),
     path(
@@ -259,4 +289,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         support.connection,
         name="support_connection",
     ),
+    path("support/<slug:slug>/links/", support.links, name="support_links"),
+    path("support/<slug:slug>/links/<uuid:relay_id>/", support.link, name="support_relay"),
 ]

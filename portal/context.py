@@ -68,6 +68,7 @@ class Frame:
 ORGANIZATION_ITEMS = (
     ("Overview", "overview", "layout-dashboard"),
     ("Connections", "connections", "plug-connected"),
+    ("Links", "links", "link"),
     ("Trail", "trail", "git-branch"),
     ("Catalogue", "catalogue", "layout-grid"),
     ("Activity", "activity", "activity"),
@@ -93,6 +94,7 @@ PLATFORM_ITEMS = (
     ("Network", "platform_network", "world"),
     ("Queues", "platform_queues", "list-check"),
     ("Webhooks", "platform_webhooks", "webhook"),
+    ("Links", "platform_relays", "link"),
     ("Workers", "platform_workers", "server"),
     ("Restores", "platform_restores", "database"),
     ("Vendor changes", "platform_changes", "world"),

@@ -36,6 +36,21 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(("audit", "audit_verify"), P.AUDIT_VIEW),
     **dict.fromkeys(("overview", "catalogue", "product", "connections"), P.CONNECTION_VIEW),
     **dict.fromkeys(("trail", "trail_text", "trail_look"), P.CONNECTION_VIEW),
+    # Links: made and changed by those who manage both ends; what is sent is their ends' details.
+    **dict.fromkeys(
+        ("links", "relay", "relay_settings", "relay_new", "connection_links"), P.RELAY_VIEW
+    ),
+    **dict.fromkeys(("relay_log", "relay_outbox", "relay_commands"), P.AUDIT_VIEW),
+    **dict.fromkeys(
+        (
+            *("relay_repositories", "relay_fitting", "relay_parts", "relay_options"),
+            *("relay_look", "relay_start", "relay_estimate", "relay_discard", "relay_remove"),
+        ),
+        P.RELAY_EDIT,
+    ),
+    **dict.fromkeys(
+        ("relay_pause", "relay_resume", "relay_stop_backfill", "relay_decide"), P.RELAY_RUN
+    ),
     "identities": P.MEMBER_VIEW,
     "identity_say": P.IDENTITY_MAP,
     "link_begin": P.CONNECTION_LINK,
@@ -152,7 +167,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
             *("platform_network_entry", "platform_network_decide", "platform_network_withdraw"),
             "platform_network_again",
             *("platform_record", "platform_connectors", "platform_consumer"),
-            *("platform_queues", "platform_job_again", "platform_webhooks"),
+            *("platform_queues", "platform_job_again", "platform_webhooks", "platform_relays"),
             *("platform_erasures", "platform_erasure_confirm", "platform_erasure_end"),
         ),
         OPERATOR,
@@ -160,7 +175,7 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(
         (
             *("support", "support_organization", "support_look", "support_end"),
-            *("support_connections", "support_connection"),
+            *("support_connections", "support_connection", "support_links", "support_relay"),
         ),
         SUPPORT,
     ),

@@ -28,6 +28,7 @@ from connections.models import (
     InboxDeed,
     KeyUse,
     Lease,
+    Link,
     LinkRequest,
     PendingLink,
     ServiceKey,
@@ -237,7 +238,23 @@ class Town:
             "workspace_id": workspace.id,
             "verification_id": seen.id,
             **self._campaign(connection, word),
+            **self._joined(connection, word),
         }
+
+    def _joined(self, source: Connection, word: str) -> dict[str, Any]:
+        """A link that leads from the connection to another one's site."""
+        target = Connection.objects.create(
+            connector="jira", method="site-credentials", name=f"{word} issues", state="active",
+            account_id=uuid4(), account_name=f"{word} site", capabilities=[],
+        )  # fmt: skip
+        site = Workspace.objects.create(
+            connection=target, remote_id=uuid4(), slug=word.lower(), name=f"{word} site"
+        )
+        link = Link.objects.create(
+            source=source, target=target, destination=site, label=f"{word} link",
+            way="development", state="active",
+        )  # fmt: skip
+        return {"relay_id": link.id}
 
     def _campaign(self, connection: Connection, word: str) -> dict[str, Any]:
         """A campaign that the connection is part of."""

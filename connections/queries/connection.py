@@ -101,6 +101,7 @@ TABS = (
     ("Sync", "connection_sync", False),
     ("Deliveries", "connection_deliveries", True),
     ("Webhooks", "connection_hooks", True),
+    ("Links", "connection_links", False),
     ("Record", "connection_record", True),
     ("Settings", "connection_settings", True),
 )

@@ -61,8 +61,8 @@ class BoxWish:
 
     @property
     def chosen(self) -> str:
-        """What a deed about dead letters is told: kind and error."""
-        return urlencode({k: v for k, v in {"kind": self.kind, "error": self.error}.items() if v})
+        """What a deed about dead letters is told: the error."""
+        return urlencode({"error": self.error}) if self.error else ""
 
     @property
     def is_narrowed(self) -> bool:

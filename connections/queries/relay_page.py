@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.urls import reverse
 
 from connections import registry
 from connections.contracts import Manifest, RelayRules, RelayWay, RunsCommands
-from connections.models import BackfillStand, Link, LinkChoice, LinkState, Repository
+from connections.models import BackfillStand, Link, LinkChoice, LinkState, RelayItem
 from connections.queries import products
 from connections.queries.connection import Tab, rights_now
 from connections.queries.relay_state import Outbox, Stand, stand_of
@@ -104,6 +104,13 @@ class RelayPage:
         return str(LinkChoice(self.link.choice).label)
 
     @property
+    def options_on(self) -> list[str]:
+        """What travels, by the target's words."""
+        options = self.rules.options if self.rules else ()
+        given = self.link.options
+        return [each.title for each in options if given.get(each.key, each.default)]
+
+    @property
     def backfill(self) -> Backfill | None:
         link = self.link
         if not link.backfill_stand:
@@ -159,8 +166,12 @@ def _count(name: str, outbox: Outbox) -> int | None:
 
 
 def takes_commands(link: Link) -> bool:
-    """Whether the target carries out what commits' messages ask for."""
-    return isinstance(registry.connectors().get(link.target.connector), RunsCommands)
+    """Whether we run the commands in commits there; some ways have the target do it by itself."""
+    connector = registry.connectors().get(link.target.connector)
+    rules = connector.manifest.relay if connector else None
+    ways = rules.ways if rules else ()
+    itself = any(way.key == link.way and way.obeys for way in ways)
+    return isinstance(connector, RunsCommands) and not itself
 
 
 def rights_of(actor: Actor, link: Link) -> RelayRights:
@@ -174,6 +185,24 @@ def rights_of(actor: Actor, link: Link) -> RelayRights:
     )
 
 
-def repositories_of(link: Link) -> Any:
-    """The repositories of its source that are there now."""
-    return Repository.objects.filter(connection_id=link.source_id, gone_at=None)
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What the end of a link means: what is shown there, and what is not sent any more."""
+
+    repositories: int
+    sent: int
+    waiting: int
+    dead: int
+
+
+def losses(link: Link) -> Losses:
+    """Counted before somebody removes it."""
+    rows = RelayItem.objects.filter(link_id=link.id)
+    written = rows.filter(sent_sequence__isnull=False).exclude(subjects=[])
+    box = outboxes([link.id]).get(link.id, Outbox())
+    return Losses(
+        repositories=written.values("repository_id").distinct().count(),
+        sent=written.count(),
+        waiting=box.waiting + box.filling,
+        dead=box.dead,
+    )

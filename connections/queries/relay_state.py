@@ -172,6 +172,18 @@ OURS: Final[Mapping[str, explain.Explanation]] = {
             "Nothing has to be done.",
         ),
         explain.Explanation(
+            "not_told",
+            "The source does not say what leads away from it",
+            "Nobody can look whether the same is sent there already.",
+            "Look at the source whether it is linked there by itself.",
+        ),
+        explain.Explanation(
+            "not_live",
+            "The source is paused or was revoked",
+            "Nothing was asked of it.",
+            "Resume it, or link it again.",
+        ),
+        explain.Explanation(
             "refused_entity",
             "The target refused it",
             "The rest of the same request was taken.",

@@ -137,7 +137,7 @@ class TestMixUp:
         _, url = alice.start(consumer)
         extra = {"redirect_uri": "https://evil.example", "next": "https://evil.example"}
         response = alice.back(alice.answer(url) | extra)
-        assert response["Location"].startswith("/o/acme/links/")
+        assert response["Location"].startswith("/o/acme/linking/")
         assert "evil" not in response["Location"]
 
 

@@ -298,7 +298,7 @@ class TestOneUse:
         opened(made).post(page_of(made, "begin"), {"method": "api-token"})
         with works.inside():
             begun = PendingLink.objects.get()
-        assert signed_in(ada).get(f"/o/acme/links/{begun.id}/consent").status_code == 404
+        assert signed_in(ada).get(f"/o/acme/linking/{begun.id}/consent").status_code == 404
 
 
 class TestSending:
