@@ -77,11 +77,13 @@ def demo_consumers(at: Addresses) -> dict[str, str]:
     client, place = server["clients"][0], at.sandbox_url + server["context_path"]
     made = known["vendors"]["atlassian"]["apps"]
     apps = {app["name"]: f"{app['key']}:{app['secret']}" for app in made}
+    space = known["vendors"]["jetbrains-space"]["apps"][0]
     return {
         "bitbucket-cloud": f"{found['key']}:{found['secret']}",
         "bitbucket-data-center": f"{client['client_id']}:{client['secret']} {place}",
         "jira": apps["jira-portal"],
         "confluence": apps["confluence-portal"],
+        "jetbrains-space": f"{space['client_id']}:{space['secret']} {space['origin']}",
     }
 
 
