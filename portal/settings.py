@@ -274,6 +274,7 @@ else:
 CONNECTORS = [
     "integrations.bitbucket_cloud",
     "integrations.bitbucket_data_center",
+    "integrations.jetbrains_space",
     "integrations.jira",
     "integrations.confluence",
     "integrations.spacelift",
