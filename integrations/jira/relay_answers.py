@@ -111,12 +111,12 @@ def _composite(key: object) -> Key:
     if not isinstance(key, dict):
         return ("nothing", "")
     if "buildNumber" in key:
-        return ("build", _text(key.get("pipelineId")), key["buildNumber"])
+        return ("build", _text(key.get("pipelineId")), _number(key["buildNumber"]))
     return (
         "deployment",
         _text(key.get("pipelineId")),
         _text(key.get("environmentId")),
-        key.get("deploymentSequenceNumber"),
+        _number(key.get("deploymentSequenceNumber")),
     )
 
 
@@ -143,6 +143,12 @@ def _list(raw: Mapping[str, Any], name: str) -> list[Any]:
 
 def _text(raw: object) -> str:
     return raw if isinstance(raw, str) else str(raw) if isinstance(raw, int) else ""
+
+
+def _number(raw: object) -> int | None:
+    """A whole number, which some tell as a text."""
+    text = _text(raw)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _message(raw: object) -> str:
