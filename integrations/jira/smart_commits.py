@@ -91,8 +91,8 @@ def _blocks(line: str) -> Iterator[tuple[list[str], str]]:
 def _in_block(text: str) -> Iterator[tuple[str, str]]:
     """Each command's word with its argument, which ends where the next command begins."""
     found = list(_COMMAND.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    for match, end in zip(found, ends, strict=True):
+    for at, match in enumerate(found):
+        end = found[at + 1].start() if at + 1 < len(found) else len(text)
         yield match[1], text[match.end() : end].strip(_CONTROLS)
 
 
