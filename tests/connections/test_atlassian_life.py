@@ -1,0 +1,129 @@
+"""Jira and Confluence are linked, verified, linked again, refreshed, replaced and revoked by each
+of their ways; over sockets, by the flows that serve every product."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from connections import registry
+from connections.contracts import MethodKind
+from connections.flows import lifecycle, replacement
+from connections.models import Check, Connection, PendingLink, Replacement, Workspace
+from portal import clock
+from tests.connections.atlassian_life import Life
+from tests.connections.ways import again, sealed_for
+from tests.vendor import Vendor
+from tests.works import Works
+
+Stage = Replacement.Stage
+WAYS = [
+    (slug, method.key)
+    for slug in ("jira", "confluence")
+    for method in registry.get(slug).manifest.methods
+]
+PASTED = [
+    (slug, key) for slug, key in WAYS if registry.get(slug).manifest.method(key).kind.is_pasted
+]
+EXCHANGED = [
+    (slug, key)
+    for slug, key in WAYS
+    if registry.get(slug).manifest.method(key).kind is MethodKind.EXCHANGED
+]
+IDS = [f"{slug}-{key}" for slug, key in WAYS]
+
+
+def sealed_by(life: Life, method: str) -> list[str]:
+    """What is sealed for a credential of this kind."""
+    kinds = {
+        MethodKind.AUTHORIZATION_CODE: ["access", "refresh"],
+        MethodKind.SECRET: ["secret"],
+        MethodKind.EXCHANGED: ["access", "secret"],
+    }
+    return kinds[life.manifest.method(method).kind]
+
+
+@pytest.mark.parametrize(("connector", "method"), WAYS, ids=IDS)
+def test_each_way_is_linked_verified_linked_again_refreshed_and_revoked(
+    connector: str, method: str, works: Works, vendor: Vendor
+) -> None:
+    life = Life(works, vendor, connector)
+
+    pending = life.link(method)
+
+    assert (pending.stage, pending.error, pending.error_detail) == (PendingLink.Stage.DONE, "", "")
+    connection = life.connection(pending)
+    verification = works.verification(connection)
+    assert (connection.state, verification.outcome) == (Connection.State.ACTIVE, "passed")
+    with works.inside():
+        of_each = Check.objects.filter(verification=verification).exclude(capability="")
+        proven = {each.capability for each in of_each if each.outcome == Check.Outcome.PROVEN}
+        sites = set(Workspace.objects.values_list("slug", flat=True))
+    provable = {c.key for c in life.manifest.capabilities if c.proof}
+    assert proven == provable & set(connection.capabilities)
+    assert "acme" in sites
+    credential = life.in_use(connection)
+    assert sealed_for(works, credential.id) == sealed_by(life, method)
+    assert credential.refreshable == life.renews_itself(method)
+
+    relinked = life.link(method, relink=connection)
+    assert (relinked.stage, relinked.connection_id) == (PendingLink.Stage.DONE, connection.id)
+    assert sealed_for(works, credential.id) == []
+    credential = life.in_use(connection)
+
+    if credential.refreshable:
+        life.grow_stale(connection)
+        life.sweep()
+        renewed = life.in_use(connection)
+        assert renewed.version == 2 and renewed.fingerprint != credential.fingerprint
+        assert renewed.expires_at is not None and renewed.expires_at > clock.now()
+        assert sealed_for(works, credential.id) == sealed_by(life, method)
+        assert works.verify(connection).outcome == "passed"
+
+    with works.inside():
+        lifecycle.revoke(actor=works.alice, connection=connection, typed_name=connection.name)
+    works.drain()
+    assert again(works, connection).state == Connection.State.REVOKED
+    assert sealed_for(works, credential.id) == []
+
+
+@pytest.mark.parametrize(("connector", "method"), PASTED, ids=[f"{s}-{k}" for s, k in PASTED])
+def test_each_pasted_one_is_replaced_in_two_phases(
+    connector: str, method: str, works: Works, vendor: Vendor
+) -> None:
+    life = Life(works, vendor, connector)
+    connection = life.connection(life.link(method))
+    old = life.in_use(connection)
+    fields, secret = life.given(method)
+
+    with works.inside():
+        one = replacement.hand_in(
+            actor=works.alice,
+            connection=connection,
+            method=method,
+            fields=fields | {"ends_on": f"{clock.now() + timedelta(days=200):%Y-%m-%d}"},
+            secret=secret,
+        )
+    works.drain()
+    with works.inside():
+        one = Replacement.objects.get(id=one.id)
+        assert (one.stage, one.error) == (Stage.CHECKED, "")
+        replacement.switch(actor=works.alice, replacement=one)
+    works.drain()
+
+    new = life.in_use(connection)
+    assert new.id == one.new_id and new.refreshable == life.renews_itself(method)
+    assert sealed_for(works, new.id) == sealed_by(life, method)
+    told = new.rotate_by if new.refreshable else new.expires_at
+    assert told is not None and told > clock.now() + timedelta(days=190)
+    assert again(works, connection).fields["cloud_id"] == connection.fields["cloud_id"]
+    assert works.verification(connection).outcome == "passed"
+    with works.inside():
+        replacement.withdrawn(actor=works.alice, replacement=Replacement.objects.get(id=one.id))
+    works.drain()
+    assert sealed_for(works, old.id) == []
+    if new.refreshable:
+        life.grow_stale(connection)
+        life.sweep()
+        assert life.in_use(connection).version == 2
