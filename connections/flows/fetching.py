@@ -26,7 +26,7 @@ from connections.contracts import (
     Target,
 )
 from connections.errors import EndpointRemoved, ReauthorizationRequired, RemoteGone, VendorError
-from connections.flows import budget, effects, keep, plan, relay_capture, sync
+from connections.flows import budget, effects, keep, plan, relay_capture, relay_range, sync
 from connections.flows.asking import Asking
 from connections.flows.chains import container_of
 from connections.models import Connection, Repository, StreamStand, StreamState, Workspace
@@ -135,13 +135,19 @@ class _Visit:
     def _keep(self, stream: Stream, target: Target, page: Page, began: datetime) -> Fetched:
         """The records are rows. What changed calls for more."""
         seen = keep.Seen(pass_id=uuid4(), at=clock.now(), began=began)
+        commits = self.streams.get(plan.COMMITS)
+        brought = relay_range.read(self.asking, self.place, commits, page.records)
         with tenancy.transaction():
             changed = keep.page(self.place, page.records, seen)
+            more = keep.page(self.place, brought.commits, seen)
+            relay_range.note(self.place, brought)
             if page.rejected:
                 model = keep.SHELVES[stream.record].model
                 keep.rejected(model, self.place, page.rejected, seen)
             effects.follow(self.place, stream.key, changed, self.streams)
         self._grew(stream, changed.new)
+        if commits is not None:
+            self._grew(commits, more.new)
         error = "" if page.records else keep.UNREADABLE
         return Fetched(target, changed=tuple(changed), error=error)
 

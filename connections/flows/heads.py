@@ -78,10 +78,19 @@ def _standing(repository: Repository) -> tuple[str, ...]:
     opened = PullRequest.objects.filter(repository=repository, state="open", gone_at=None)
     newest = opened.order_by("-remote_updated_at", "-number")
     sources = newest.values_list("source_branch", flat=True)[:MOST_BRANCHES]
-    names = dict.fromkeys((repository.main_branch, *sources))
+    names = dict.fromkeys((repository.main_branch, *sources, *_lately(repository)))
     branches = Branch.objects.filter(repository=repository, kind="branch", gone_at=None)
     found = dict(branches.filter(name__in=[*names]).values_list("name", "target"))
     return tuple(dict.fromkeys(found[name] for name in names if found.get(name)))
+
+
+def _lately(repository: Repository) -> list[str]:
+    """Branches that moved last, where all commits are wanted: a linked repository's travel."""
+    if repository.relayed_at is None:
+        return []
+    rows = Branch.objects.filter(repository=repository, kind="branch", gone_at=None)
+    newest = rows.exclude(committed_at=None).order_by("-committed_at", "name")
+    return list(newest.values_list("name", flat=True)[:AT_ONCE])
 
 
 # ── Builds, commit by commit ──────────────────────────────────────────────────────────────────
