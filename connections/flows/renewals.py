@@ -177,10 +177,17 @@ class Sweep:
         """What cannot be settled is spooled and logged, and keeps no other grant from its turn."""
         try:
             keeping.keep(found)
+            self._progressed()
         except keeping.UNREACHED:
             raise
         except Exception:
             log.exception("refresh.unsettled")
+
+    def _progressed(self) -> None:
+        """Workers that died with this job before do not make those wait that are due after it."""
+        if self.claim.job.attempts > 1:
+            with tenancy.transaction():
+                self.claim.progressed()
 
     def rescue(self) -> None:
         """The turn ends early: what still comes back is spooled."""

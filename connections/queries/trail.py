@@ -163,8 +163,11 @@ def _of_builds(rows: Rows) -> str:
         return "No build of it is known."
     said = []
     for role, states in sorted(found.items()):
-        good = states.count(BuildState.SUCCESSFUL)
         of_what = f" of the {role}" if role else ""
+        if len(states) == 1:
+            said.append(f"1 build{of_what} {trail_lines.STATES[BuildState(states[0])][0]}")
+            continue
+        good = states.count(BuildState.SUCCESSFUL)
         said.append(f"{good} of {phrases.plural(len(states), 'build')}{of_what} successful")
     return f"{'; '.join(said)}."
 

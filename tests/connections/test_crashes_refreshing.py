@@ -20,6 +20,7 @@ from connections.flows import keeping, refreshing, renewals, spool, verify
 from connections.flows.refreshing import EndpointBook
 from connections.models import Candidate, Connection, Consumer, Credential, RefreshAttempt
 from portal import clock, roles, tenancy, vault
+from portal.models import Job
 from tests.connections.ways import again, link_by_consent
 from tests.grants import consented, plant
 from tests.servers import Servers
@@ -110,6 +111,20 @@ def test_a_sweep_survives(
     recover(works)
 
     assert_as_without_a_crash(works, vendor)
+
+
+def test_a_sweep_that_gets_on_owes_nothing_to_workers_that_died_before(
+    works: Works, vendor: Vendor, consumer: Consumer
+) -> None:
+    """Or the next trouble of its job would make a whole organization wait for minutes."""
+    plant(works.acme, consumer, consented(vendor, 1))
+    renewals.start_due()
+    with roles.using_role("worker"), works.inside():
+        Job.objects.filter(kind="refresh_due").update(attempts=6)
+    works.drain()
+
+    with roles.using_role("worker"), works.inside():
+        assert Job.objects.get(kind="refresh_due").attempts == 1
 
 
 @pytest.mark.parametrize("step", SENT)

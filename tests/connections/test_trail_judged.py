@@ -64,10 +64,10 @@ def test_a_run_counts_once_and_a_merge_apart(works: Works) -> None:
         )  # fmt: skip
 
     said = summed_up(works, repository)
-    assert "1 of 2 builds successful; 0 of 1 build of the merge of #12 successful." in said
+    assert "1 of 2 builds successful; 1 build of the merge of #12 failed." in said
     assert said.endswith("Deployed to Test. The merge of #12 was deployed to Production.")
     said = summed_up(works, repository, PULL, "12")
-    assert "1 of 2 builds of the head of #12 successful; 0 of 1 build of the merge" in said
+    assert "1 of 2 builds of the head of #12 successful; 1 build of the merge" in said
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,22 @@ class TestFailing:
         assert (len(deeds.done), deeds.told) == (1, [])
         assert now(works_quickly, job).done_at is not None
 
+    def test_what_fails_after_a_part_is_done_does_not_wait_for_workers_that_died_before(
+        self, works: Works, deeds: Deeds
+    ) -> None:
+        def gets_on(claim: work.Claim, **ref: str) -> None:
+            with tenancy.transaction():
+                claim.progressed()
+            raise LookupError
+
+        deeds.deed = gets_on
+        job = later(works, max_attempts=8)
+        with roles.using_role("worker"), works.inside():
+            Job.objects.update(attempts=6)
+        works.drain()
+
+        assert (now(works, job).run_at - timezone.now()).total_seconds() <= 5
+
     def test_a_poison_job_backs_off_and_is_given_up(self, works: Works, deeds: Deeds) -> None:
         def poison(claim: work.Claim, **ref: str) -> None:
             raise LookupError("a secret might stand here")

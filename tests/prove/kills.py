@@ -32,6 +32,16 @@ UPDATE connections_credential SET refresh_due_at = %s
 """
 
 
+_NOT_AT_REST = (
+    "SELECT now(), version, intent_version, lease_until, refresh_due_at, refresh_attempts,"
+    " quarantined_at FROM connections_credential"
+    " WHERE intent_version IS NOT NULL OR refresh_due_at <= now() LIMIT 9",
+    "SELECT kind, attempts, run_at, lease_until, last_error FROM portal_job"
+    " WHERE done_at IS NULL ORDER BY run_at LIMIT 9",
+    "SELECT host, state, because, opened_at, rate, tokens FROM connections_breaker LIMIT 9",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """`lease` and `grace` are the real ones in full, and both a twentieth of that when short.
@@ -70,7 +80,7 @@ def prove(stage: Stage, *, short: bool) -> Told:
     with stage.workers(WORKERS, **environment) as workers:
         until(lambda: attempts(stage, linked) > 0)
         kill_at_random(stage, workers, size, random.Random(seed))
-        until(lambda: settled(stage, linked), 3 * size.lease + 120, 0.5)
+        calm(stage, workers, linked, 3 * size.lease + 120)
     return counted(stage, size, linked, workers.kills, seed)
 
 
@@ -103,6 +113,22 @@ def kill_at_random(stage: Stage, workers: Workers, size: Size, chance: random.Ra
                 workers.kill(chance.randrange(len(workers.running)))
                 workers.start()
                 kill_at = time.monotonic() + chance.uniform(*size.between_kills)
+
+
+def calm(stage: Stage, workers: Workers, linked: list[Linked], seconds: float) -> None:
+    """Nothing is to be refreshed any more; a TimeoutError says what stands in its way."""
+    try:
+        until(lambda: settled(stage, linked), seconds, 0.5)
+    except TimeoutError as error:
+        logged = workers.log.read_text(errors="replace").splitlines()
+        error.add_note("\n".join([*unsettled(stage), *logged[-40:]]))
+        raise
+
+
+def unsettled(stage: Stage) -> list[str]:
+    """The grants, jobs and breakers that are not at rest."""
+    with stage.servers.postgres.connect(stage.database) as administrator:
+        return [str(row) for each in _NOT_AT_REST for row in administrator.execute(each).fetchall()]
 
 
 # ── Counting ──────────────────────────────────────────────────────────────────────────────────
