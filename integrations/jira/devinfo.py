@@ -149,7 +149,7 @@ def _stood_at(event: RelayEvent) -> datetime:
 
 
 def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
-    """The branch of an open pull request. A merged one's may be gone: it would come back (§2.4).
+    """The branch of an open pull request. A merged one's may be gone: it would come back.
 
     A fork's branch is another repository's, where a branch of ours may have the same name.
     """

@@ -77,6 +77,8 @@ def author_account(reach: Reach, order: Order) -> str:
     email = (author.email or author.person.email).strip()
     if not email:
         raise _Impossible(NO_EMAIL)
+    if "@" not in email:  # Jira would look for people of that name
+        raise _Impossible(NO_USER.format(email=email))
     path = f"rest/api/3/user/search?query={quote(email, safe='')}&maxResults={MOST_USERS}"
     answer = reach.api.get(rest(reach, path))
     listed = answer.body if isinstance(answer.body, list) else []
