@@ -16,7 +16,7 @@ from integrations.looks import NO_ANSWER, Learned, Look, endpoint, learned
 # key, path, claim
 ENDPOINTS = (
     ("user", client.CURRENT_USER, "A token's account is read at its site"),
-    ("spaces", client.SPACES, "Spaces come by 250"),
+    ("spaces", client.SPACES.format(size=client.PAGE_SIZE), "Spaces come by 250"),
     ("pages", "wiki/api/v2/pages?limit=1", "Pages are listed by version 2"),
     ("search", client.PROOFS["search"], "Search is of version 1"),
 )

@@ -102,7 +102,7 @@ def test_a_lost_answer_is_asked_for_again_within_the_leeway(
     vendor.order("/faults", match=TOKEN, kind="cut")
     with pytest.raises(Unavailable):
         fresh(works, connection)
-    vendor.order("/clock/advance", seconds=LEASE_IS_OVER.total_seconds())
+    vendor.order("/clock", advance=LEASE_IS_OVER.total_seconds())
     lease_is_over(works)
 
     life.sweep()
