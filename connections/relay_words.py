@@ -198,5 +198,5 @@ class Relays(Protocol):
     def preview(
         self, events: Sequence[RelayEvent], *, destination: WorkspaceRecord
     ) -> tuple[SubjectPanel, ...]:
-        """What people will see at each subject of these events, newest subject first."""
+        """What people will see at each subject of these events, newest first."""
         ...
