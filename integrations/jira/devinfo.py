@@ -21,7 +21,7 @@ from connections.contracts import (
     RepositoryRecord,
     Verdict,
 )
-from integrations.jira.entity_ids import LONGEST_ID, branch_id, entity_id, repository_id
+from integrations.jira.entity_ids import branch_id, entity_id, repository_id
 from integrations.jira.issue_keys import MOST_KEYS, issue_keys, keys_of
 from integrations.jira.wording import (
     LONGEST_MESSAGE,
@@ -149,11 +149,15 @@ def _stood_at(event: RelayEvent) -> datetime:
 
 
 def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
-    """The branch of an open pull request. A merged one's may be gone: it would come back.
+    """The branch of a pull request, as long as it stands: one that is merged would come back.
 
-    A fork's branch is another repository's, where a branch of ours may have the same name.
+    Whether a declined one's stands is known by its head. A fork's branch is another repository's,
+    where a branch of ours may have the same name.
     """
-    if record.state is not PullState.OPEN or _is_fork(event, record) or not record.source_branch:
+    stands = record.state is PullState.OPEN or event.head is not None
+    if record.state is PullState.MERGED or not stands or not record.source_branch:
+        return None
+    if is_fork(event, record):
         return None
     return _branch(event, record.source_branch, _source_hash(event, record))
 
@@ -166,13 +170,14 @@ def _source_hash(event: RelayEvent, record: PullRequestRecord) -> str:
     )
 
 
-def _is_fork(event: RelayEvent, record: PullRequestRecord) -> bool:
+def is_fork(event: RelayEvent, record: PullRequestRecord) -> bool:
+    """Whether the pull request comes from another repository."""
     source, here = record.source_repository, event.repository
     return bool(source) and source.lower() not in (here.full_name.lower(), here.remote_id.lower())
 
 
 def _pull_request(event: RelayEvent, record: PullRequestRecord) -> dict[str, Any]:
-    source = "" if _is_fork(event, record) else record.source_branch
+    source = "" if is_fork(event, record) else record.source_branch
     return present(
         id=entity_id(event.key),
         displayId=f"#{record.number}",
@@ -211,6 +216,3 @@ def _page_of_branch(event: RelayEvent, name: str) -> str:
 def _at(event: RelayEvent, kind: str, **parts: str) -> str:
     template = getattr(event.links, kind)
     return event.links.filled(template, event.repository.url, **parts)
-
-
-__all__ = ["DELETED_AS", "LISTS", "LONGEST_ID", "Entities", "entities", "entity_key", "repository"]

@@ -131,8 +131,9 @@ def erase(reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()
     if known:
         for event in known:
             taken = parcels.withdrawal(event)
-            if taken:
-                sending.send(reach, taken)
+            paths = (taken.path if taken else "", parcels.branch_withdrawal(event, leaves=True))
+            for path in filter(None, paths):
+                sending.ask(reach, "DELETE", path, None, sending.GONE)
         return
     for service in SERVICES:
         path = f"jira/{service}/0.1/cloud/{{site}}/bulkByProperties?{_property(mark)}"

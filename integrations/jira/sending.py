@@ -17,7 +17,7 @@ from connections.contracts import (
 )
 from connections.errors import RemoteGone, UnexpectedResponse, cleaned
 from integrations.jira import relay_answers
-from integrations.jira.parcels import BULK, development_body, withdrawal
+from integrations.jira.parcels import BULK, branch_withdrawal, development_body, withdrawal
 
 BAD: Final = frozenset({400, 413})
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -49,27 +49,28 @@ def send(reach: Reach, parcel: Parcel) -> Sent:
     """A word for each event. What one bad event spoils for all is sent again in halves."""
     if parcel.verb == "DELETE":
         answer = ask(reach, "DELETE", parcel.path, None, GONE)
-        return _sent(relay_answers.withdrawn(parcel), answer)
+        sent = _sent(relay_answers.withdrawn(parcel), answer)
+        return replace(sent, requests=1 + _take_along(reach, sent.told))
     answer = ask(reach, parcel.verb, parcel.path, parcel.body, BAD)
     if answer.status not in BAD:
         sent = _sent(relay_answers.told(parcel, answer), answer)
-        return replace(sent, requests=1 + _forget_moved(reach, sent.told))
+        return replace(sent, requests=1 + _take_along(reach, sent.told))
     if len(parcel.events) > 1:
         return _halved(reach, parcel, answer)
     return _sent(relay_answers.refused(parcel.events, _reason(answer)), answer)
 
 
-def _forget_moved(reach: Reach, told: tuple[Told, ...]) -> int:
-    """What named known issues before and names unknown ones alone now is taken from the former
-    ones: Jira stores nothing of such an update. How many requests it took."""
-    moved = [
-        taken
-        for word in told
-        if word.outcome is Outcomes.UNKNOWN_SUBJECT and (taken := withdrawal(word.event))
-    ]
-    for taken in moved:
-        ask(reach, "DELETE", taken.path, None, GONE)
-    return len(moved)
+def _take_along(reach: Reach, told: tuple[Told, ...]) -> int:
+    """What goes with these words is taken back; how many requests it took.
+
+    Of an update that names unknown issues alone Jira stores nothing, so that what was there stays.
+    """
+    moved = [word.event for word in told if word.outcome is Outcomes.UNKNOWN_SUBJECT]
+    paths = [taken.path for taken in map(withdrawal, moved) if taken]
+    paths += filter(None, (branch_withdrawal(word.event) for word in told))
+    for path in paths:
+        ask(reach, "DELETE", path, None, GONE)
+    return len(paths)
 
 
 def _halved(reach: Reach, parcel: Parcel, answer: Answer) -> Sent:

@@ -217,6 +217,14 @@ def test_a_forks_pull_request_brings_no_branch_of_ours() -> None:
     assert "sourceBranchUrl" not in repository["pullRequests"][0]
 
 
+def test_a_declined_pull_request_brings_its_branch_while_that_stands() -> None:
+    head = CommitRecord(sha(1), (), "x", DANA, NOW)
+    for event, count in ((pull(head=head), 1), (pull(), 1), (SITUATIONS["declined"], 0)):
+        assert len(body_of(event)["repositories"][0]["branches"]) == count
+    declined = pull(state=PullState.DECLINED, head=head)
+    assert len(body_of(declined)["repositories"][0]["branches"]) == 1
+
+
 def test_a_draft_says_so_until_it_is_merged() -> None:
     assert only(SITUATIONS["draft"], "pullRequests")["status"] == "DRAFT"
     merged = only(pull(draft=True, state=PullState.MERGED), "pullRequests")

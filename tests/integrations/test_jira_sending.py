@@ -160,6 +160,24 @@ def test_a_merged_pull_request_does_not_bring_its_branch_back(target: Target, re
     assert panel(target)["pullRequests"][0]["status"] == "MERGED"
 
 
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"title": "Count"},
+        {"title": "NOPE-3 Count"},
+        {"state": PullState.MERGED},
+        {"state": PullState.DECLINED},
+    ],
+)
+def test_a_branch_that_hung_on_its_pull_request_alone_goes_with_it(
+    target: Target, reach: Reach, then: dict[str, Any]
+) -> None:
+    deliver(reach, pull(source_branch="count"))
+    assert len(panel(target)["branches"]) == 1
+    deliver(reach, pull(source_branch="count", former=("PAY-1",), sequence=9, **then))
+    assert panel(target)["branches"] == []
+
+
 def test_unknown_and_known_issues_are_told_apart(reach: Reach) -> None:
     told = words(deliver(reach, commit(1, "PAY-1 NOPE-4 x"), commit(2, "NOPE-4 y")))
     assert (told[sha(1)].subjects, told[sha(1)].unknown) == (("PAY-1",), ("NOPE-4",))
@@ -179,8 +197,9 @@ def test_unlinking_leaves_nothing_of_ours(target: Target, reach: Reach) -> None:
 
 
 def test_one_repositorys_things_can_be_taken_back_alone(target: Target, reach: Reach) -> None:
-    deliver(reach, *EVERY)
-    known = [replace(each, former=("PAY-1",), sequence=50) for each in EVERY]
+    every = [*EVERY, pull(8, source_branch="keyless")]
+    deliver(reach, *every)
+    known = [replace(each, former=("PAY-1",), sequence=50) for each in every]
     CONNECTOR.erase(reach, way=relay.DEVELOPMENT, mark=MARK, known=known)
     shown = panel(target)
     assert shown["commits"] == shown["pullRequests"] == shown["branches"] == []
