@@ -15,7 +15,7 @@ from connections.contracts import (
     Sent,
     Told,
 )
-from connections.errors import RemoteGone, UnexpectedResponse, cleaned
+from connections.errors import RemoteGone, UnexpectedResponse
 from integrations.jira import relay_answers
 from integrations.jira.parcels import BULK, branch_withdrawal, development_body, withdrawal
 
@@ -25,7 +25,6 @@ GONE: Final = frozenset({404})
 RENAMED: Final = (
     "This address sends us elsewhere: the site was renamed. Choose the site by its new name."
 )
-TOO_LARGE: Final = "Jira says that it is too large."
 LISTED: Final = {RelayKind.BUILD: "builds", RelayKind.DEPLOYMENT: "deployments"}
 
 
@@ -57,7 +56,7 @@ def send(reach: Reach, parcel: Parcel) -> Sent:
         return replace(sent, requests=1 + _take_along(reach, sent.told))
     if len(parcel.events) > 1:
         return _halved(reach, parcel, answer)
-    return _sent(relay_answers.refused(parcel.events, _reason(answer)), answer)
+    return _sent(relay_answers.refused(parcel.events, relay_answers.reason(answer)), answer)
 
 
 def _take_along(reach: Reach, told: tuple[Told, ...]) -> int:
@@ -101,19 +100,6 @@ def part_of(parcel: Parcel, events: tuple[RelayEvent, ...]) -> Parcel:
         at = {id(event): entity for event, entity in zip(parcel.events, whole[name], strict=True)}
         body = {**whole, name: [at[id(event)] for event in events]}
     return replace(parcel, events=events, body=body)
-
-
-def _reason(answer: Answer) -> str:
-    if answer.status == 413:
-        return TOO_LARGE
-    body = answer.body
-    if isinstance(body, dict):
-        said = [body.get("message"), *(body.get("errorMessages") or ())]
-        text = "; ".join(each for each in said if isinstance(each, str))
-        return cleaned(text) or relay_answers.messages(body.get("errors")) or "Jira refused it."
-    if isinstance(body, list):
-        return relay_answers.messages(body) or "Jira refused it."
-    return cleaned(answer.text) or "Jira refused it."
 
 
 def _sent(told: tuple[Told, ...], answer: Answer) -> Sent:

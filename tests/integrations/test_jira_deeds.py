@@ -249,6 +249,24 @@ def test_all_links_can_be_taken_back(target: Target, reach: Reach) -> None:
     assert target.issue("PAY-1", "remotelink") == []
 
 
+def test_an_issue_that_is_closed_to_us_holds_up_no_other(target: Target, reach: Reach) -> None:
+    deliver(reach, commit(1, "PAY-1 PAY-2 x"))
+    target.spoil(match="* /ex/jira/*/issue/PAY-1/*", kind="status", status=403, times=None)
+    moved = commit(1, "PAY-1 PAY-3 x", former=("PAY-1", "PAY-2"))
+    (sent,) = deliver(reach, moved).values()
+    known = [replace(moved, former=("PAY-1", "PAY-3"))]
+    left = CONNECTOR.erase(reach, way=relay.LINKS, mark=MARK, known=known)
+    target.sandbox.faults.withdraw()
+    assert sent.told[0].subjects == ("PAY-3",)
+    assert "may not link PAY-1" in sent.told[0].detail
+    assert left == 1
+    assert [len(target.issue(key, "remotelink")) for key in ("PAY-1", "PAY-2", "PAY-3")] == [
+        1,
+        0,
+        0,
+    ]
+
+
 def test_a_renamed_site_is_named_as_such(target: Target) -> None:
     reach = target.reach(target.token("classic-token", "dana-classic"))
     target.spoil(match="POST /rest/api/3/*", kind="redirect", times=None)

@@ -219,8 +219,8 @@ def test_a_forks_pull_request_brings_no_branch_of_ours() -> None:
 
 def test_a_declined_pull_request_brings_its_branch_while_that_stands() -> None:
     head = CommitRecord(sha(1), (), "x", DANA, NOW)
-    for event, count in ((pull(head=head), 1), (pull(), 1), (SITUATIONS["declined"], 0)):
-        assert len(body_of(event)["repositories"][0]["branches"]) == count
+    for asked, count in ((pull(head=head), 1), (pull(), 1), (SITUATIONS["declined"], 0)):
+        assert len(body_of(asked)["repositories"][0]["branches"]) == count
     declined = pull(state=PullState.DECLINED, head=head)
     assert len(body_of(declined)["repositories"][0]["branches"]) == 1
 
