@@ -20,7 +20,7 @@ ENDPOINTS = (
     ("pages", "wiki/api/v2/pages?limit=1", "Pages are listed by version 2"),
     ("search", client.PROOFS["search"], "Search is of version 1"),
 )
-REMOVED = ("content_v1", "wiki/rest/api/content?limit=1", "Lists of version 1 answer 410")
+REMOVED = ("content_v1", "wiki/rest/api/content/1", "Reading content by version 1 answers 410")
 RELATIVE = ("next_link", "The next page is named without the gateway's part of the address")
 
 

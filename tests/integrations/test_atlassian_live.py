@@ -1,4 +1,4 @@
-"""The live checks of Jira and Confluence, against the sandbox: every claim is tried or left open."""
+"""The live checks of Jira and Confluence against the sandbox: each claim is tried or left open."""
 
 from __future__ import annotations
 

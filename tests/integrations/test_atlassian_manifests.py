@@ -1,4 +1,4 @@
-"""What the manifests of Jira and Confluence promise people, and what READMEs and pages say of it."""
+"""What the manifests of Jira and Confluence promise people, and what is written of it."""
 
 from __future__ import annotations
 
