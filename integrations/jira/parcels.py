@@ -25,8 +25,9 @@ from integrations.jira.devinfo import (
     entity_key,
     is_fork,
     repository,
+    source_id,
 )
-from integrations.jira.entity_ids import entity_id, repository_id
+from integrations.jira.entity_ids import repository_id
 from integrations.jira.issue_keys import MOST_KEYS, issue_keys, keys_of
 
 MARK: Final = "portalLink"  # the property that tells a link's data from all other
@@ -104,16 +105,17 @@ def withdrawal(event: RelayEvent) -> Parcel | None:
 def branch_withdrawal(event: RelayEvent, *, leaves: bool = False) -> str:
     """The path by which a branch goes that hung on a pull request's issues alone; "" for none.
 
-    It came with the pull request, and its own name says nothing: when that is closed, taken back,
-    or `leaves`, nobody else would take it away.
+    It came with the pull request, and its own name says nothing or it is a fork's: when that is
+    closed, taken back, or `leaves`, nobody else would take it away.
     """
     record = event.record
-    if not isinstance(record, PullRequestRecord) or not event.former or is_fork(event, record):
+    if not isinstance(record, PullRequestRecord) or not event.former or not record.source_branch:
         return ""
     stays = record.state is PullState.OPEN and keys_of(event) and not leaves
-    if stays or not record.source_branch or issue_keys(record.source_branch):
+    told_of = not is_fork(event, record) and issue_keys(record.source_branch)
+    if stays or told_of:
         return ""
-    return _entity_path(event, RelayKind.BRANCH, entity_id(record.source_branch))
+    return _entity_path(event, RelayKind.BRANCH, source_id(event, record))
 
 
 def _entity_path(event: RelayEvent, kind: RelayKind, key: str) -> str:

@@ -211,10 +211,18 @@ def test_a_tag_is_nothing_to_jira() -> None:
     assert packing.idle == (tag,)
 
 
-def test_a_forks_pull_request_brings_no_branch_of_ours() -> None:
-    (repository,) = body_of(SITUATIONS["fork"])["repositories"]
-    assert repository["branches"] == []
-    assert "sourceBranchUrl" not in repository["pullRequests"][0]
+def test_a_forks_branch_is_never_taken_for_ours() -> None:
+    (repository,) = body_of(SITUATIONS["fork"], branch())["repositories"]
+    assert [(each["name"], each["url"]) for each in repository["branches"]] == [
+        ("PAY-1-count", "https://bitbucket.org/acme/ledger/branch/PAY-1-count"),
+        ("PAY-1-count", "https://bitbucket.org/nora/ledger/branch/PAY-1-count"),
+    ]
+    source = repository["pullRequests"][0]["sourceBranchUrl"]
+    assert source == "https://bitbucket.org/nora/ledger/branch/PAY-1-count"
+    merged = pull(source_repository="nora/ledger", state=PullState.MERGED)
+    elsewhere = pull(source_repository="~NORA/x", repository=replace(HOME, full_name="PAY/x"))
+    for asked in (merged, elsewhere):
+        assert body_of(asked)["repositories"][0]["branches"] == []
 
 
 def test_a_declined_pull_request_brings_its_branch_while_that_stands() -> None:

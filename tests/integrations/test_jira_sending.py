@@ -178,6 +178,14 @@ def test_a_branch_that_hung_on_its_pull_request_alone_goes_with_it(
     assert panel(target)["branches"] == []
 
 
+def test_a_forks_branch_goes_when_its_pull_request_ends(target: Target, reach: Reach) -> None:
+    deliver(reach, branch(), pull(source_repository="nora/ledger"))
+    assert len(panel(target)["branches"]) == 2
+    ended = pull(source_repository="nora/ledger", state=PullState.MERGED, sequence=9)
+    deliver(reach, replace(ended, former=("PAY-1",)))
+    assert [each["id"] for each in panel(target)["branches"]] == ["PAY-1-count"]
+
+
 def test_unknown_and_known_issues_are_told_apart(reach: Reach) -> None:
     told = words(deliver(reach, commit(1, "PAY-1 NOPE-4 x"), commit(2, "NOPE-4 y")))
     assert (told[sha(1)].subjects, told[sha(1)].unknown) == (("PAY-1",), ("NOPE-4",))
