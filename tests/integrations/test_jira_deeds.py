@@ -157,6 +157,14 @@ def test_without_the_right_to_write_nothing_is_called_the_authors_mistake(target
         run(narrow, "PAY-1 #comment a", wrote(account="712020:x"))
 
 
+def test_who_may_not_look_for_people_is_told_what_is_missing(target: Target) -> None:
+    scopes = ["read:jira-work", "write:jira-work"]
+    target.order("/atlassian/tokens", name="blind", kind="scoped", user="dana", scopes=scopes)
+    blind = target.reach(target.token("scoped-token", "blind"))
+    (deed,) = run(blind, "PAY-1 #comment a", wrote(email_of(target)))
+    assert "has to allow “Find people”" in deed.detail
+
+
 @pytest.mark.parametrize(("status", "error"), [(429, RateLimited), (503, Unavailable)])
 def test_an_outage_is_tried_again(
     target: Target, reach: Reach, status: int, error: type[Exception]
