@@ -68,7 +68,7 @@ def facts(row: Credential) -> CredentialFacts:
 
 
 def kind_word(kind: str) -> str:
-    """A kind of credential in words: ours, those of a way to link, or else as its vendor names it."""
+    """A kind of credential in words: ours, those of a way to link, or as its vendor names it."""
     return KINDS.get(kind) or _titles().get(kind) or kind.replace("_", " ").capitalize()
 
 
