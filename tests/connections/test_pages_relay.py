@@ -10,7 +10,7 @@ from django.test import Client
 
 from connections.models import Connection, Link, LinkRepository, RelayItem, Repository, Workspace
 from portal import clock
-from portal.models import Team, TeamMembership
+from portal.models import Team, TeamMembership, User
 from portal.policy import Role
 from tests.connections import joining
 from tests.connections.joining import LINKS, attempt, deed, item, joined
@@ -390,3 +390,43 @@ class TestWhoMayWhat:
         assert "you manage none" in page and "Acme code" not in page
         wish = {"source": source.id, "destination": place.id}
         assert signed_in(tess).post(f"{LINKS}new", wish).status_code == 403
+
+
+class TestStaff:
+    def test_support_reads_how_a_link_does_and_nothing_of_what_it_says(
+        self, works: Works, source: Connection, place: Workspace
+    ) -> None:
+        link = joined(works, source, place)
+        item(works, link, state="dead", error="refused", error_detail="ACME-1 is closed")
+        entry = ["x", "commit", "c" * 40, "refused", "ACME-1 is closed"]
+        attempt(works, link, failed=1, items=[entry], unknown_subjects=["NOPE-1"])
+        sam = support()
+        assert "Code to issues" in text(sam.get("/support/acme/links/?q=issues"))
+        page = text(sam.get(f"/support/acme/links/{link.id}/"))
+        assert "Acme code" in page and "Jira refused a request" in page and "1 event" in page
+        assert "NOPE-1" not in page and "ACME-1" not in page and "Pause" not in page
+
+    def test_operators_count_by_organization(
+        self, works: Works, source: Connection, place: Workspace
+    ) -> None:
+        link = joined(works, source, place)
+        item(works, link, heard_at=clock.now() - timedelta(minutes=20))
+        item(works, link, state="dead", error="refused")
+        page = text(staff("olga@portal.example", is_operator=True).get("/platform/links/"))
+        assert "Acme" in page and "Events wait for more than ten minutes" in page
+        assert "1 event waits" in page and "Code to issues" not in page
+
+
+def support() -> Client:
+    """Somebody of support who looks at Acme."""
+    client = staff("sam@portal.example", is_support=True)
+    client.post("/support/acme/", {"reason": "Ticket 4711: nothing arrives"})
+    return client
+
+
+def staff(address: str, **claims: bool) -> Client:
+    user = User.objects.create_user(address, "a long enough password", name=address)
+    User.objects.filter(id=user.id).update(**claims)
+    client = Client()
+    client.force_login(user)
+    return client
