@@ -15,12 +15,14 @@ from django.db import connections as databases
 
 from connections import lineage, registry
 from connections.errors import Misconfigured, ReauthorizationRequired, Unavailable
-from connections.flows import refresh
+from connections.flows import policies, policy_settings, refresh
+from connections.flows.policies import Rule
 from connections.models import Connection, Credential, RefreshAttempt
 from connections.oauth_wire import authorize_url
+from connections.queries import policies as shown
 from portal import clock, roles, tenancy
 from tests.connections.atlassian_life import Life
-from tests.connections.ways import again
+from tests.connections.ways import a_team, again
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -180,6 +182,21 @@ class TestExchanged:
 
         after = again(works, bot)
         assert (after.state, after.suspect_since) == (Connection.State.ACTIVE, None)
+
+    def test_its_secret_grows_old_though_its_tokens_do_not(
+        self, works: Works, life: Life, bot: Connection
+    ) -> None:
+        grant = life.connection(life.link("oauth", called="By consent", team_id=a_team(works)))
+        with works.inside():
+            policy_settings.set_general(actor=works.admin, rule=Rule(max_age_days=90))
+
+        with works.inside():
+            due = policies.due_by(bot)
+            assert policies.due_by(grant) is None
+            renew = [shown.standing(each).renews_itself for each in (bot, grant)]
+
+        assert due is not None and timedelta(89) < due - clock.now() <= timedelta(90)
+        assert renew == [False, True]
 
     def test_a_wrong_secret_links_nothing(self, life: Life) -> None:
         wrong = {"client_id": "nobody-knows-this-client"}
