@@ -1,8 +1,9 @@
 """Rotation policies: how old a credential may become and whose it may be; who is told when.
 
 An organization has one and a connection may have its own; the stricter holds, unless an admin has
-excepted the connection until a day. What renews itself has no age: its secret is replaced all the
-time, unless what is renewed comes from a pasted secret. `rotate_by` on a credential, set by an import for instance, is a due date like any other.
+excepted the connection until a day. What renews itself has no age, because its secret is replaced
+all the time, unless it comes from a pasted secret, which is not. `rotate_by` on a credential, set
+by an import for instance, is a due date like any other.
 """
 
 from __future__ import annotations
