@@ -41,7 +41,7 @@ class Way:
     consumer: Consumer | None
     place: Place = field(repr=False)
     used_by: tuple[UUID, UUID] | None = None  # organization and connection, of a linked one
-    through: Door = field(default_factory=door, repr=False)
+    through: Door = field(default_factory=lambda: door(), repr=False)
 
     @property
     def manifest(self) -> Manifest:

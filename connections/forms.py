@@ -187,6 +187,7 @@ def _method_field(field: Field) -> forms.Field:
     kind = forms.EmailInput if field.kind == "email" else forms.TextInput
     return CleanText(
         max_length=field.max_length,
+        random=field.random,
         label=field.label,
         help_text=field.help,
         widget=kind(attrs=attributes),

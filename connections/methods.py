@@ -42,7 +42,8 @@ class Scheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input of a method's form. A `secret` field is sealed and never shown again."""
+    """One input of a method's form. A `secret` field is sealed and never shown again; one that is
+    none and whose values look like one, such as a client's id, says `random`."""
 
     name: str
     label: str
@@ -52,6 +53,7 @@ class Field:
     pattern: str = ""  # full match, checked on our side too
     kind: str = "text"  # "text", "email", "password"
     max_length: int = 200
+    random: bool = False
 
 
 @dataclass(frozen=True, slots=True)

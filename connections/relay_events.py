@@ -53,6 +53,7 @@ class CodeLinks:
     percent-encoded.
     """
 
+    repository: str = ""  # by {base}, {workspace} and {slug}, where its record has no address
     branch: str = ""
     commit: str = ""
     pull_request: str = ""

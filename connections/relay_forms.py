@@ -17,6 +17,11 @@ from portal import clock
 from portal.fields import CleanText
 
 MOST_NAMES: Final = 2000
+NEEDED_BY: Final = {
+    "pattern": LinkChoice.PATTERN,
+    "names": LinkChoice.LISTED,
+    "repositories": LinkChoice.LISTED,
+}
 SPANS: Final = (
     ("none", "Nothing: begin with what happens from now on"),
     ("30", "The last 30 days"),
@@ -42,27 +47,31 @@ class EndsForm(ProblemForm):
 class ChoiceForm(ProblemForm):
     """Which repositories take part. With few, they are ticked; of many, names are written down."""
 
+    use_required_attribute = False  # what the choice leaves out is not shown
+
     choice = forms.ChoiceField(
         choices=LinkChoice.choices, widget=forms.RadioSelect, label="Which repositories"
     )
     pattern = CleanText(
         max_length=400,
-        required=False,
         label="Pattern",
+        error_messages={"required": "Write a pattern, such as acme/web-*."},
         help_text="Of the full name: * stands for any text, ? for one character. Several are"
         " separated by commas, as in acme/web-*, acme/api.",
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "none"}),
     )
     names = CleanText(
         max_length=200_000,
-        required=False,
         multiline=True,
         label="Names",
+        error_messages={"required": "Name a repository."},
         help_text="The full name of each, one a line.",
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
     )
     repositories = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, label="Repositories"
+        widget=forms.CheckboxSelectMultiple,
+        label="Repositories",
+        error_messages={"required": "Tick a repository."},
     )
     includes_new = forms.BooleanField(
         required=False,
@@ -76,6 +85,11 @@ class ChoiceForm(ProblemForm):
             field: Any = self.fields["repositories"]
             field.choices = boxes
         del self.fields["names" if boxes else "repositories"]
+        if self.is_bound:
+            chosen = self.data.get(self.add_prefix("choice"))
+            for name, choice in NEEDED_BY.items():
+                if name in self.fields:
+                    self.fields[name].required = chosen == choice
 
     @classmethod
     def of(

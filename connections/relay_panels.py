@@ -34,7 +34,7 @@ class PanelSection:
     kind: RelayKind
     summary: str
     rows: tuple[PanelRow, ...]
-    note: str = ""  # beside the summary, such as "1 day ago" is at Jira: a state or nothing
+    note: str = ""  # beside the summary: a state, or how many failed
     at: datetime | None = None
 
 

@@ -181,22 +181,22 @@ class Relays(Protocol):
 
     def send(self, reach: Reach, parcel: Parcel) -> Sent: ...
 
-    def erase(self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> None:
-        """The target is told to forget all that bears the mark.
+    def erase(self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> int:
+        """The target is told to forget all that bears the mark, or with `known` these alone.
 
-        `known` are the sent events, whose `former` subjects tell where they hang. They are looked
-        at only where the way cannot erase by mark.
+        `known` are sent events, whose `former` subjects tell where they hang: a way that is not
+        `by_mark` forgets nothing without them. How many could not be taken back.
         """
         ...
 
     def remains(
         self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()
     ) -> bool:
-        """Whether anything that bears the mark is still there."""
+        """Whether anything of that is still there; the target may take a while to forget."""
         ...
 
     def preview(
         self, events: Sequence[RelayEvent], *, destination: WorkspaceRecord
     ) -> tuple[SubjectPanel, ...]:
-        """What people will see at each subject of these events, newest subject first."""
+        """What people will see at each subject of these events, newest first."""
         ...

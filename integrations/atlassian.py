@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from connections.contracts import Account, Answer, Method, RateBudget
 from connections.errors import (
     AccessDenied,
+    EndpointRemoved,
     ReauthorizationRequired,
     Refused,
     RemoteGone,
@@ -121,6 +122,12 @@ def _gone(answer: Answer) -> VendorError:
     return RemoteGone(message(answer), **answers.facts(answer))
 
 
+def _removed(answer: Answer) -> VendorError:
+    """410 is an interface that was taken away, as lists of Confluence's first version were
+    (veryfront PR 1787); what is deleted is 404."""
+    return EndpointRemoved(message(answer), **answers.facts(answer))
+
+
 def _refused(answer: Answer) -> VendorError:
     return Refused(message(answer), **answers.facts(answer))
 
@@ -131,7 +138,7 @@ _JUDGES = {
     401: _unauthorized,
     403: _forbidden,
     404: _gone,
-    410: _gone,
+    410: _removed,
     451: _denied,
 }
 

@@ -67,6 +67,7 @@ CLIENT_ID_FIELD = Field(
     help="It is shown beside the secret, and again later.",
     placeholder="aB3dE5fG7hI9",
     pattern=r"[\x21-\x7e]+",
+    random=True,
 )
 
 

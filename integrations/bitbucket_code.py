@@ -133,9 +133,10 @@ def email_address(value: object) -> str:
 
 
 def message(raw: Json) -> str:
-    """What a commit says, in one line."""
+    """What a commit says, line by line: commands in it reach to the end of theirs."""
     said = raw.get("message")
-    return printable(said)[:LONGEST_MESSAGE] if isinstance(said, str) else ""
+    lines = said[:10_000].splitlines() if isinstance(said, str) else []
+    return "\n".join(map(printable, lines)).strip()[:LONGEST_MESSAGE]
 
 
 def build_key(raw: Json) -> str:

@@ -35,7 +35,7 @@ _BLANK = "\u3164\u115f\u1160\uffa0\u2800\u00ad\u034f\u061c\u180e\u17b4\u17b5"
 _INVISIBLE = re.compile(rf"[\s{_BLANK}\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069]+")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they make text read other than it is
 _SHAPES = re.compile(
-    r"AT(?:ATT|CTT)[\w\-=.]{8,}|ATBB\w{8,}|BBDC-[\w\-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"AT(?:ATT|CTT|STT|OA)[\w\-=.]{8,}|ATBB\w{8,}|BBDC-[\w\-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY"
     r"|ptl_\w{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w\-]{15,}|xox[abprs]-[\w\-]{10,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*"
 )
@@ -64,10 +64,15 @@ def _is_random(word: str) -> bool:
 
 
 class CleanText(forms.CharField):
-    """One line of visible text; with `multiline`, control characters become spaces instead."""
+    """One line of visible text; with `multiline`, control characters become spaces instead.
 
-    def __init__(self, *, max_length: int, multiline: bool = False, **options: Any) -> None:
-        self.multiline = multiline
+    Where its own values look `random`, only what has the shape of a vendor's token is kept out.
+    """
+
+    def __init__(
+        self, *, max_length: int, multiline: bool = False, random: bool = False, **options: Any
+    ) -> None:
+        self.multiline, self.random = multiline, random
         if multiline:
             options.setdefault("widget", forms.Textarea(attrs={"rows": 4}))
         super().__init__(max_length=max_length, **options)
@@ -85,7 +90,7 @@ class CleanText(forms.CharField):
             raise ValidationError("Remove the control characters.", code="control")
         if not self.multiline and ("\n" in value or _TURNING.search(value)):
             raise ValidationError("Enter one line of plain text.", code="control")
-        if looks_secret(value):
+        if is_known_token(value) if self.random else looks_secret(value):
             raise ValidationError(SECRET_WORDS, code=LOOKS_SECRET)
 
 

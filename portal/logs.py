@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from portal import context_vars
 
 _SECRETS = re.compile(
-    r"AT(?:ATT|CTT)[\w\-=.]{8,}|ATBB\w{8,}|BBDC-[\w\-+/=]{8,}|ptl_\w{20,}"
+    r"AT(?:ATT|CTT|STT|OA)[\w\-=.]{8,}|ATBB\w{8,}|BBDC-[\w\-+/=]{8,}|ptl_\w{20,}"
     r"|(?i:bearer|basic)\s+[\w\-+/=.~]{8,}"
     r"|(?i:code|state|access_token|refresh_token|client_secret)=[^&\s\"']+"
     r"|(?<=/invitations/)[\w\-]{20,}|(?<=/connect/)[\w\-]{20,}|(?<=/hooks/v1/)[\w\-]{20,}|(?<=/calendar/)[\w\-]{20,}"

@@ -92,7 +92,7 @@ class CleanInputMiddleware:
         {
             *("capabilities", "workspaces", "labels", "selected", "state", "teams"),
             *("scopes", "connectors", "told_roles", "told_people"),
-            *("connections", "hooks-events", "sync-streams"),
+            *("connections", "hooks-events", "sync-streams", "repositories", "options"),
         }
     )
 

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from portal import env, version
 from portal.database_settings import databases, role_of
 from portal.key_settings import *  # noqa: F403
+from portal.mail_settings import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -250,25 +251,6 @@ STORAGES = {
     },
 }
 WHITENOISE_MANIFEST_STRICT = False
-
-# ── Mail: console and files in development, SMTP by setting ───────────────────────────────────
-MAIL_DIR = env.text("MAIL_DIR", "")
-DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "Portal <portal@localhost>")
-SERVER_EMAIL = DEFAULT_FROM_EMAIL
-MAIL_BOUNCES_TO = env.text("MAIL_BOUNCES_TO", "")  # where the mail of notices comes back to
-EMAIL_HOST = env.text("SMTP_HOST", "")
-if EMAIL_HOST:
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    EMAIL_PORT = env.integer("SMTP_PORT", 587)
-    EMAIL_USE_TLS = env.boolean("SMTP_STARTTLS", True)
-    EMAIL_HOST_USER = env.text("SMTP_USER", "")
-    EMAIL_HOST_PASSWORD = env.secret("SMTP_PASSWORD") if EMAIL_HOST_USER else ""
-    EMAIL_TIMEOUT = 10
-elif MAIL_DIR:
-    EMAIL_BACKEND = "portal.mail.ConsoleAndFileBackend"
-    EMAIL_FILE_PATH = MAIL_DIR
-else:
-    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # ── Connectors: an allow-list, because a stray folder must not become a live OAuth client ─────
 CONNECTORS = [

@@ -64,7 +64,7 @@ def door_to(sandbox: Sandbox, *origins: str) -> Door:
     """The real door, with these origins of the vendor led to the sandbox."""
     led = vendors.origins(sandbox.url)
     return Door(
-        sandbox_origins=sorted({sandbox.url, *led.values()}),
+        sandbox_origins=list(dict.fromkeys([sandbox.url, *led.values()])),  # its own first
         replace={origin: led.get(origin, sandbox.url) for origin in origins},
     )
 

@@ -16,6 +16,7 @@ SECURITY = (DOCS / "security.md").read_text()
 OPERATIONS = (DOCS / "operations.md").read_text()
 PEOPLE = (DOCS / "people.md").read_text()
 ROW = re.compile(r"^\| (?P<promise>.+?) \| `(?P<test>[^`]+)` \|$", re.MULTILINE)
+SETTINGS = ("settings.py", "key_settings.py", "mail_settings.py")
 ASKED = ("boolean", "text", "integer", "listed", "mapping", "choice", "secret")
 # Read for each login role; the document names them with one line each.
 BY_ROLE = {"DATABASE_URL", "DATABASE_PASSWORD"}
@@ -53,7 +54,7 @@ def test_each_promise_has_a_test() -> None:
 def settings_read() -> set[str]:
     """The names that the settings ask the environment for."""
     found = set()
-    files = [ROOT / "portal" / name for name in ("settings.py", "key_settings.py")]
+    files = [ROOT / "portal" / name for name in SETTINGS]
     for node in ast.walk(ast.parse("\n".join(file.read_text() for file in files))):
         if (
             isinstance(node, ast.Call)

@@ -212,6 +212,7 @@ def workspace_record(row: Workspace) -> WorkspaceRecord:
         remote_id=row.remote_id,
         slug=row.slug,
         name=row.name,
+        url=row.url,
         personal=row.personal,
         administrator=row.administrator,
     )

@@ -19,7 +19,7 @@ from django.db.models import F, JSONField, Q
 from psycopg import sql
 
 from connections.contracts import BranchRecord, Record, Rejected
-from connections.flows import persons, relay_capture
+from connections.flows import persons, relay_capture, relay_choice
 from connections.flows.shelves import SHELVES as SHELVES, Kept as Kept, Shelf
 from connections.models import Repository, StreamState, Workspace
 from portal import roles
@@ -85,6 +85,8 @@ def page(place: Place, records: Sequence[Record], seen: Seen) -> Written:
         persons.note(place.workspace.connection_id, (r for r in records if r.remote_id in new))
         if place.repository is not None:
             relay_capture.note(place.repository, shelf.model, written)
+        elif shelf.model is Repository:
+            relay_choice.join(place.workspace.connection_id)
     return written
 
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from connections import registry
-from connections.flows import campaigns, due, hook_choice, parting, rights, sync, telling
+from connections.flows import (
+    campaigns,
+    due,
+    hook_choice,
+    parting,
+    relay_removal,
+    rights,
+    sync,
+    telling,
+)
 from connections.flows.problems import FlowProblem
 from connections.models import (
     Connection,
@@ -116,15 +125,14 @@ class Losses:
 
 def preview_revoke(connection: Connection) -> Losses:
     """What would go. The record stays."""
-    connector = registry.get(connection.connector)
-    manifest = connector.manifest
+    connector = registry.connectors().get(connection.connector)
     return Losses(
         workspaces=Workspace.objects.filter(connection_id=connection.id).count(),
         repositories=Repository.objects.filter(connection_id=connection.id, gone_at=None).count(),
         sync_runs=SyncRun.objects.filter(connection_id=connection.id).count(),
         verifications=Verification.objects.filter(connection_id=connection.id).count(),
-        can_withdraw_at_vendor=parting.revokes(connector, connection.method),
-        where_to_withdraw=manifest.account_settings_url,
+        can_withdraw_at_vendor=bool(connector and parting.revokes(connector, connection.method)),
+        where_to_withdraw=connector.manifest.account_settings_url if connector else "",
         hooks=hook_choice.ours_of(connection).count(),
     )
 
@@ -151,6 +159,7 @@ def revoke(*, actor: Actor, connection: Connection, typed_name: str) -> None:
     work.later("forget_connection", priority=work.WAITING, connection_id=connection.id)
     telling.over(connection)
     campaigns.gone(connection)
+    relay_removal.end_all_of(connection.id, by=actor)
     audit.record(
         audit.Action.CONNECTION_REVOKED,
         actor=actor,

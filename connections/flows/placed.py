@@ -13,6 +13,7 @@ from connections.models import Check, credential_of
 from connections.vendor_api import VendorApi
 from portal import tenancy
 
+RIGHTS, RIGHT, RIGHTS_IN, ALLOWED = "rights", "right:", "Rights in ", "Allowed here"
 MOST = 20  # places with lines of their own; the others are counted
 T = TypeVar("T")
 _ENOUGH = {False: "Enough for: ", True: "Enough, as far as the credential reaches, for: "}
@@ -81,12 +82,12 @@ def lines(look: Look, api: VendorApi, workspaces: Sequence[WorkspaceRecord]) -> 
 
 def _lines_of(look: Look, place: PlaceRights) -> None:
     where, manifest = place.place[:200], look.way.manifest
-    if not look.had("rights", where):
+    if not look.had(RIGHTS, where):
         able = ", ".join(c.title for c in manifest.capabilities if _allows(look, place, c))
         look.keep(
-            "rights",
+            RIGHTS,
             workspace=where,
-            title=f"Rights in {place.name}"[:200],
+            title=f"{RIGHTS_IN}{place.name}"[:200],
             outcome=Check.Outcome.NOTED,
             detail=", ".join(sorted(place.scopes))[:300],
             proves=(_ENOUGH[place.at_most] + (able or "nothing that is done here") + ".")[:300],
@@ -94,15 +95,15 @@ def _lines_of(look: Look, place: PlaceRights) -> None:
         )
     for key in look.connection.capabilities:
         capability = next((c for c in manifest.capabilities if c.key == key), None)
-        if capability is None or look.had(f"right:{key}"[:60], where):
+        if capability is None or look.had(f"{RIGHT}{key}"[:60], where):
             continue
         look.keep(
-            f"right:{key}"[:60],
+            f"{RIGHT}{key}"[:60],
             workspace=where,
             capability=key,
             title=f"{capability.title}: {place.name}"[:200],
             outcome=Check.Outcome.NOTED,
-            detail="Allowed here" if _allows(look, place, capability) else "Not allowed here",
+            detail=ALLOWED if _allows(look, place, capability) else "Not allowed here",
             proves=_PROVES[place.at_most],
         )
 

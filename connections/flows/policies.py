@@ -1,8 +1,9 @@
 """Rotation policies: how old a credential may become and whose it may be; who is told when.
 
 An organization has one and a connection may have its own; the stricter holds, unless an admin has
-excepted the connection until a day. What renews itself has no age: its secret is replaced all the
-time. `rotate_by` on a credential, set by an import for instance, is a due date like any other.
+excepted the connection until a day. What renews itself has no age, because its secret is replaced
+all the time, unless it comes from a pasted secret, which is not. `rotate_by` on a credential, set
+by an import for instance, is a due date like any other.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Least
 
 from connections import registry
+from connections.contracts import MethodKind
 from connections.models import Connection, Credential, RotationPolicy
 from portal import clock
 
@@ -148,7 +150,10 @@ def _due_at(general: Rule) -> Any:
         )
     age = ExpressionWrapper(limit * Value(DAY), output_field=DurationField())
     by_age = Case(
-        When(refreshable=False, then=ExpressionWrapper(F("created_at") + age, DateTimeField())),
+        When(
+            Q(refreshable=False) | exchanged("connection__"),
+            then=ExpressionWrapper(F("created_at") + age, DateTimeField()),
+        ),
         default=Cast(Value(None), DateTimeField()),
     )
     return Least(by_age, F("rotate_by"))
@@ -173,6 +178,16 @@ def personal(prefix: str = "") -> Q:
 def rotated_by_vendor(prefix: str = "") -> Q:
     """The connections whose vendor makes the next token, by what their connectors say."""
     return _by_method(_rotated_methods(), prefix)
+
+
+def exchanged(prefix: str = "") -> Q:
+    """The connections whose pasted secret is exchanged for the tokens that renew themselves."""
+    return _by_method(_exchanged_methods(), prefix)
+
+
+def is_exchanged(connection: Connection) -> bool:
+    """Whether this is one of those."""
+    return connection.method in _exchanged_methods().get(connection.connector, ())
 
 
 def _by_method(known: dict[str, list[str]], prefix: str) -> Q:
@@ -209,4 +224,13 @@ def _rotated_methods() -> dict[str, list[str]]:
         slug: keys
         for slug, connector in registry.connectors().items()
         if (keys := [each.key for each in connector.manifest.methods if each.rotation])
+    }
+
+
+@cache
+def _exchanged_methods() -> dict[str, list[str]]:
+    return {
+        slug: keys
+        for slug, connector in registry.connectors().items()
+        if (keys := [m.key for m in connector.manifest.methods if m.kind is MethodKind.EXCHANGED])
     }

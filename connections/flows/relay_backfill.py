@@ -207,7 +207,7 @@ def _portion(link: Link) -> bool:
         link.backfill_stand = BackfillStand.SENDING if link.backfill_total else BackfillStand.DONE
         link.backfill_ended_at = None if link.backfill_total else clock.now()
         _save(link, "ended_at")
-        relay_outbox.ask(link.target_id)
+        relay_outbox.ask(link.target_id, hurry=True)
         return False
     repository_id, index, after = place
     keys, last, is_last = _next(link, repository_id, index, after)

@@ -15,7 +15,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from connections.flows.problems import FlowProblem
 from connections.models import Link, LinkChoice, LinkRepository, LinkState, Repository
-from portal import clock
+from portal import audit, clock
+from portal.policy import SYSTEM
 
 MOST_PATTERNS: Final = 50
 LIVE: Final = (LinkState.ACTIVE, LinkState.PAUSED)
@@ -121,6 +122,23 @@ def mark(ids: Collection[UUID]) -> None:
 def mark_all_of(link: Link) -> None:
     """The same of all that ever took part in this link."""
     mark(LinkRepository.objects.filter(link_id=link.id).values_list("repository_id", flat=True))
+
+
+def join(source_id: UUID) -> None:
+    """Repositories of this connection were read: those that fit a link by themselves take part.
+
+    In the transaction that kept them.
+    """
+    rows = Link.objects.filter(source_id=source_id, includes_new=True, state__in=LIVE)
+    for link in rows.order_by("id"):
+        ids = newcomers(link)
+        if not take_in(link, ids):
+            continue
+        named = Repository.objects.filter(id__in=ids[:20]).order_by("full_name")
+        names = list(named.values_list("full_name", flat=True))
+        audit.record(
+            audit.Action.RELAY_JOINED, actor=SYSTEM, subject=link, names=names, count=len(ids)
+        )
 
 
 def newcomers(link: Link) -> list[UUID]:

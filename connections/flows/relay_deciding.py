@@ -37,7 +37,7 @@ def replay(*, actor: Actor, link: Link, error: str = "", ids: Collection[UUID] =
     if not count:
         raise FlowProblem("none", "", "None of them is there any more.")
     audit.record(Action.RELAY_REPLAYED, actor=actor, subject=link, count=count, error=error)
-    relay_outbox.ask(link.target_id)
+    relay_outbox.ask(link.target_id, hurry=True)
     return count
 
 
@@ -47,7 +47,7 @@ def send_again(*, actor: Actor, link: Link, item: RelayItem) -> None:
     _live(link)
     _due(RelayItem.objects.filter(link_id=link.id, id=item.id))
     audit.record(Action.RELAY_REPLAYED, actor=actor, subject=link, count=1, key=item.key)
-    relay_outbox.ask(link.target_id)
+    relay_outbox.ask(link.target_id, hurry=True)
 
 
 def discard(

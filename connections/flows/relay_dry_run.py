@@ -83,6 +83,11 @@ class DryLine:
     def goes(self) -> bool:
         return bool(self.subjects)
 
+    @property
+    def what(self) -> str:
+        """The kind as people call it: "pull request"."""
+        return self.kind.replace("_", " ")
+
 
 @dataclass(frozen=True, slots=True)
 class DryRun:

@@ -210,7 +210,7 @@ def resume(*, actor: Actor, link: Link) -> None:
     link.waits_for, link.waits_until = "", None
     link.save(update_fields=["state", "paused_by", "paused_at", "waits_for", "waits_until"])
     audit.record(Action.RELAY_RESUMED, actor=actor, subject=link)
-    relay_outbox.ask(link.target_id)
+    relay_outbox.ask(link.target_id, hurry=True)
 
 
 def retry(*, actor: Actor, link: Link) -> None:
@@ -219,7 +219,7 @@ def retry(*, actor: Actor, link: Link) -> None:
     _hold(link)
     link.waits_for, link.waits_until = "", None
     link.save(update_fields=["waits_for", "waits_until"])
-    relay_outbox.ask(link.target_id)
+    relay_outbox.ask(link.target_id, hurry=True)
 
 
 # ── Repository by repository ──────────────────────────────────────────────────────────────────
@@ -248,7 +248,7 @@ def disable(*, actor: Actor, link: Link, repositories: Sequence[UUID], erase: bo
     names = _names(Repository.objects.all(), ids)
     audit.record(Action.RELAY_DISABLED, actor=actor, subject=link, names=names, erase=erase)
     if erase:
-        relay_outbox.ask(link.target_id)
+        relay_outbox.ask(link.target_id, hurry=True)
     return left
 
 

@@ -32,17 +32,20 @@ class Portion:
 
 FRESH, TRIED, ALONE = Portion(0, 2), Portion(3, 5, 10), Portion(6, 999, 1)
 
+# Chosen once: joined as it stands, the choice could be made again for each row.
 _TAKE: Final = """
-UPDATE connections_relayitem i
-   SET lease_owner = %(owner)s, lease_until = %(until)s, attempts = i.attempts + 1
-  FROM (SELECT c.id FROM connections_relayitem c
+WITH due AS MATERIALIZED (
+        SELECT c.id FROM connections_relayitem c
           JOIN connections_linkrepository r ON r.organization_id = c.organization_id
            AND r.link_id = c.link_id AND r.repository_id = c.repository_id AND r.enabled
          WHERE c.organization_id = %(organization)s AND c.link_id = %(link)s
            AND c.urgency = %(urgency)s AND c.due_at <= %(now)s
            AND (c.lease_until IS NULL OR c.lease_until < %(now)s)
            AND c.attempts BETWEEN %(least)s AND %(most)s
-         ORDER BY c.due_at LIMIT %(size)s FOR UPDATE OF c SKIP LOCKED) due
+         ORDER BY c.due_at LIMIT %(size)s FOR UPDATE OF c SKIP LOCKED)
+UPDATE connections_relayitem i
+   SET lease_owner = %(owner)s, lease_until = %(until)s, attempts = i.attempts + 1
+  FROM due
  WHERE i.id = due.id
 RETURNING i.id, i.repository_id, i.kind, i.key, i.sequence, i.sent_sequence, i.subjects, i.cause,
           i.attempts, i.heard_at, i.changed_at
@@ -104,9 +107,12 @@ class Settled:
     attempts: int = 0
 
 
-def ask(target_id: UUID, *, run_at: datetime | None = None) -> None:
-    """A worker sends what is due to this target. Last in a transaction."""
-    name = f"{JOB}:{target_id}"
+def ask(target_id: UUID, *, run_at: datetime | None = None, hurry: bool = False) -> None:
+    """A worker sends what is due to this target. Last in a transaction.
+
+    With `hurry` it does so now, though another one may wait for a later time.
+    """
+    name = f"{JOB}:{target_id}" + (":now" if hurry else "")
     work.later(JOB, dedupe=name, run_at=run_at, connection_id=target_id)
 
 

@@ -25,7 +25,6 @@ from connections.contracts import (
     RelayRecord,
 )
 from connections.flows import relay_people, relay_rows
-from connections.flows.chains import repository_record
 from connections.models import (
     Branch,
     Build,
@@ -64,7 +63,9 @@ def events(link: Link, wanted: Sequence[Wanted]) -> list[RelayEvent]:
     by_repository: dict[UUID, list[Wanted]] = defaultdict(list)
     for one in wanted:
         by_repository[one.repository_id].append(one)
-    rows = Repository.objects.filter(id__in=list(by_repository)).select_related("workspace")
+    rows = Repository.objects.filter(id__in=list(by_repository)).select_related(
+        "workspace", "connection"
+    )
     made: dict[tuple[UUID, str, str], RelayEvent] = {}
     drafts = [
         _Draft(one, row, shelf)
@@ -251,7 +252,7 @@ class _Draft:
             key=self.wanted.key,
             sequence=self.wanted.sequence,
             at=self.wanted.changed_at,
-            repository=repository_record(self.repository),
+            repository=relay_rows.repository(self.repository, links),
             record=record,
             head=head,
             commits=commits,

@@ -57,7 +57,7 @@ def remove(*, actor: Actor, link: Link, erase: bool, confirm_name: str = "") -> 
     if was_draft or not erase:
         _end(link, by=actor)
     else:
-        relay_outbox.ask(link.target_id)
+        relay_outbox.ask(link.target_id, hurry=True)
 
 
 def end_all_of(connection_id: UUID, *, by: Actor) -> int:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from connections.code_records import Participation, Verdict
 from connections.contracts import (
+    BASE_URL,
     BranchRecord,
     BuildRecord,
     BuildState,
+    CodeLinks,
     CommitRecord,
     DeploymentRecord,
     Person,
     PipelineRecord,
     PullRequestRecord,
     PullState,
+    RepositoryRecord,
 )
+from connections.flows.chains import repository_record
 from connections.models import Repository
 
 
@@ -127,3 +133,13 @@ def deployment(row: Any) -> DeploymentRecord | None:
         updated_at=row.remote_updated_at,
         url=row.url,
     )
+
+
+def repository(row: Repository, links: CodeLinks) -> RepositoryRecord:
+    """The repository, at the address that its product would give it where its record has none."""
+    record = repository_record(row)
+    if record.url or not links.repository:
+        return record
+    base = str(row.connection.fields.get(BASE_URL, "")).rstrip("/")
+    names = {"workspace": quote(row.workspace.slug), "slug": quote(row.slug)}
+    return replace(record, url=links.repository.format(base=base, **names))

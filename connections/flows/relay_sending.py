@@ -85,7 +85,9 @@ class Sitting:
 
     def ask_budget(self) -> None:
         """Raises BudgetSpent while the account rests: the vendor refused, or said that it will."""
-        hour = budget.stand(budget.of(self.target))
+        budget_id = budget.of(self.target)
+        with tenancy.transaction():
+            hour = budget.stand(budget_id)
         if hour is None:
             return
         until = hour.blocked_until if hour.is_blocked else None

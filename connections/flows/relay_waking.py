@@ -41,7 +41,7 @@ def wake() -> None:
     for organization_id, targets in due:
         with tenancy.acting_for(organization_id), tenancy.transaction():
             for target_id in sorted(targets):
-                relay_outbox.ask(target_id)
+                relay_outbox.ask(target_id, hurry=True)
 
 
 @work.every("connections.forget_relayed", 6 * 3600)

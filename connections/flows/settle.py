@@ -264,13 +264,14 @@ def _credential(
     connection: Connection, held: tokens.Held, identity: Identity, told_end: datetime | None
 ) -> Credential:
     scopes = identity.scopes if identity.scopes is not None else held.scopes
+    own_end = told_end or identity.expires_at  # of a secret whose access tokens are renewed
     created: Credential = Credential.objects.create(
         connection_id=connection.id,
         **accounts.told(replace(identity, scopes=scopes), held.secret),
         expires_at=held.expires_at or identity.expires_at or told_end,
         refreshable=held.refreshable,
-        rotate_by=told_end if held.refreshable else None,
-        rotate_because=BECAUSE_EXPIRY if held.refreshable and told_end else "",
+        rotate_by=own_end if held.refreshable else None,
+        rotate_because=BECAUSE_EXPIRY if held.refreshable and own_end else "",
         identified_version=1,
     )
     due.plan(connection)

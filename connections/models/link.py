@@ -123,6 +123,12 @@ class Link(TenantModel):
     def __str__(self) -> str:
         return self.label or "a link"
 
+    def hold(self) -> None:
+        """As any row's; its connections and its place never change, and are not read again."""
+        plain = [each.attname for each in self._meta.concrete_fields if not each.is_relation]
+        rows = type(self).objects.select_for_update(no_key=True)
+        self.refresh_from_db(fields=plain, from_queryset=rows)
+
     @property
     def is_live(self) -> bool:
         """Whether what happens is put down for it; a paused one sends it later."""

@@ -10,9 +10,11 @@ from connections import registry
 from connections.contracts import Capability, Manifest, Method, MethodKind
 from connections.flows import consumers
 from connections.models import Connection, ConnectionState, Consumer
+from connections.queries import products
 from portal import tenancy
 
-HOW_LONG = "About two minutes, then the first sync runs by itself"
+HOW_LONG = "About two minutes"
+THEN = ", then the first sync runs by itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,10 @@ class Product:
 
     manifest: Manifest
     linked: int
-    how_long: str = HOW_LONG
+
+    @property
+    def how_long(self) -> str:
+        return how_long(self.manifest.slug)
 
     @property
     def mark(self) -> str:
@@ -45,7 +50,15 @@ class ProductPage:
     writes: list[Capability]
     ways: list[Way]
     lacks_consumer: bool
-    how_long: str = HOW_LONG
+
+    @property
+    def how_long(self) -> str:
+        return how_long(self.manifest.slug)
+
+
+def how_long(slug: str) -> str:
+    """What linking takes, and what happens by itself afterwards."""
+    return HOW_LONG + (THEN if products.has_lists(slug) else "")
 
 
 def catalogue() -> list[Product]:

@@ -67,8 +67,13 @@ class ConnectionPage:
         return not plan.streams_of(self.connection)
 
     @property
+    def has_lists(self) -> bool:
+        """Whether anything of its product is ever read into lists here."""
+        return products.has_lists(self.connection.connector)
+
+    @property
     def workspace_word(self) -> str:
-        """What the product calls what holds its repositories."""
+        """What the product calls its containers, which hold repositories as a rule."""
         return self.manifest.workspace_word if self.manifest else "workspace"
 
     @property
@@ -139,6 +144,23 @@ def mends_some(actor: Actor) -> bool:
     return bool(mine[:1])
 
 
+def _tabs_of(connection: Connection) -> list[tuple[str, str, bool]]:
+    """Those that say something for its product: not every one has repositories or calls back."""
+    manifest = products.manifest_of(connection.connector)
+    if manifest is None:
+        return list(TABS)
+    left_out = set() if manifest.hooks else {"connection_deliveries", "connection_hooks"}
+    if products.has_lists(connection.connector):
+        return [tab for tab in TABS if tab[1] not in left_out]
+    left_out.add("connection_sync")
+    containers = f"{manifest.workspace_word.capitalize()}s"
+    return [
+        (containers if name == "connection_repositories" else label, name, is_detail)
+        for label, name, is_detail in TABS
+        if name not in left_out
+    ]
+
+
 def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str) -> ConnectionPage:
     """The frame around `tab`, one of the URL names in TABS."""
     product = products.name_of(connection.connector)
@@ -165,7 +187,7 @@ def connection_page(*, connection: Connection, slug: str, actor: Actor, tab: str
         is_used=rights.manage and key_uses.is_used(connection.id),
         tabs=[
             Tab(label, reverse(name, args=[slug, connection.id]), name == tab)
-            for label, name, is_detail in TABS
+            for label, name, is_detail in _tabs_of(connection)
             if rights.details or not is_detail
         ],
     )

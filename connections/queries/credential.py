@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+from connections import registry
 from connections.contracts import Manifest
 from connections.models import Connection, Credential, Replacement
 from connections.queries.health import expires_soon
@@ -66,5 +68,12 @@ def facts(row: Credential) -> CredentialFacts:
 
 
 def kind_word(kind: str) -> str:
-    """A kind of credential in words; those of a vendor that we do not know, as it names it."""
-    return KINDS.get(kind, kind.replace("_", " ").capitalize())
+    """A kind of credential in words: ours, those of a way to link, or as its vendor names it."""
+    return KINDS.get(kind) or _titles().get(kind) or kind.replace("_", " ").capitalize()
+
+
+@cache
+def _titles() -> dict[str, str]:
+    """The title of the way by which each kind of credential comes."""
+    each = (m for one in registry.connectors().values() for m in one.manifest.methods)
+    return {method.credential_kind: method.title for method in each}

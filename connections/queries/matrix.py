@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from connections.contracts import Capability, Manifest
+from connections.flows.placed import ALLOWED, RIGHT, RIGHTS, RIGHTS_IN
 from connections.models import Check, CheckOutcome, Connection
 
 
@@ -39,12 +40,23 @@ class MatrixRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """What may be done in one of the vendor's places; `may` follows the order of `needed`."""
+
+    place: str
+    name: str
+    words: str
+    may: list[tuple[str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     needed: list[MatrixRow]
     others: list[MatrixRow]
     missing: list[MatrixRow]
     excess: tuple[str, ...]
     scopes: tuple[str, ...] | None
+    places: list[PlaceRow]
 
 
 def matrix_of(
@@ -68,6 +80,7 @@ def matrix_of(
         missing=[row for row in needed if row.granted is False],
         excess=_excess(manifest, connection, vocabulary, scopes),
         scopes=None if scopes is None else tuple(scopes),
+        places=_places(needed, checks),
     )
 
 
@@ -111,7 +124,7 @@ def _row(
 ) -> MatrixRow:
     wanted = capability.scopes.get(vocabulary)
     missing = tuple(s for s in wanted or () if held is not None and s not in held)
-    mine = [check for check in checks if check.capability == capability.key]
+    mine = [c for c in checks if c.capability == capability.key and not is_of_place(c)]
     return MatrixRow(
         key=capability.key,
         title=capability.title,
@@ -125,6 +138,30 @@ def _row(
         unprovable=capability.unprovable,
         probe=f"GET {capability.probe}" if capability.probe else capability.proof,
     )
+
+
+def is_of_place(check: Check) -> bool:
+    """Whether a line says what is allowed in one place: the table of places shows it."""
+    return bool(check.key.startswith(RIGHT))
+
+
+def _places(needed: Sequence[MatrixRow], checks: Sequence[Check]) -> list[PlaceRow]:
+    """One row for each place whose rights were told, as the verification kept them."""
+    allowed = {
+        (check.workspace, check.capability): check.detail == ALLOWED
+        for check in checks
+        if is_of_place(check)
+    }
+    return [
+        PlaceRow(
+            place=told.workspace,
+            name=told.title.removeprefix(RIGHTS_IN),
+            words=told.detail,
+            may=[(row.title, allowed.get((told.workspace, row.key), False)) for row in needed],
+        )
+        for told in checks
+        if told.key == RIGHTS and told.workspace
+    ]
 
 
 def _proven(capability: Capability, checks: Sequence[Check]) -> str:

@@ -166,7 +166,7 @@ def standing(connection: Connection) -> Standing:
         is_overdue=due_at is not None and due_at <= now,
         is_forbidden=bool(found and found.is_forbidden),
         is_excepted=policies.is_excepted(own, now),
-        renews_itself=bool(found and found.refreshable),
+        renews_itself=bool(found and found.refreshable) and not policies.is_exchanged(connection),
         because=found.rotate_because if found and found.rotate_by == due_at else "",
     )
 

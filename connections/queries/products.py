@@ -38,6 +38,12 @@ def web_address(url: str) -> str:
     return url if url.startswith(("https://", "http://")) else ""
 
 
+def has_lists(slug: str) -> bool:
+    """Whether anything of this product is ever read into lists here; of an unknown one, perhaps."""
+    found = registry.connectors().get(slug)
+    return found is None or bool(found.streams)
+
+
 def choices() -> list[tuple[str, str]]:
     """Slug and name of every product that can be linked."""
     return [(slug, each.manifest.name) for slug, each in registry.connectors().items()]

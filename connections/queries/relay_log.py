@@ -178,7 +178,8 @@ def _outcome(row: RelayAttempt) -> tuple[str, str, str]:
 
 def events_in_words(events: Mapping[str, int]) -> str:
     """ "3 commits, 1 branch"."""
-    named = [phrases.plural(n, KINDS.get(kind, kind)) for kind, n in events.items() if n]
+    known = sorted(events.items(), key=lambda each: [*KINDS, each[0]].index(each[0]))
+    named = [phrases.plural(n, KINDS.get(kind, kind)) for kind, n in known if n]
     return ", ".join(named) or "Nothing"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Count, Q
@@ -14,7 +15,7 @@ from connections import registry
 from connections.contracts import Manifest, RelayWay
 from connections.flows import plan, relay_choice
 from connections.flows.problems import FlowProblem
-from connections.models import Connection, Link, LinkChoice, LinkRepository, Workspace
+from connections.models import Connection, Link, LinkChoice, LinkRepository, LinkState, Workspace
 from connections.queries import products
 from connections.queries.linking import StepLink
 from portal.policy import Actor, Permission, allows, present
@@ -31,17 +32,31 @@ MOST_TICKED: Final = 100  # repositories as boxes to tick; of more the names are
 
 
 def steps(link: Link | None, slug: str, current: str) -> list[StepLink]:
-    """The five steps in view; what a draft is from and to stays as it was begun."""
+    """The five steps in view; one may go back to any, and other ends make another draft."""
     names = [name for _, name in STEPS]
     here = names.index(current)
     return [
         StepLink(
             label,
             "current" if place == here else "done" if place < here else "todo",
-            reverse(name, args=[slug, link.id]) if link and 0 < place < here else "",
+            _address(link, slug, name) if link and place < here else "",
         )
         for place, (label, name) in enumerate(STEPS)
     ]
+
+
+def _address(link: Link, slug: str, name: str) -> str:
+    if name != "relay_new":
+        return reverse(name, args=[slug, link.id])
+    ends = {"source": link.source_id, "destination": link.destination_id}
+    return f"{reverse(name, args=[slug])}?{urlencode(ends)}"
+
+
+def draft_of(*, source_id: UUID, destination_id: UUID) -> Link | None:
+    """The draft between these two that somebody left."""
+    drafts = Link.objects.filter(state=LinkState.DRAFT, source_id=source_id)
+    found: Link | None = drafts.filter(destination_id=destination_id).first()
+    return found
 
 
 # ── From and to ───────────────────────────────────────────────────────────────────────────────
@@ -64,6 +79,7 @@ class WayOffer:
 
     way: RelayWay
     obstacle: str
+    is_mendable: bool = False  # by linking that connection again
 
     @property
     def is_possible(self) -> bool:
@@ -160,7 +176,7 @@ def _places(connections: Iterable[Connection]) -> Iterable[Place]:
     for workspace in rows.order_by("connection__name", "name", "id"):
         connection, manifest = targets[workspace.connection_id]
         ways = ways_of(connection, manifest)
-        barred = "" if any(each.is_possible for each in ways) else ways[0].obstacle
+        barred = "" if any(each.is_possible for each in ways) else _barred(ways)
         yield Place(
             id=workspace.id,
             name=workspace.name,
@@ -178,21 +194,25 @@ def _target(connection: Connection) -> Manifest | None:
     return manifest if manifest is not None and manifest.relay is not None else None
 
 
+def _barred(ways: Sequence[WayOffer]) -> str:
+    """Why none of the ways is possible; what somebody can mend is said first."""
+    return next((each.obstacle for each in ways if each.is_mendable), ways[0].obstacle)
+
+
 def ways_of(connection: Connection, manifest: Manifest) -> list[WayOffer]:
     """The target's ways, the fullest first, each with what stands before it."""
     assert manifest.relay is not None
-    return [WayOffer(way, _obstacle(connection, manifest, way)) for way in manifest.relay.ways]
+    return [_offer(connection, manifest, way) for way in manifest.relay.ways]
 
 
-def _obstacle(connection: Connection, manifest: Manifest, way: RelayWay) -> str:
+def _offer(connection: Connection, manifest: Manifest, way: RelayWay) -> WayOffer:
     method = products.method_of(connection.connector, connection.method)
     capability = manifest.capability(way.capability)
     barred = manifest.obstacle(capability, method) if method else "The way it was linked is gone."
-    if barred:
-        return barred
-    if way.capability in connection.capabilities:
-        return ""
-    return f"{connection.name} was linked without “{capability.title}”. Link it again with that."
+    if barred or way.capability in connection.capabilities:
+        return WayOffer(way, barred)
+    said = f"{connection.name} was linked without “{capability.title}”. Link it again with that."
+    return WayOffer(way, said, is_mendable=True)
 
 
 # ── Which repositories ────────────────────────────────────────────────────────────────────────

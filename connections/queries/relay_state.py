@@ -166,10 +166,10 @@ OURS: Final[Mapping[str, explain.Explanation]] = {
     each.code: each
     for each in (
         explain.Explanation(
-            "gone_at_source",
-            "It is no longer at the source",
-            "What was to be sent is not kept here any more.",
-            "Nothing has to be done.",
+            "unknown_subject",
+            "The target does not know what it names",
+            "What it names is not there, or not for this connection to see.",
+            "Nothing has to be done: it travels again when it changes.",
         ),
         explain.Explanation(
             "not_told",
@@ -182,12 +182,6 @@ OURS: Final[Mapping[str, explain.Explanation]] = {
             "The source is paused or was revoked",
             "Nothing was asked of it.",
             "Resume it, or link it again.",
-        ),
-        explain.Explanation(
-            "refused_entity",
-            "The target refused it",
-            "The rest of the same request was taken.",
-            "Read what the target says of it; then send it again, or discard it.",
         ),
     )
 }

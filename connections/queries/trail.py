@@ -80,7 +80,7 @@ def trail(subject: Subject, readable: Iterable[UUID]) -> Trail:
         connection=rows.connection,
         product=products.name_of(rows.connection.connector),
         title=name,
-        message=rows.commit.message if rows.commit else rows.pull.title if rows.pull else "",
+        message=_said(rows),
         url=products.web_address(kept.url) if kept else "",
         summary=tuple(_summary(rows)),
         gaps=tuple(trail_gaps.of_subject(rows)),
@@ -119,6 +119,13 @@ def _parts(rows: Rows) -> list[Part]:
 
 
 # ── In a few sentences ────────────────────────────────────────────────────────────────────────
+
+
+def _said(rows: Rows) -> str:
+    """What a commit says, in one line, or a pull request's title."""
+    if rows.commit is not None:
+        return " ".join(rows.commit.message.split())
+    return str(rows.pull.title) if rows.pull is not None else ""
 
 
 def _summary(rows: Rows) -> Iterable[str]:

@@ -89,7 +89,10 @@ class _Finder:
         """Commits that begin so; what only pushes or builds name when no commit does."""
         rows = self._of(Commit.objects.all(), repositories)
         named = between(rows, "remote_id", given).select_related(*PATH)[: MOST * 2]
-        found = [Subject(COMMIT, row.repository, row.remote_id, row.message) for row in named]
+        found = [
+            Subject(COMMIT, row.repository, row.remote_id, " ".join(row.message.split()))
+            for row in named
+        ]
         if not found:
             found = list(self._named_elsewhere(given, repositories))
         once = list(_once(found))

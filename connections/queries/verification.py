@@ -11,7 +11,7 @@ from connections.contracts import Manifest
 from connections.explain import Explanation, explain
 from connections.models import Check, CheckOutcome, Connection, Credential, Outcome, Verification
 from connections.queries.credential import kind_word
-from connections.queries.matrix import Matrix, checks_of, matrix_of
+from connections.queries.matrix import Matrix, checks_of, is_of_place, matrix_of
 
 HISTORY = 30
 KIND_OF_CREDENTIAL = "credential"
@@ -112,7 +112,7 @@ def verification_tab(
         word=word,
         icon=icon,
         tone=tone,
-        lines=[_line(check, product) for check in checks],
+        lines=[_line(check, product) for check in checks if not is_of_place(check)],
         answered=sum(check.outcome != CheckOutcome.WAITING for check in checks),
         matrix=matrix,
         drift=drifts(latest.drift) if latest else [],

@@ -15,7 +15,7 @@ from connections import registry
 from connections.flows import link
 from connections.flows.problems import FlowProblem
 from connections.models import LinkStage, PendingLink
-from connections.queries import linking
+from connections.queries import linking, products
 from connections.views import guests
 from connections.views.doors import SeeOther, pending_of, to
 from connections.views.linking import frame
@@ -112,6 +112,6 @@ def confirm_account(request: OrganizationRequest, link_id: UUID) -> HttpResponse
 def _arrived(pending: PendingLink) -> tuple[str, UUID]:
     if pending.connection_id is None:
         raise Http404
-    if pending.relink_id:
+    if pending.relink_id or not products.has_lists(pending.connector):
         return "connection_verification", pending.connection_id
     return "connection_workspaces", pending.connection_id

@@ -120,9 +120,9 @@ def how(request: OrganizationRequest, link_id: UUID) -> HttpResponse:
     if pending.stage in WITH_WORKER:
         return to(request, "link_check", pending.id)
     manifest = registry.get(pending.connector).manifest
-    context = frame(request, pending, manifest, "link_how") | {
-        "ways": linking.ways(manifest, pending)
-    }
+    ways = linking.ways(manifest, pending)
+    barred = not all(way.is_possible for way in ways)
+    context = frame(request, pending, manifest, "link_how") | {"ways": ways, "barred": barred}
     return render(request, "connections/link/how.html", context)
 
 

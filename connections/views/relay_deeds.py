@@ -18,7 +18,7 @@ from connections.queries.relay_outbox import BoxWish
 from connections.queries.relay_page import RelayPage, losses
 from connections.relay_forms import AgainForm, ReasonForm, RemoveForm
 from connections.views.doors import SeeOther, accepted, attempt, requires, status_of, to
-from connections.views.relays import VIEW, changed_by, page_of, run_by
+from connections.views.relays import VIEW, changed_by, page_of, run_by, sent
 from portal.requests import OrganizationRequest, id_in
 
 KINDS: Final = ("replay", "discard")
@@ -82,7 +82,7 @@ def settings(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
     page = page_of(request, relay_id, "relay_settings")
     if request.method == "POST":
         page = changed_by(request, relay_id, "relay_settings")
-    form = AgainForm(request.POST or None, actor=request.actor)
+    form = AgainForm(sent(request), actor=request.actor)
     if accepted(form, lambda: _backfill(request, page, form)):
         messages.success(request, "The back-fill has begun.")
         return to(request, "relay", relay_id)
@@ -137,7 +137,7 @@ def decide(request: OrganizationRequest, relay_id: UUID, kind: str) -> HttpRespo
         "error": BoxWish.read(request.GET.dict()).error,
         "ids": [item] if item else [],
     }
-    form = ReasonForm(request.POST or None, actor=request.actor)
+    form = ReasonForm(sent(request), actor=request.actor)
     problem = ""
     if request.method == "POST" and (kind == "replay" or form.is_valid()):
         try:

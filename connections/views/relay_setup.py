@@ -13,13 +13,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from connections.contracts import RelayRules
+from connections.due_forms import first_error
 from connections.flows import relay_backfill, relay_doubles, relay_dry_run, relay_links
 from connections.models import Link, LinkState, Workspace
 from connections.queries import relay_setup as setup, relay_state
 from connections.queries.relay_page import RelayPage
 from connections.relay_forms import BackfillForm, ChoiceForm, EndsForm, OptionsForm
 from connections.views.doors import accepted, attempt, connection_of, made, requires, status_of, to
-from connections.views.relays import VIEW, changed_by
+from connections.views.relays import VIEW, changed_by, sent
 from portal.requests import OrganizationRequest
 
 PAGES = ["GET", "POST"]
@@ -40,8 +41,8 @@ def frame(request: OrganizationRequest, page: RelayPage, current: str) -> dict[s
 @requires(VIEW)
 def new(request: OrganizationRequest) -> HttpResponse:
     """From which connection to which place; each that cannot be chosen says why."""
-    form = EndsForm(request.POST or None, actor=request.actor)
-    if link := made(form, lambda: _begin(request, form)):
+    form = EndsForm(sent(request), actor=request.actor)
+    if link := made(form, lambda: setup.draft_of(**_ends(form)) or _begin(request, form)):
         return to(request, "relay_repositories", link.id)
     context = {
         "ends": setup.ends(request.actor),
@@ -50,6 +51,12 @@ def new(request: OrganizationRequest) -> HttpResponse:
         "chosen": _chosen(request, form),
     }
     return render(request, "connections/relay/new.html", context, status=status_of(form))
+
+
+def _ends(form: EndsForm) -> dict[str, UUID]:
+    """A draft between the same two is gone on with."""
+    given = form.cleaned_data
+    return {"source_id": given["source"], "destination_id": given["destination"]}
 
 
 def _begin(request: OrganizationRequest, form: EndsForm) -> Link:
@@ -82,7 +89,7 @@ def repositories(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
     page = changed_by(request, relay_id, "relay_settings")
     if page.is_over:
         return to(request, "relay", relay_id)
-    form = _choice_form(request, page.link, request.POST or None)
+    form = _choice_form(request, page.link, sent(request))
     wants_look = "show" in request.POST
     if request.method == "POST" and not wants_look and _kept(request, page.link, form):
         if page.is_draft:
@@ -122,6 +129,8 @@ def _matches(link: Link, form: ChoiceForm) -> setup.Matches:
         given = form.cleaned_data
         listed, _ = _listed(link, form)
         return setup.matches(link, choice=given["choice"], pattern=given["pattern"], listed=listed)
+    if form.is_bound:
+        return setup.Matches(0, setup.here(link).count(), [], first_error(form))
     kept = [id_ for id_, _ in setup.chosen(link)]
     return setup.matches(link, choice=link.choice, pattern=link.pattern, listed=kept)
 
@@ -164,7 +173,7 @@ def options(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
     rules, offers = _rules(page)
     form = OptionsForm.of(
         page.link,
-        request.POST or None,
+        sent(request),
         rules=rules,
         ways=[each.way.key for each in offers if each.is_possible],
         actor=request.actor,
@@ -232,7 +241,7 @@ def start(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
     if not page.is_draft:
         return to(request, "relay", relay_id)
     doubles = relay_doubles.of(page.link)
-    form = BackfillForm(request.POST or None, doubles=bool(doubles), actor=request.actor)
+    form = BackfillForm(sent(request), doubles=bool(doubles), actor=request.actor)
     wants_look = "show" in request.POST
     if not wants_look and accepted(form, lambda: _start(request, page.link, form)):
         messages.success(request, "It has begun. What happens from now on is sent.")

@@ -24,6 +24,11 @@ VIEW = Permission.RELAY_VIEW
 DETAILS = "What a link sends is shown to those who manage both of its connections."
 
 
+def sent(request: OrganizationRequest) -> Any:
+    """What a form was sent with; None where it is only shown."""
+    return request.POST if request.method == "POST" else None
+
+
 @require_GET
 @requires(VIEW)
 def index(request: OrganizationRequest) -> HttpResponse:

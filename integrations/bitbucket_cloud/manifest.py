@@ -83,6 +83,7 @@ RETIRED = (
 )
 
 CODE_LINKS = CodeLinks(
+    repository="https://bitbucket.org/{workspace}/{slug}",
     branch="{repository}/branch/{branch}",
     commit="{repository}/commits/{hash}",
     pull_request="{repository}/pull-requests/{number}",

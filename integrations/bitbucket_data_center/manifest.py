@@ -82,6 +82,7 @@ RETIRED = (
 )
 
 CODE_LINKS = CodeLinks(
+    repository="{base}/projects/{workspace}/repos/{slug}/browse",
     branch="{repository}/browse?at=refs/heads/{branch}",
     commit="{repository}/commits/{hash}",
     pull_request="{repository}/pull-requests/{number}/overview",

@@ -23,7 +23,7 @@ PRODUCT = "confluence"
 LONGEST_CURSOR = 2000
 
 CURRENT_USER = "wiki/rest/api/user/current"
-SPACES = f"wiki/api/v2/spaces?limit={PAGE_SIZE}&status=current&sort=id"
+SPACES = "wiki/api/v2/spaces?limit={size}&status=current&sort=id"
 PROOFS = {
     "spaces-read": "wiki/api/v2/spaces?limit=1",
     "pages-read": "wiki/api/v2/pages?limit=1",
@@ -57,7 +57,9 @@ def spaces(api: Api, container: Container, fields: Fields, ask: Ask) -> Page:
     """
     after = f"&cursor={quote(ask.checkpoint, safe='')}" if ask.checkpoint else ""
     site = container.workspace
-    answer = api.get(atlassian.at(fields, PRODUCT, site.remote_id, SPACES + after))
+    answer = api.get(
+        atlassian.at(fields, PRODUCT, site.remote_id, SPACES.format(size=PAGE_SIZE) + after)
+    )
     told = answers.body(answer)
     results = told.get("results")
     if not isinstance(results, list):

@@ -16,11 +16,11 @@ from integrations.looks import NO_ANSWER, Learned, Look, endpoint, learned
 # key, path, claim
 ENDPOINTS = (
     ("user", client.CURRENT_USER, "A token's account is read at its site"),
-    ("spaces", client.SPACES, "Spaces come by 250"),
+    ("spaces", client.SPACES.format(size=client.PAGE_SIZE), "Spaces come by 250"),
     ("pages", "wiki/api/v2/pages?limit=1", "Pages are listed by version 2"),
     ("search", client.PROOFS["search"], "Search is of version 1"),
 )
-REMOVED = ("content_v1", "wiki/rest/api/content?limit=1", "Lists of version 1 answer 410")
+REMOVED = ("content_v1", "wiki/rest/api/content/1", "Reading content by version 1 answers 410")
 RELATIVE = ("next_link", "The next page is named without the gateway's part of the address")
 
 

@@ -30,10 +30,10 @@ PROJECTS = "rest/api/3/project/search?maxResults={size}&startAt={start}&orderBy=
 
 # Nothing bears these: an answer that nothing is there proves that we may ask.
 PROVIDERS = {
-    DEVINFO: "jira/devinfo/0.1/cloud/{cloud}/existsByProperties?portalProbe=1",
     BUILDS: "jira/builds/0.1/cloud/{cloud}/pipelines/portal-probe/builds/1",
     DEPLOYMENTS: "jira/deployments/0.1/cloud/{cloud}/pipelines/portal-probe/environments/"
     "portal-probe/deployments/1",
+    DEVINFO: "jira/devinfo/0.1/cloud/{cloud}/existsByProperties?portalProbe=1",
 }
 _CLOSED = (AccessDenied, ScopeMissing)
 

@@ -115,8 +115,8 @@ class Jira:
     def send(self, reach: Reach, parcel: Parcel) -> Sent:
         return relay.send(reach, parcel)
 
-    def erase(self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> None:
-        relay.erase(reach, way=way, mark=mark, known=known)
+    def erase(self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> int:
+        return relay.erase(reach, way=way, mark=mark, known=known)
 
     def remains(
         self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,13 +22,20 @@ STATES: Final = {
     BuildState.STOPPED: "cancelled",
     BuildState.UNKNOWN: "unknown",
 }
+# Atlassian's own app for GitHub tells environments apart by these words, in this order; a few more
+# are ours.
 ENVIRONMENTS: Final = {
-    "development": ("development", "dev", "trunk", "sandbox", "local"),
-    "testing": ("testing", "test", "tests", "tst", "qa", "qc", "uat", "sit", "integration", "int"),
-    "staging": ("staging", "stage", "stg", "preprod", "preproduction", "preview", "demo"),
-    "production": ("production", "prod", "prd", "live"),
+    "development": {"development", "dev", "trunk", "local", "sandbox"},
+    "testing": {
+        *("testing", "test", "tests", "tst", "integration", "integ", "intg", "int"),
+        *("acceptance", "accept", "acpt", "qa", "qc", "control", "quality", "uat", "sit"),
+    },
+    "staging": {
+        *("staging", "stage", "stg", "preprod", "preproduction", "model", "internal"),
+        *("preview", "demo"),
+    },
+    "production": {"production", "prod", "prd", "live"},
 }
-_WORDS = {word: kind for kind, words in ENVIRONMENTS.items() for word in words}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +103,14 @@ def associations(event: RelayEvent) -> list[dict[str, Any]]:
 def environment_type(record: DeploymentRecord) -> str:
     """Jira's word for an environment: by the source's own kind, else by the words of its name."""
     for text in (record.environment_kind, record.environment):
-        words = re.split(r"[\W_]+", text.lower())
-        if "pre" in words and "prod" in words:
+        plain = unicodedata.normalize("NFKD", text.lower())
+        plain = "".join(each for each in plain if not unicodedata.combining(each))
+        words = {*re.split(r"[^a-z0-9]+", plain)}
+        if "pre" in words and words & ENVIRONMENTS["production"]:
             return "staging"
-        for word in words:
-            if word in _WORDS:
-                return _WORDS[word]
+        for kind, known in ENVIRONMENTS.items():
+            if words & known:
+                return kind
     return "unmapped"
 
 

@@ -21,7 +21,7 @@ from connections.contracts import (
     RepositoryRecord,
     Verdict,
 )
-from integrations.jira.entity_ids import LONGEST_ID, branch_id, entity_id, repository_id
+from integrations.jira.entity_ids import branch_id, entity_id, repository_id
 from integrations.jira.issue_keys import MOST_KEYS, issue_keys, keys_of
 from integrations.jira.wording import (
     LONGEST_MESSAGE,
@@ -126,19 +126,23 @@ def _file(event: RelayEvent, file: ChangedFile) -> dict[str, Any]:
     }
 
 
-def _branch(event: RelayEvent, name: str, target: str) -> dict[str, Any]:
-    """A branch; the commit it stands at hangs on the branch's issues, whatever its message says."""
+def _branch(event: RelayEvent, name: str, target: str, home: str = "") -> dict[str, Any]:
+    """A branch; the commit it stands at hangs on the branch's issues, whatever its message says.
+
+    `home` is the address of another repository that it is in.
+    """
     keys = keys_of(event)
     head = event.head if event.head and event.head.remote_id == target else None
     last = head or CommitRecord(target or "unknown", committed_at=_stood_at(event))
     both = tuple(dict.fromkeys((*keys, *issue_keys(last.message))))[:MOST_KEYS]
+    begins = _at(event, "new_pull_request", home, branch=name)
     return present(
         id=branch_id(event.key) if event.kind is RelayKind.BRANCH else entity_id(name),
         name=cut(name, LONGEST_BRANCH),
         issueKeys=list(keys),
         lastCommit=_commit(event, last, both),
-        url=_page_of_branch(event, name),
-        createPullRequestUrl=address(_at(event, "new_pull_request", branch=name)),
+        url=_page_of_branch(event, name, home),
+        createPullRequestUrl=address(begins),
         updateSequenceId=event.sequence,
     )
 
@@ -149,13 +153,33 @@ def _stood_at(event: RelayEvent) -> datetime:
 
 
 def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
-    """The branch of an open pull request. A merged one's may be gone: it would come back (§2.4).
+    """The branch of a pull request, as long as it stands: one that is merged would come back.
 
-    A fork's branch is another repository's, where a branch of ours may have the same name.
+    Whether a declined one's stands is known by its head; of a fork we never hear.
     """
-    if record.state is not PullState.OPEN or _is_fork(event, record) or not record.source_branch:
+    fork = is_fork(event, record)
+    stands = record.state is PullState.OPEN or (event.head is not None and not fork)
+    if record.state is PullState.MERGED or not stands or not record.source_branch:
         return None
-    return _branch(event, record.source_branch, _source_hash(event, record))
+    home = fork_url(event, record) if fork else ""
+    if fork and not home:
+        return None
+    made = _branch(event, record.source_branch, _source_hash(event, record), home)
+    return made | {"id": source_id(event, record)}
+
+
+def source_id(event: RelayEvent, record: PullRequestRecord) -> str:
+    """The id of a pull request's branch. A fork's may be named like one of ours."""
+    fork = f"{record.source_repository}:" if is_fork(event, record) else ""
+    return entity_id(fork + record.source_branch)
+
+
+def fork_url(event: RelayEvent, record: PullRequestRecord) -> str:
+    """The fork's address where it is like ours; empty where that cannot be told."""
+    here, name = event.repository, event.repository.full_name
+    if not name or not here.url.endswith(f"/{name}"):
+        return ""
+    return here.url.removesuffix(name) + record.source_repository
 
 
 def _source_hash(event: RelayEvent, record: PullRequestRecord) -> str:
@@ -166,13 +190,15 @@ def _source_hash(event: RelayEvent, record: PullRequestRecord) -> str:
     )
 
 
-def _is_fork(event: RelayEvent, record: PullRequestRecord) -> bool:
+def is_fork(event: RelayEvent, record: PullRequestRecord) -> bool:
+    """Whether the pull request comes from another repository."""
     source, here = record.source_repository, event.repository
     return bool(source) and source.lower() not in (here.full_name.lower(), here.remote_id.lower())
 
 
 def _pull_request(event: RelayEvent, record: PullRequestRecord) -> dict[str, Any]:
-    source = "" if _is_fork(event, record) else record.source_branch
+    fork = is_fork(event, record)
+    home = fork_url(event, record) if fork else event.repository.url
     return present(
         id=entity_id(event.key),
         displayId=f"#{record.number}",
@@ -182,7 +208,7 @@ def _pull_request(event: RelayEvent, record: PullRequestRecord) -> dict[str, Any
         author=author(event, record.author),
         commentCount=max(event.comment_count, 0),
         sourceBranch=cut(record.source_branch, LONGEST_NAME) or "n/a",
-        sourceBranchUrl=_page_of_branch(event, source) if source else "",
+        sourceBranchUrl=_page_of_branch(event, record.source_branch, home) if home else "",
         destinationBranch=cut(record.destination_branch, LONGEST_NAME),
         destinationBranchUrl=_page_of_branch(event, record.destination_branch),
         lastUpdate=moment(record.updated_at or event.at),
@@ -204,13 +230,10 @@ def _status(record: PullRequestRecord) -> str:
     return STATUSES.get(record.state, "UNKNOWN")
 
 
-def _page_of_branch(event: RelayEvent, name: str) -> str:
-    return address(_at(event, "branch", branch=name), event.repository.url)
+def _page_of_branch(event: RelayEvent, name: str, home: str = "") -> str:
+    return address(_at(event, "branch", home, branch=name), home, event.repository.url)
 
 
-def _at(event: RelayEvent, kind: str, **parts: str) -> str:
+def _at(event: RelayEvent, kind: str, home: str = "", **parts: str) -> str:
     template = getattr(event.links, kind)
-    return event.links.filled(template, event.repository.url, **parts)
-
-
-__all__ = ["DELETED_AS", "LISTS", "LONGEST_ID", "Entities", "entities", "entity_key", "repository"]
+    return event.links.filled(template, home or event.repository.url, **parts)

@@ -12,7 +12,7 @@ from connections.contracts import Answer, Api, Finding, Method, Outcome
 from integrations.atlassian import CLOUD_ID
 from integrations.atlassian_live import BEHAVIOURS, TRIALS, UNTRIED
 from integrations.jira import client
-from integrations.jira.scopes import SITE_TICKS
+from integrations.jira.scopes import BUILDS, DEPLOYMENTS, DEVINFO, SITE_TICKS
 from integrations.looks import NO_ANSWER, Learned, Look, endpoint
 
 # key, path, claim
@@ -27,12 +27,12 @@ ENDPOINTS = (
     ),
     ("people", "rest/api/3/user/search?query=a&maxResults=1", "People are found by a text"),
 )
-PROVIDERS = {
-    "devinfo": "Development information is asked for by property",
-    "builds": "A build that nobody wrote is 404",
-    "deployments": "A deployment that nobody wrote is 404",
-}
-_KINDS = tuple(client.PROVIDERS)
+# key, kind of data, claim
+PROVIDERS = (
+    ("devinfo", DEVINFO, "Development information is asked for by property"),
+    ("builds", BUILDS, "A build that nobody wrote is 404"),
+    ("deployments", DEPLOYMENTS, "A deployment that nobody wrote is 404"),
+)
 
 
 def findings(
@@ -44,7 +44,7 @@ def findings(
     """One finding for each endpoint and behaviour."""
     look = Look(apis, method, {"cloud": fields.get(CLOUD_ID, "")})
     if method.vocabulary == SITE_TICKS:
-        for (key, claim), kind in zip(PROVIDERS.items(), _KINDS, strict=True):
+        for key, kind, claim in PROVIDERS:
             yield Finding(key, claim, *_provider(look.ask(client.PROVIDERS[kind]), key))
     else:
         for key, path, claim in ENDPOINTS:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connections.contracts import Packing, Parcel, RelayEvent, RelayKind
+from connections.contracts import (
+    Packing,
+    Parcel,
+    PullRequestRecord,
+    PullState,
+    RelayEvent,
+    RelayKind,
+)
 from integrations.jira.builds import build, build_key
 from integrations.jira.deployments import deployment, deployment_key
 from integrations.jira.devinfo import (
@@ -16,10 +23,12 @@ from integrations.jira.devinfo import (
     Entities,
     entities,
     entity_key,
+    is_fork,
     repository,
+    source_id,
 )
 from integrations.jira.entity_ids import repository_id
-from integrations.jira.issue_keys import MOST_KEYS, keys_of
+from integrations.jira.issue_keys import MOST_KEYS, issue_keys, keys_of
 
 MARK: Final = "portalLink"  # the property that tells a link's data from all other
 PRODUCT: Final = "Connections portal"
@@ -93,13 +102,32 @@ def withdrawal(event: RelayEvent) -> Parcel | None:
     return Parcel(f"Take back a {event.kind.replace('_', ' ')}", (event,), "DELETE", path)
 
 
+def branch_withdrawal(event: RelayEvent, *, leaves: bool = False) -> str:
+    """The path by which a branch goes that hung on a pull request's issues alone; "" for none.
+
+    It came with the pull request, and its own name says nothing or it is a fork's: when that is
+    closed, taken back, or `leaves`, nobody else would take it away.
+    """
+    record = event.record
+    if not isinstance(record, PullRequestRecord) or not event.former or not record.source_branch:
+        return ""
+    stays = record.state is PullState.OPEN and keys_of(event) and not leaves
+    told_of = not is_fork(event, record) and issue_keys(record.source_branch)
+    if stays or told_of:
+        return ""
+    return _entity_path(event, RelayKind.BRANCH, source_id(event, record))
+
+
+def _entity_path(event: RelayEvent, kind: RelayKind, key: str) -> str:
+    return (
+        f"jira/devinfo/0.1/cloud/{{site}}/repository/{repository_id(event.repository)}/"
+        f"{DELETED_AS[kind]}/{key}?_updateSequenceId={event.sequence}"
+    )
+
+
 def _path_of(event: RelayEvent) -> str:
     if event.kind in DELETED_AS:
-        home, which = repository_id(event.repository), DELETED_AS[event.kind]
-        return (
-            f"jira/devinfo/0.1/cloud/{{site}}/repository/{home}/{which}/{entity_key(event)}"
-            f"?_updateSequenceId={event.sequence}"
-        )
+        return _entity_path(event, event.kind, entity_key(event))
     if event.kind is RelayKind.BUILD and (run := build_key(event)):
         return (
             f"jira/builds/0.1/cloud/{{site}}/pipelines/{run.pipeline}/builds/{run.number}"

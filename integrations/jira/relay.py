@@ -123,20 +123,21 @@ def send(reach: Reach, parcel: Parcel) -> Sent:
     return sending.send(reach, parcel)
 
 
-def erase(reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> None:
+def erase(reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> int:
     """Jira is told to forget; of the development panel everything of the link, or `known` alone."""
     if way == LINKS:
-        remote_links.erase(reach, known, mark)
-        return
+        return remote_links.erase(reach, known, mark)
     if known:
         for event in known:
             taken = parcels.withdrawal(event)
-            if taken:
-                sending.send(reach, taken)
-        return
+            paths = (taken.path if taken else "", parcels.branch_withdrawal(event, leaves=True))
+            for path in filter(None, paths):
+                sending.ask(reach, "DELETE", path, None, sending.GONE)
+        return 0
     for service in SERVICES:
         path = f"jira/{service}/0.1/cloud/{{site}}/bulkByProperties?{_property(mark)}"
         sending.ask(reach, "DELETE", path, None, NOTHING)
+    return 0
 
 
 def remains(reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from connections.contracts import Answer, Outcomes, Parcel, RelayEvent, RelayKind, Told
 from connections.errors import UnexpectedResponse, cleaned
+from integrations import atlassian
 from integrations.jira.builds import build_key
 from integrations.jira.deployments import deployment_key
 from integrations.jira.devinfo import LISTS, entity_key
@@ -14,6 +15,8 @@ from integrations.jira.entity_ids import repository_id
 from integrations.jira.issue_keys import keys_of
 
 SILENT: Final = "Jira's answer does not say what became of it."
+TOO_LARGE: Final = "Jira says that it is too large."
+TOO_LARGE_STATUS: Final = 413
 UNKNOWN: Final = "Jira knows none of the issues {keys}."
 MOST_NAMED: Final = 5
 
@@ -43,6 +46,14 @@ def messages(errors: object) -> str:
     """The vendor's sentences of a list of errors, fit to be shown."""
     said = [_message(each) for each in errors] if isinstance(errors, list) else []
     return cleaned("; ".join(filter(None, said)))
+
+
+def reason(answer: Answer) -> str:
+    """Why a whole request was refused, in the vendor's words where there are any."""
+    if answer.status == TOO_LARGE_STATUS:
+        return TOO_LARGE
+    told = answer.body.get("errors") if isinstance(answer.body, dict) else answer.body
+    return cleaned(atlassian.message(answer)) or messages(told) or "Jira refused it."
 
 
 def no_such_issue(keys: Iterable[str]) -> str:

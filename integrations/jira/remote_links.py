@@ -137,7 +137,10 @@ class _Asked:
             self.linked.append(key)
 
     def remove(self, key: str) -> None:
-        self._ask("DELETE", f"{_at(key)}?{_query(self.link['globalId'])}", None, GONE)
+        try:
+            self._ask("DELETE", f"{_at(key)}?{_query(self.link['globalId'])}", None, GONE)
+        except AccessDenied:
+            self.denied.append(key)
 
     def sent(self, event: RelayEvent) -> Sent:
         return Sent(
@@ -163,12 +166,17 @@ class _Asked:
         return answer.status
 
 
-def erase(reach: Reach, known: Sequence[RelayEvent], mark: str) -> None:
-    """None of these links is there any more."""
+def erase(reach: Reach, known: Sequence[RelayEvent], mark: str) -> int:
+    """None of these links is there any more, but so many of issues that are closed to us now."""
+    left = 0
     for event in known:
         query = _query(global_id(event, mark))
         for key in event.former:
-            ask(reach, "DELETE", rest(reach, f"{_at(key)}?{query}"), None, GONE)
+            try:
+                ask(reach, "DELETE", rest(reach, f"{_at(key)}?{query}"), None, GONE)
+            except AccessDenied:
+                left += 1
+    return left
 
 
 def remains(reach: Reach, known: Sequence[RelayEvent], mark: str) -> bool:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from connections.contracts import Answer, Parcel, Reach, RelayEvent, RelayKind, Sent, Told
-from connections.errors import RemoteGone, cleaned
+from connections.contracts import (
+    Answer,
+    Outcomes,
+    Parcel,
+    Reach,
+    RelayEvent,
+    RelayKind,
+    Sent,
+    Told,
+)
+from connections.errors import RemoteGone, UnexpectedResponse
 from integrations.jira import relay_answers
-from integrations.jira.parcels import BULK, development_body
+from integrations.jira.parcels import BULK, branch_withdrawal, development_body, withdrawal
 
 BAD: Final = frozenset({400, 413})
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -16,7 +25,6 @@ GONE: Final = frozenset({404})
 RENAMED: Final = (
     "This address sends us elsewhere: the site was renamed. Choose the site by its new name."
 )
-TOO_LARGE: Final = "Jira says that it is too large."
 LISTED: Final = {RelayKind.BUILD: "builds", RelayKind.DEPLOYMENT: "deployments"}
 
 
@@ -26,25 +34,42 @@ def placed(reach: Reach, path: str) -> str:
 
 
 def ask(reach: Reach, verb: str, path: str, body: object, accept: frozenset[int]) -> Answer:
-    """The answer. A renamed site answers with another address, which nobody follows: the door
-    sends a credential to no other place, and a redirected POST would arrive as a GET (§2.4)."""
-    answer = reach.api.send(verb, placed(reach, path), body, accept=accept | MOVED)
-    if answer.status in MOVED:
-        raise RemoteGone(RENAMED, status=answer.status, request=answer.request)
-    return answer
+    """The answer. A renamed site answers with its new address, which the door does not follow: a
+    credential goes to no other place, and a redirected POST would arrive as a GET."""
+    try:
+        return reach.api.send(verb, placed(reach, path), body, accept=accept)
+    except UnexpectedResponse as error:
+        if error.status not in MOVED:
+            raise
+        raise RemoteGone(RENAMED, status=error.status, request=error.request) from error
 
 
 def send(reach: Reach, parcel: Parcel) -> Sent:
     """A word for each event. What one bad event spoils for all is sent again in halves."""
     if parcel.verb == "DELETE":
         answer = ask(reach, "DELETE", parcel.path, None, GONE)
-        return _sent(relay_answers.withdrawn(parcel), answer)
+        sent = _sent(relay_answers.withdrawn(parcel), answer)
+        return replace(sent, requests=1 + _take_along(reach, sent.told))
     answer = ask(reach, parcel.verb, parcel.path, parcel.body, BAD)
     if answer.status not in BAD:
-        return _sent(relay_answers.told(parcel, answer), answer)
+        sent = _sent(relay_answers.told(parcel, answer), answer)
+        return replace(sent, requests=1 + _take_along(reach, sent.told))
     if len(parcel.events) > 1:
         return _halved(reach, parcel, answer)
-    return _sent(relay_answers.refused(parcel.events, _reason(answer)), answer)
+    return _sent(relay_answers.refused(parcel.events, relay_answers.reason(answer)), answer)
+
+
+def _take_along(reach: Reach, told: tuple[Told, ...]) -> int:
+    """What goes with these words is taken back; how many requests it took.
+
+    Of an update that names unknown issues alone Jira stores nothing, so that what was there stays.
+    """
+    moved = [word.event for word in told if word.outcome is Outcomes.UNKNOWN_SUBJECT]
+    paths = [taken.path for taken in map(withdrawal, moved) if taken]
+    paths += filter(None, (branch_withdrawal(word.event) for word in told))
+    for path in paths:
+        ask(reach, "DELETE", path, None, GONE)
+    return len(paths)
 
 
 def _halved(reach: Reach, parcel: Parcel, answer: Answer) -> Sent:
@@ -75,19 +100,6 @@ def part_of(parcel: Parcel, events: tuple[RelayEvent, ...]) -> Parcel:
         at = {id(event): entity for event, entity in zip(parcel.events, whole[name], strict=True)}
         body = {**whole, name: [at[id(event)] for event in events]}
     return replace(parcel, events=events, body=body)
-
-
-def _reason(answer: Answer) -> str:
-    if answer.status == 413:
-        return TOO_LARGE
-    body = answer.body
-    if isinstance(body, dict):
-        said = [body.get("message"), *(body.get("errorMessages") or ())]
-        text = "; ".join(each for each in said if isinstance(each, str))
-        return cleaned(text) or relay_answers.messages(body.get("errors")) or "Jira refused it."
-    if isinstance(body, list):
-        return relay_answers.messages(body) or "Jira refused it."
-    return cleaned(answer.text) or "Jira refused it."
 
 
 def _sent(told: tuple[Told, ...], answer: Answer) -> Sent:

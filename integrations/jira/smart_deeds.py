@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from connections.contracts import Answer, CommandKind, Deed, Order, Reach
-from connections.errors import AccessDenied, Unavailable
+from connections.errors import AccessDenied, ScopeMissing, Unavailable
 from integrations import atlassian
 from integrations.jira.documents import (
     document,
@@ -29,6 +29,10 @@ from integrations.jira.smart_commits import matching, time_spent
 NO_EMAIL: Final = "Changeset doesn't contain author email. Unable to map this to JIRA user."
 NO_USER: Final = "Can't find JIRA user with given author email: {email}"
 TWO_USERS: Final = "Found more than one JIRA user with email: {email}"
+NO_SEARCH: Final = (
+    "The connection may not look for people, so that nobody knows whose commit this is. Somebody "
+    "who manages it has to allow “Find people”."
+)
 NO_ISSUE: Final = "Issue has not been found :{key}"
 NO_COMMENT: Final = "There is no text after #{word}."
 NO_TIME: Final = "There is no time after #{word}. It is written like 1w 2d 4h 30m."
@@ -42,6 +46,7 @@ CUT_OFF: Final = (
 DENIED: Final = "The account that is linked may not do this at {key}."
 REFUSED: Final = frozenset({400, 404, 413, 422})
 CONFLICT: Final = 409
+NOTHING: Final[frozenset[int]] = frozenset()
 MOST_USERS: Final = 50
 NEWEST_COMMENTS: Final = "comment?orderBy=-created&maxResults=100"
 
@@ -77,8 +82,13 @@ def author_account(reach: Reach, order: Order) -> str:
     email = (author.email or author.person.email).strip()
     if not email:
         raise _Impossible(NO_EMAIL)
+    if "@" not in email:  # Jira would look for people of that name
+        raise _Impossible(NO_USER.format(email=email))
     path = f"rest/api/3/user/search?query={quote(email, safe='')}&maxResults={MOST_USERS}"
-    answer = reach.api.get(rest(reach, path))
+    try:
+        answer = ask(reach, "GET", rest(reach, path), None, NOTHING)
+    except ScopeMissing as error:
+        raise _Impossible(NO_SEARCH) from error
     listed = answer.body if isinstance(answer.body, list) else []
     users = [each for each in listed if _is_person(each)]
     shown = [each for each in users if _text(each, "emailAddress").lower() == email.lower()]

@@ -19,25 +19,23 @@ border-color:#454f59}.note{background:#533f04;border-color:#946f00}small{color:#
 button{background:#22272b;color:#579dff;border-color:#579dff}
 button.primary{background:#579dff;color:#161a1d}}
 """
-NOTE = (
-    '<p class="note">This is the sandbox, not Bitbucket. Everybody and everything here is '
-    "made up.</p>"
-)
+NOTE = '<p class="note">This is the sandbox, not {}. Everybody and everything here is made up.</p>'
 
 
-def page(title: str, content: str) -> str:
+def page(title: str, content: str, product: str = "Bitbucket") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)} · Bitbucket sandbox</title><style>{STYLE}</style></head>"
-        f"<body><main>{NOTE}{content}</main></body></html>"
+        f"<title>{escape(title)} · {product} sandbox</title><style>{STYLE}</style></head>"
+        f"<body><main>{NOTE.format(product)}{content}</main></body></html>"
     )
 
 
-def refusal(title: str, message: str) -> str:
-    return page(title, f"<h1>{escape(title)}</h1><p>{escape(message)}</p>")
+def refusal(title: str, message: str, product: str = "Bitbucket") -> str:
+    return page(title, f"<h1>{escape(title)}</h1><p>{escape(message)}</p>", product)
 
 
-def place(title: str, name: str) -> str:
+def place(title: str, name: str, product: str = "Bitbucket") -> str:
     """What stands where the vendor would show a workspace or repository."""
-    return page(title, f"<h1>{escape(name)}</h1><p><code>{escape(title)}</code></p>")
+    content = f"<h1>{escape(name)}</h1><p><code>{escape(title)}</code></p>"
+    return page(title, content, product)

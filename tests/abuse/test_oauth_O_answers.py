@@ -117,7 +117,7 @@ class TestMixUp:
     ) -> None:
         pending, url = alice.start(consumer)
         response = alice.back(alice.answer(url), "/oauth/jira/callback")
-        assert response.status_code == 404
+        assert response.status_code == 400
         assert alice.reloaded(pending).stage == Stage.AT_VENDOR
         nothing_linked(works, vendor)
 

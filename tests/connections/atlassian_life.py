@@ -150,11 +150,11 @@ class Life:
         return self.manifest.method(method).kind is not MethodKind.SECRET
 
     def grow_stale(self, connection: Connection) -> None:
-        """Its access token is as good as over, and due."""
+        """Its access token is over, and due."""
         now = clock.now()
         with roles.using_role("worker"), self.works.inside():
             Credential.objects.filter(connection_id=connection.id, replaced_at=None).update(
-                expires_at=now + timedelta(seconds=5), refresh_due_at=now
+                expires_at=now - timedelta(minutes=1), refresh_due_at=now
             )
 
     def sweep(self) -> None:

@@ -97,7 +97,7 @@ class TestAnOrganizationsOwn:
         assert mallory.post(OWN, FORM).status_code == 404
 
     def test_an_unknown_connector_is_none(self, ada: Client) -> None:
-        assert ada.post(OWN, FORM | {"connector": "jira"}).status_code == 404
+        assert ada.post(OWN, FORM | {"connector": "nobody-knows"}).status_code == 404
 
 
 class TestThePlatforms:

@@ -37,7 +37,7 @@ def test_a_push_and_what_follows_it_is_there_once(works: Works, vendor: Vendor, 
         assert wall.names("commit") == {f"commit {one}" for one in hashes(pushed)[:2]}
         assert wall.names("branch") == {"branch branch:feature/CARD-1-login"}
         one = wall.pins[f"{SPACE}/{slug} commit {hashes(pushed)[0]}"]
-        assert one["who"] == "dana@acme.example" and not one["fill"]
+        assert one["who"] == "alice@acme.example" and not one["fill"]  # who linked Dana's account
         item = at.item(kind="branch")
         assert (item.state, item.cause, item.subjects) == ("sent", "webhook", ["CARD-1"])
         assert item.heard_at is not None and item.sent_sequence == item.sequence
@@ -45,7 +45,7 @@ def test_a_push_and_what_follows_it_is_there_once(works: Works, vendor: Vendor, 
 
         at.vendor.order(
             "/pull-requests", workspace=SPACE, repository=slug, do="create",
-            title="CARD-1 Let people in", source="feature/CARD-1-login", destination="main",
+            title="CARD-1 Let people in", source="feature/CARD-1-login",
         )  # fmt: skip
         vendor.order(
             "/statuses", workspace=SPACE, repository=slug, commit=hashes(pushed)[0], key="ci",
@@ -59,7 +59,7 @@ def test_a_push_and_what_follows_it_is_there_once(works: Works, vendor: Vendor, 
         row = LinkRepository.objects.get(repository__slug=slug)
         assert row.sent >= 5 and row.failed == 0 and row.last_sent_at
     assert {each.answer for each in at.attempts()} == {"accepted"}
-    assert works_actions(works)[-2:] == ["relay.changed", "relay.activated"]
+    assert {"relay.drafted", "relay.changed", "relay.activated"} <= set(works_actions(works))
 
 
 def test_what_is_paused_waits_and_only_its_latest_state_goes(
@@ -83,9 +83,7 @@ def test_a_key_that_disappears_is_taken_back(works: Works, vendor: Vendor, wall:
     slug = at.slugs()[0]
     at.push("topic", "Begin")
     pull = {"workspace": SPACE, "repository": slug}
-    made = vendor.order(
-        "/pull-requests", **pull, do="create", title="CARD-1 A", source="topic", destination="main"
-    )
+    made = vendor.order("/pull-requests", **pull, do="create", title="CARD-1 A", source="topic")
     at.read()
     assert len(wall.names("pull_request")) == 1
     vendor.order("/pull-requests", **pull, do="update", id=made["id"], title="No card")
@@ -99,7 +97,7 @@ def test_repositories_join_by_pattern_and_leave_with_what_was_written(
 ) -> None:
     at = relay(works, vendor, wall, choice="pattern", pattern=f"{SPACE}/*", includes_new=True)
     slug = at.slugs()[0]
-    vendor.order("/repositories", workspace=SPACE, slug="brand-new", do="create")
+    vendor.order("/repositories", workspace=SPACE, create="brand-new")
     at.read()
     with works.inside():
         assert Repository.objects.get(slug="brand-new").relayed_at is not None

@@ -45,7 +45,8 @@ def at_acme(sandbox: Sandbox) -> dict[str, str]:
 
 def consented(sandbox: Sandbox, connector: Connector, app: str, user: str = "dana") -> Standing:
     """What a person granted to an app, without its pages."""
-    given = atlassian(sandbox).by_path["/atlassian/grants"]({"app": app, "user": user})
+    made = atlassian(sandbox).by_path["/atlassian/grants"]({"app": app, "user": user})
+    given = made["grants"][0]
     return Standing(connector.manifest.method("oauth"), {}, f"Bearer {given['access_token']}")
 
 

@@ -168,7 +168,7 @@ class TestCommits:
         found = page("commits", Recorded(commits=raw("commits__page")))
 
         merge, start = found.records
-        assert (merge.message, merge.parents) == ("Merge branch with a body", (B, "d4" * 20))
+        assert (merge.message, merge.parents) == ("Merge branch\n\nwith a body", (B, "d4" * 20))
         assert (merge.author.name, merge.author.email) == ("Dana Levi דנה", "dana@acme.example")
         assert (start.author.name, start.author.remote_id) == ("somebody <nobody@home", "")
         assert found.checkpoint.startswith("https://") and found.rejected[0].remote_id == ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from connections.errors import AccessDenied, ReauthorizationRequired, ScopeMissing
 from connections.http import Door
-from integrations.jira import CONNECTOR
+from integrations.jira import CONNECTOR, client
 from integrations.sandbox.running import Sandbox
 from tests.contract import ConnectorContract, Standing
 from tests.integrations.atlassian_standings import (
@@ -28,6 +28,13 @@ class TestJira(ConnectorContract):
     origins = ORIGINS
     callback = CALLBACK
     no_lies = frozenset({"next_number", "foreign_workspace"})  # we count pages, and keys are ours
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _small_pages(cls) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client, "PAGE_SIZE", 2)
+            yield
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -164,3 +164,24 @@ def test_whatever_stands_there_each_event_has_one_word(body: Any) -> None:
             assert not isinstance(body, dict)
             continue
         assert [word.event for word in words] == list(made.events)
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON)
+def test_a_refusal_always_has_a_sentence(body: Any) -> None:
+    assert relay_answers.reason(Answer(400, {}, body, "POST /bulk", 0.1))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"errorMessages": ["No repositories"]}, "No repositories"),
+        ([{"message": "'builds' is invalid"}], "'builds' is invalid"),
+        ({"errors": [{"message": "bad"}]}, "bad"),
+        ({"code": 400, "message": "wrong"}, "wrong"),
+        (None, "Jira refused it."),
+        ({"errorMessages": 5}, "Jira refused it."),
+    ],
+)
+def test_a_refusal_is_told_in_the_vendors_words(body: Any, says: str) -> None:
+    assert relay_answers.reason(Answer(400, {}, body, "POST /bulk", 0.1)) == says

@@ -211,10 +211,26 @@ def test_a_tag_is_nothing_to_jira() -> None:
     assert packing.idle == (tag,)
 
 
-def test_a_forks_pull_request_brings_no_branch_of_ours() -> None:
-    (repository,) = body_of(SITUATIONS["fork"])["repositories"]
-    assert repository["branches"] == []
-    assert "sourceBranchUrl" not in repository["pullRequests"][0]
+def test_a_forks_branch_is_never_taken_for_ours() -> None:
+    (repository,) = body_of(SITUATIONS["fork"], branch())["repositories"]
+    assert [(each["name"], each["url"]) for each in repository["branches"]] == [
+        ("PAY-1-count", "https://bitbucket.org/acme/ledger/branch/PAY-1-count"),
+        ("PAY-1-count", "https://bitbucket.org/nora/ledger/branch/PAY-1-count"),
+    ]
+    source = repository["pullRequests"][0]["sourceBranchUrl"]
+    assert source == "https://bitbucket.org/nora/ledger/branch/PAY-1-count"
+    merged = pull(source_repository="nora/ledger", state=PullState.MERGED)
+    elsewhere = pull(source_repository="~NORA/x", repository=replace(HOME, full_name="PAY/x"))
+    for asked in (merged, elsewhere):
+        assert body_of(asked)["repositories"][0]["branches"] == []
+
+
+def test_a_declined_pull_request_brings_its_branch_while_that_stands() -> None:
+    head = CommitRecord(sha(1), (), "x", DANA, NOW)
+    for asked, count in ((pull(head=head), 1), (pull(), 1), (SITUATIONS["declined"], 0)):
+        assert len(body_of(asked)["repositories"][0]["branches"]) == count
+    declined = pull(state=PullState.DECLINED, head=head)
+    assert len(body_of(declined)["repositories"][0]["branches"]) == 1
 
 
 def test_a_draft_says_so_until_it_is_merged() -> None:
@@ -322,6 +338,11 @@ def test_builds_of_two_repositories_never_share_a_key() -> None:
         ("Test 2", "", "testing"),
         ("uat_eu", "", "testing"),
         ("dev", "", "development"),
+        ("prod-test", "", "testing"),
+        ("Próduction", "", "production"),
+        ("acceptance:mary", "", "testing"),
+        ("internal", "", "staging"),
+        ("prod2", "", "unmapped"),
         ("reproduction", "", "unmapped"),
         ("Příprava", "", "unmapped"),
         ("Frankfurt", "Production", "production"),

@@ -183,6 +183,18 @@ class TestLinking:
         assert connection.account_name == "Portal"
 
 
+class TestTheEndOfAKey:
+    def test_a_key_that_sees_its_own_end_is_due_before_it(self, works, vendor):
+        key = vendor.order("/spacelift/keys", name="ends", rules={"root": "ADMIN"}, days=20)
+
+        connection = linked(works, vendor, "ends")
+
+        held = credential(works, connection)
+        assert held.rotate_because == "expiry"
+        assert abs(held.rotate_by.timestamp() - key["expires_at"]) < 2
+        assert works.verification(connection).expires_at == held.rotate_by
+
+
 class TestRenewal:
     def test_a_token_is_renewed_before_it_ends_and_the_key_stays(self, works, vendor):
         vendor.order("/spacelift/switches", jwt_seconds=3600)

@@ -11,7 +11,7 @@ from tests.journeys.windows import Person, Windows
 METHODS = ("oauth", "api-token", "repository-token")
 TABS = (
     *("", "verification", "credential", "repositories", "workspaces", "sync", "record"),
-    *("deliveries/", "hooks/", "settings"),
+    *("deliveries/", "hooks/", "links", "settings"),
 )
 STRANGERS = (
     *("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"),
@@ -31,7 +31,7 @@ OWNERS = (
 )
 OPERATORS = (
     *("organizations/", "connectors/", "keys/", "queues/", "workers/", "record/", "network/"),
-    *("erasures/", "webhooks/"),
+    *("erasures/", "webhooks/", "links/"),
     "network/new",
 )
 
@@ -111,5 +111,6 @@ def test_supports_pages(windows: Windows, acme_code: str) -> None:
         sam.wait_at("/look/$")
     connection = acme_code.partition("/connections/")[2]
     found += looked_at(sam, "acme/look/", "acme/connections/", f"acme/connections/{connection}")
+    found += looked_at(sam, "acme/links/")
 
     assert not found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from integrations.sandbox.atlassian.call import Call, Route, find, methods
@@ -12,14 +11,11 @@ from integrations.sandbox.http import ApiError, Response
 
 
 class Product:
-    """A table of routes; `settle` runs first, and lets what waits in a site's data take effect."""
+    """A table of routes under one set of limits."""
 
-    def __init__(
-        self, routes: tuple[Route, ...], limits: Limits, settle: Callable[[Call], None]
-    ) -> None:
+    def __init__(self, routes: tuple[Route, ...], limits: Limits) -> None:
         self._routes = routes
         self._limits = limits
-        self._settle = settle
 
     def answer(self, call: Call, path: str, *, gated: bool) -> Response:
         """Answer a call at `path` of the product; `gated` ones came through the gateway."""
@@ -32,9 +28,9 @@ class Product:
         if not call.identity.may(route.scopes):
             if call.account is None and not gated:
                 raise at_site()
-            raise gateway(401, SCOPE_MISSING)
+            of_site = call.identity.kind == "site_credentials"
+            raise gateway(403) if of_site else gateway(401, SCOPE_MISSING)
         headers = self._draw(call, route, ids)
-        self._settle(call)
         try:
             response = route.endpoint(replace(call, ids=ids))
         except ApiError as refused:

@@ -37,6 +37,7 @@ def consent(app: App, world: World, fields: dict[str, str]) -> str:
         f"{OFFLINE if fields.get('access_type') == 'offline' else ''}"
         '<button class="primary" name="decision" value="grant">Accept</button>'
         '<button name="decision" value="deny">Reject</button></form>',
+        "Space",
     )
 
 

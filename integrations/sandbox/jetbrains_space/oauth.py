@@ -57,7 +57,7 @@ class OAuth:
         app = self._registry.apps.get(fields.get("client_id", ""))
         if app is None or not app.code_flow or fields.get("redirect_uri") not in app.redirect_uris:
             said = "The application or its redirect URI is not known to this organization."
-            return html_response(refusal("Cannot authorize", said), 400)
+            return html_response(refusal("Cannot authorize", said, "Space"), 400)
         if error := self._objection(fields):
             return self._back(fields, error=error)
         if request.method == "POST":

@@ -80,7 +80,7 @@ class JetBrainsSpace(Vendor):
             return found.oauth.token(request)
         if request.path.startswith(f"{BASE}/"):
             return found.api.answer(request)
-        return html_response(place(request.path.strip("/") or "Space", found.world.name))
+        return html_response(place(request.path, found.world.name, "Space"))
 
     def words(self, status: int) -> Response:
         return errors.words(status)

@@ -14,7 +14,12 @@ from integrations.sandbox.jira.world import Issue
 
 Json = dict[str, Any]
 LONGEST_LINK_ID, LONGEST_COMMENT = 255, 32_767
-NOTHING = Response(204)
+
+
+def nothing() -> Response:
+    return Response(204)
+
+
 PERIOD = re.compile(r"(\d+(?:\.\d+)?)\s*([wdhm])")
 SECONDS = {"w": 5 * 8 * 3600, "d": 8 * 3600, "h": 3600, "m": 60}
 
@@ -58,7 +63,7 @@ def change_link(place: Place) -> Response:
     old = link_by_id(place, issue)
     old |= wish
     place.touch(issue)
-    return NOTHING
+    return nothing()
 
 
 def remove_link(place: Place) -> Response:
@@ -72,7 +77,7 @@ def remove_link(place: Place) -> Response:
         raise jira(400, fields={"globalId": "globalId is required."})
     issue.links.remove(found)
     place.touch(issue)
-    return NOTHING
+    return nothing()
 
 
 def checked_link(wish: Json) -> Json:
@@ -252,4 +257,4 @@ def transit(place: Place) -> Response:
     )
     issue.status = found.to
     place.touch(issue)
-    return NOTHING
+    return nothing()

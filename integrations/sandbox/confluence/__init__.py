@@ -1,0 +1,1 @@
+"""Confluence Cloud: spaces, pages, labels, properties, comments and search."""
