@@ -20,6 +20,7 @@ from connections.models import (
     Workspace,
 )
 from portal import clock, roles, work
+from tests import scenes
 from tests.connections.coding import SPACE, held, is_equal, linked, slugs, truth
 from tests.connections.hook_line import Line
 from tests.connections.ways import again
@@ -35,7 +36,7 @@ KINDS = [
 ]
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """Everything of three repositories was read once."""
     made = linked(works, vendor)
