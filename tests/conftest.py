@@ -139,16 +139,16 @@ def begin(
     django_db_blocker: DjangoDbBlocker,
     vendor_process: Vendor,
 ) -> Callable[[scenes.Making], Scene]:
-    """Builds a scene on that of `works`, with what is made there; each once."""
+    """Builds a scene from that of `works` and what is made there; each once."""
 
     @cache
     def build(make: scenes.Making) -> Scene:
         texts = keyring.generate()
 
-        def made() -> tuple[dict[str, str], Works, Any]:
+        def made() -> tuple[dict[str, str], Works, Any, Any]:
             with held(texts), led_to(vendor_process):
                 found = Works(Path())
-                return texts, found, make(found, vendor_process)
+                return texts, found, make(found, vendor_process), vendor_process.ask("/kept")
 
         with django_db_blocker.unblock():
             return scenes.build(servers, str(next(_numbers)), made)

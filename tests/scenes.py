@@ -46,11 +46,14 @@ def build(servers: Servers, name: str, make: Callable[[], Any]) -> Scene:
 
 
 def begun(make: Making) -> Any:
-    """A fixture of a module whose tests begin where `make` ends: it is called once."""
+    """A fixture of a module whose tests begin where `make` ends: it is called once. The sandbox
+    knows what it granted then."""
 
     @pytest.fixture
     def beginning(works: Works, vendor: Vendor, _django_db_helper: Scene) -> Any:
-        return _django_db_helper.again()[2]
+        *_, made, kept = _django_db_helper.again()
+        vendor.order("/kept", **kept)
+        return made
 
     _begun[id(beginning)] = make
     return beginning
