@@ -27,7 +27,6 @@ from tests import keys, scenes
 from tests.cases import Cast
 from tests.catalogue import floor
 from tests.connections.hooking import linked
-from tests.live import LivePortal
 from tests.scenes import Scene
 from tests.servers import Servers, pointing_at
 from tests.vendor import VENDORS, Vendor, vendor, vendor_process
@@ -93,14 +92,6 @@ def _quick(django_test_environment: None) -> Iterator[None]:
         patch.setattr(Template, "_render", _rendering)
         with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
             yield
-
-
-@pytest.fixture(scope="session")
-def live_portal(servers: Servers) -> Iterator[LivePortal]:
-    """A portal with all its processes, one for the session: each journey brings its own people."""
-    portal = LivePortal(servers.root, servers.begun())
-    yield portal
-    portal.stop()
 
 
 @pytest.fixture(scope="session")
