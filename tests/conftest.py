@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -25,7 +27,6 @@ from tests import keys, scenes
 from tests.cases import Cast
 from tests.catalogue import floor
 from tests.connections.hooking import linked
-from tests.live import LivePortal
 from tests.scenes import Scene
 from tests.servers import Servers, pointing_at
 from tests.vendor import Vendor, vendor, vendor_process
@@ -94,14 +95,6 @@ def _quick(django_test_environment: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def live_portal(servers: Servers) -> Iterator[LivePortal]:
-    """A portal with all its processes, one for the session: each journey brings its own people."""
-    portal = LivePortal(servers.root, servers.begun())
-    yield portal
-    portal.stop()
-
-
-@pytest.fixture(scope="session")
 def works_scene(
     servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Scene:
@@ -131,22 +124,33 @@ def works(db: None, _django_db_helper: Scene | None, tmp_path: Path) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def account_scene(
+def begin(
     servers: Servers,
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
     vendor_process: Vendor,
-) -> Scene:
-    """The same, and Dana's account linked: its repositories were read, and it may make webhooks."""
-    texts = keyring.generate()
+) -> Callable[[scenes.Making], Scene]:
+    """Builds a scene from that of `works` and what is made there; each once."""
 
-    def make() -> tuple[dict[str, str], Works, Connection]:
-        with held(texts), led_to(vendor_process):
-            found = Works(Path())
-            return texts, found, linked(found, vendor_process)
+    @cache
+    def build(make: scenes.Making) -> Scene:
+        texts = keyring.generate()
 
-    with django_db_blocker.unblock():
-        return scenes.build(servers, "account", make)
+        def made() -> tuple[dict[str, str], Works, Any, Any]:
+            with held(texts), led_to(vendor_process):
+                found = Works(Path())
+                return texts, found, make(found, vendor_process), vendor_process.ask("/kept")
+
+        with django_db_blocker.unblock():
+            return scenes.build(servers, str(next(_numbers)), made)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def account_scene(begin: Callable[[scenes.Making], Scene]) -> Scene:
+    """Dana's account is linked: its repositories were read, and it may make webhooks."""
+    return begin(linked)
 
 
 @pytest.fixture

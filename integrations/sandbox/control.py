@@ -58,6 +58,10 @@ class Controlled(Protocol):
 
     def reset(self) -> None: ...
 
+    def kept(self) -> Json: ...
+
+    def resume(self, kept: Json) -> None: ...
+
     async def suffer(self, outage: str) -> None: ...
 
 
@@ -69,6 +73,7 @@ class Control:
         self._posts: dict[str, Callable[[Json], Answered]] = {
             "/faults": self._order,
             "/reset": self._reset,
+            "/kept": self._resume,
             "/clock": self._advance,
             "/latency": self._latency,
             "/normal": self._normal,
@@ -80,6 +85,7 @@ class Control:
         }
         self._gets: dict[str, Callable[[Request], object]] = {
             "/state": self._state,
+            "/kept": lambda request: sandbox.kept(),
             "/faults": lambda request: sandbox.faults.describe(),
             "/switches": lambda request: sandbox.commands.describe()["switches"],
             "/requests": self._requests,
@@ -154,6 +160,10 @@ class Control:
         await self._sandbox.suffer("")
         self._sandbox.reset()
         return {"reset": True}
+
+    def _resume(self, wish: Json) -> Json:
+        self._sandbox.resume(wish)
+        return {"resumed": True}
 
     async def _normal(self, wish: Json) -> Json:
         """Withdraw outage, storm, faults and latency; world, credentials and journal stay.

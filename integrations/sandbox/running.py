@@ -207,7 +207,8 @@ class Sandbox:
         others = (mark for vendor in self.others for mark in vendor.mark())
         return self.clock.offset_seconds, *marks, *others
 
-    def _kept(self) -> dict[str, Any]:
+    def kept(self) -> dict[str, Any]:
+        """What outlives a restart: issued tokens, grants, hooks and the clock."""
         return {
             "clock": self.clock.offset_seconds,
             "bitbucket": self.bitbucket.keep(),
@@ -216,17 +217,20 @@ class Sandbox:
         }
 
     def keep(self) -> None:
-        """Write issued tokens, grants and the clock, so that connections outlive a restart."""
+        """Write that, so that connections outlive a restart."""
         if self._state_file is None:
             return
         draft = self._state_file.with_suffix(".new")
-        draft.write_text(json.dumps(self._kept()))
+        draft.write_text(json.dumps(self.kept()))
         draft.replace(self._state_file)
 
     def _restore(self) -> None:
         if self._state_file is None or not self._state_file.exists():
             return
-        kept = json.loads(self._state_file.read_text())
+        self.resume(json.loads(self._state_file.read_text()))
+
+    def resume(self, kept: dict[str, Any]) -> None:
+        """Go on with what `kept` told."""
         self.clock.offset_seconds = kept["clock"]
         self.bitbucket.restore(kept["bitbucket"])
         if "data_center" in kept:

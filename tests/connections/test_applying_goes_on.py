@@ -20,7 +20,7 @@ from connections.models import (
 from portal import clock, roles, tenancy, work
 from portal.models import Job
 from portal.policy import Role
-from tests import ingesting
+from tests import ingesting, scenes
 from tests.connections.coding import SPACE, held, linked, slugs, truth
 from tests.connections.hook_line import Line, posted
 from tests.connections.ways import PLATFORM, again
@@ -31,7 +31,7 @@ from tests.works import Works
 LIST = f"/2.0/repositories/{SPACE}"
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """Everything of three repositories was read once."""
     made = linked(works, vendor)

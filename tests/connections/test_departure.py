@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 
@@ -10,12 +9,13 @@ from connections.models import Connection, Workspace
 from portal import audit, people, tenancy
 from portal.models import AuditEvent, Membership, Notice, User
 from portal.policy import Actor, Role
+from tests import scenes
 from tests.connections.ways import a_team, again, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
 
 
-@pytest.fixture
+@scenes.begun
 def linked(works: Works, vendor: Vendor) -> Connection:
     link_by_consent(works, vendor)
     with works.inside():

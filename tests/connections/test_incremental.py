@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from connections import tasks
 from connections.contracts import PullRequestRecord, PullState, Target
 from connections.flows import fetching, keep
@@ -22,6 +20,7 @@ from connections.models import (
 from connections.queries import visibility
 from portal import clock, roles, tenancy
 from portal.models import Job
+from tests import scenes
 from tests.connections.coding import (
     SPACE,
     held,
@@ -46,7 +45,7 @@ KINDS = [
 ]
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """Everything of three repositories was read once."""
     made = linked(works, vendor)

@@ -9,8 +9,6 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
 from connections.contracts import Target
 from connections.flows import hook_choice, link
 from connections.models import (
@@ -29,6 +27,7 @@ from connections.sync_forms import SyncChoiceForm
 from integrations.bitbucket_data_center import CONNECTOR
 from portal import clock
 from portal.secret import Secret
+from tests import scenes
 from tests.connections import hooking, test_self_hosted as self_hosted
 from tests.connections.coding import held, poll, slugs, states, written
 from tests.connections.hook_line import Line
@@ -48,13 +47,13 @@ KINDS = [
 ]
 
 
-@pytest.fixture
+@scenes.begun
 def whole(works: Works, vendor: Vendor) -> Connection:
     """Everything of two repositories was read once."""
     return read(works, vendor, [one.key for one in CONNECTOR.streams])
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """Their code was."""
     return read(works, vendor, ["repositories", "branches", "pull-requests", "commits"])

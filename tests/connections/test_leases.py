@@ -16,13 +16,14 @@ from connections.models import Connection, Credential, Lease, RefreshAttempt
 from connections.queries import key_uses
 from portal import clock, roles, vault, work
 from portal.models import SealedValue
+from tests import scenes
 from tests.connections.ways import again, link_by_consent
 from tests.leasing import Service, service
 from tests.vendor import Vendor
 from tests.works import Works
 
 
-@pytest.fixture
+@scenes.begun
 def code(works: Works, vendor: Vendor) -> Connection:
     """A connection by OAuth whose token is an hour or two from its end."""
     return works.connection(link_by_consent(works, vendor))

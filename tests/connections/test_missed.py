@@ -24,6 +24,7 @@ from connections.models import (
 )
 from integrations.bitbucket_cloud.hooks import EVENTS
 from portal import clock, roles, tenancy
+from tests import scenes
 from tests.connections.coding import SPACE, linked, poll, slugs, truth
 from tests.connections.delivering import planted
 from tests.connections.ways import again
@@ -40,7 +41,7 @@ def time(request: pytest.FixtureRequest) -> None:
     request.addfinalizer(clock.reset)
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """Three lists of three repositories were read once; webhooks tell of them for two days."""
     made = linked(works, vendor, streams=STREAMS)

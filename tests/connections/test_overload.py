@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from connections.budgets import Purpose
 from connections.flows import overload, told_kinds, waking
 from connections.models import Branch, Connection, Delivery, DirtyTarget
 from portal import clock, roles, tenancy
 from portal.models import Notice, User
+from tests import scenes
 from tests.connections.coding import SPACE, held, linked, slugs, truth
 from tests.connections.hook_line import Line
 from tests.connections.test_budget_shared import spend
@@ -19,7 +18,7 @@ from tests.vendor import Vendor
 from tests.works import Works
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """The code of three repositories was read once."""
     made = linked(works, vendor, streams=["repositories", "branches", "commits"])

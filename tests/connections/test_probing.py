@@ -14,6 +14,7 @@ from connections.flows import lifecycle, probe, witnesses
 from connections.models import Connection, Credential
 from portal import clock, roles, work
 from portal.models import Job
+from tests import scenes
 from tests.connections.ways import again, jobs, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
@@ -28,12 +29,12 @@ def _real_time() -> Iterator[None]:
     clock.reset()
 
 
-@pytest.fixture
+@scenes.begun
 def pasted(works: Works, vendor: Vendor) -> Connection:
     return works.connection(works.link_by_token(vendor.token("dana-full")))
 
 
-@pytest.fixture
+@scenes.begun
 def granted(works: Works, vendor: Vendor) -> Connection:
     return works.connection(link_by_consent(works, vendor))
 

@@ -19,6 +19,7 @@ from connections.flows import breaker, refresh, vendors
 from connections.flows.refreshing import Caller
 from connections.models import Connection, Consumer, Credential, RefreshAttempt
 from portal import clock, roles, tenancy, vault
+from tests import scenes
 from tests.connections.ways import again, depart, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
@@ -27,7 +28,7 @@ TOKEN = "POST /site/oauth2/access_token"
 LEASE_IS_OVER = timedelta(seconds=121)
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     return works.connection(link_by_consent(works, vendor))
 

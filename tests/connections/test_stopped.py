@@ -25,6 +25,7 @@ from connections.models import (
 from connections.queries import health as shown
 from portal import clock, roles, tenancy, vault
 from portal.models import Notice, Receipt, SealedValue, User
+from tests import scenes
 from tests.connections.ways import again, link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
@@ -34,15 +35,15 @@ CLOUD = Where(SLUG)
 
 
 @pytest.fixture(autouse=True)
-def _real_time() -> Iterator[None]:
+def _real_time(settings: LazySettings) -> Iterator[None]:
+    settings.REFRESH_PER_SECOND = 1000
     mail.outbox = []
     yield
     clock.reset()
 
 
-@pytest.fixture
-def connection(works: Works, vendor: Vendor, settings: LazySettings) -> Connection:
-    settings.REFRESH_PER_SECOND = 1000
+@scenes.begun
+def connection(works: Works, vendor: Vendor) -> Connection:
     return works.connection(link_by_consent(works, vendor))
 
 

@@ -82,14 +82,14 @@ def test_characters_beyond_the_first_plane_are_read_escaped_or_not() -> None:
 
 
 def test_a_refusal_of_five_megabytes_is_quick() -> None:
-    began = time.monotonic()
+    began = time.process_time()
 
     unclosed = b'"' + b'\\"' * 2_500_000
     for hostile in (unclosed, b'["' * 2_500_000, b"[" * 5_000_000, b'[[["\\' * 999_999):
         with pytest.raises(JsonRefused):
             loads(hostile)
 
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5  # a busy machine makes others wait, not us work
 
 
 @given(st.text('{}[]:,"\\ab1 ', max_size=40))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from connections.flows import sync
 from connections.models import Branch, Connection, Repository, Workspace
 from connections.queries import visibility
 from portal import roles
+from tests import scenes
 from tests.connections.coding import (
     SPACE,
     linked,
@@ -25,7 +24,7 @@ OTHER = "yarden"
 CODE = ["repositories", "branches", "commits"]
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """The code of two workspaces was read once."""
     made = linked(works, vendor, streams=CODE)

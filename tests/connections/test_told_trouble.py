@@ -33,6 +33,7 @@ from connections.models import (
 from connections.queries.delivery import DeliveryPage, delivery_page
 from portal import clock, roles, tenancy
 from portal.models import Job
+from tests import scenes
 from tests.connections import test_incremental_data_center as data_center
 from tests.connections.coding import SPACE, held, linked, slugs, states, truth
 from tests.connections.hook_line import Line
@@ -46,7 +47,7 @@ OTHER = "yarden"
 STREAMS = ["repositories", "branches", "pull-requests"]
 
 
-@pytest.fixture
+@scenes.begun
 def connection(works: Works, vendor: Vendor) -> Connection:
     """Branches and pull requests of three repositories were read once; no commits are chosen."""
     made = linked(works, vendor, streams=STREAMS)
