@@ -8,10 +8,8 @@ import subprocess
 
 from launcher.packages import SetupFailed, say
 
-# The first is the same without windows, tool bars and their processes: an eighth less to do.
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-PACKAGES = ("chromium-headless-shell", "chromium")  # the second where there is no first
-FONTS = "fonts-dejavu-core"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PACKAGES = ("chromium", "fonts-dejavu-core")
 MISSING = (
     "The browser tests need Chromium: run `apt-get install chromium` as root,"
     " or set PORTAL_CHROMIUM to the path of one."
@@ -31,16 +29,10 @@ def find() -> str:
 
 def installed() -> str | None:
     say("installing Chromium by apt-get")
-    apt_get("update")
-    for package in PACKAGES:
-        apt_get("install", "--yes", "--no-install-recommends", package, FONTS)
-        if found := shutil.which(package):
-            return found
-    return None
-
-
-def apt_get(*arguments: str) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(["apt-get", *arguments], env=environment, capture_output=True, text=True)
-    if done.returncode:
-        print(done.stderr.strip(), flush=True)
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES]
+    for command in (["apt-get", "update"], install):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            print(done.stderr.strip(), flush=True)
+    return shutil.which("chromium")
