@@ -307,6 +307,8 @@ class TestOne:
         joined(works, source, place)
         for end in (source.id, place.connection_id):
             assert "Code to issues" in text(alice.get(f"/o/acme/connections/{end}/links"))
+        page = text(alice.get(f"/o/acme/connections/{source.id}/settings"))
+        assert "1 link with other connections ends" in page and "Code to issues" in page
 
 
 class TestLogAndOutbox:
