@@ -87,7 +87,6 @@ def test_five_steps_lead_to_an_active_link(
     ],
 )
 def test_a_choice_that_says_nothing_is_asked_for_again(
-    self,
     works: Works,
     source: Connection,
     place: Workspace,
