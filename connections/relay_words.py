@@ -51,7 +51,8 @@ class RelayOption:
 
 @dataclass(frozen=True, slots=True)
 class RelayRules:
-    """That a connector is a target, and of what. `batch` events at once give the fewest requests.
+    """That a connector is a target, and of what. `batch` events at once give the fewest requests,
+    where no more than `share` of them are of one kind and repository.
 
     `subject` is what an event hangs on over there, such as an issue, and `container` where it
     lives. `pattern` finds a subject's name in a text, for pages only. `commands` is the key of the
@@ -65,6 +66,7 @@ class RelayRules:
     subjects: str = "issues"
     pattern: str = ""
     batch: int = 100
+    share: int = 100
     commands: str = ""
     commands_option: str = ""
 

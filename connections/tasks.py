@@ -42,6 +42,7 @@ from connections.flows import (
     read,
     relay_backfill,
     relay_doubles,
+    relay_drawing,
     relay_outbox,
     relay_sending,
     relay_waking as relay_waking,
@@ -135,7 +136,7 @@ _register(witnesses.LOOK, probe.perform)
 _register(probe.IDLE_KIND, probe.perform)
 _register(key_stops.JOB, key_stops.stopped)
 work.job(relay_outbox.JOB)(relay_sending.perform)
-_register(relay_backfill.JOB, relay_backfill.perform)
+_register(relay_backfill.JOB, relay_drawing.perform)
 _register(relay_doubles.JOB, relay_doubles.perform, relay_doubles.gave_up)
 
 

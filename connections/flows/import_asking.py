@@ -135,9 +135,8 @@ def identify(one: Asked, pace: Pace) -> None:
     began = time.monotonic()
     try:
         one.way = looked_up.completed(one.way)
-        one.row.fields = one.way.fields
         api = one.way.api(one.secret, on_send=one.tally.send)
-        one.identity = one.way.connector.identify(api, one.row.fields, one.way.method)
+        one.identity = one.way.connector.identify(api, one.way.fields, one.way.method)
     except VendorError as error:
         one.error = hosts.first_contact(one.way.place, error, began)
         refused = isinstance(one.error, ReauthorizationRequired)

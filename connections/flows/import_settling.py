@@ -34,6 +34,8 @@ BECAUSE, REASON = "import", "Imported from a file"
 
 def settle(batch: ImportBatch, actor: Actor, row: ImportRow, one: Asked) -> None:
     """The row has its outcome, and nothing waits for it in the intake any more."""
+    if one.way is not None:
+        row.fields = one.way.fields  # with what was looked up
     if one.error is not None or one.identity is None or one.secret is None:
         _not_identified(batch, actor, row, one)
     elif (other := _other(row, one.identity.account)) is not None:

@@ -5,6 +5,7 @@ Call it inside the transaction that took the items, so that what is sent is what
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,11 +35,14 @@ from connections.models import (
     Pipeline,
     PullRequest,
     Repository,
+    StreamState,
 )
 from connections.relay_events import NO_LINKS, carried_key
 
 FULL: Final = 40
 MOST_MENTIONS: Final = 20
+PIPELINES: Final = "pipelines"
+OWN_RUN: Final = re.compile(r"/pipelines/.*results/\d+/?$")  # a vendor's own, told as a pipeline
 
 
 class Wanted(Protocol):
@@ -102,7 +106,7 @@ class _Shelf:
     builds: dict[str, Any] = field(default_factory=dict)
     pipelines: dict[str, Any] = field(default_factory=dict)
     deployments: dict[str, Any] = field(default_factory=dict)
-    pipeline_urls: set[str] = field(default_factory=set)
+    reads_pipelines: bool = False
     numbers: dict[str, int] = field(default_factory=dict)
     titles: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     merged: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -132,9 +136,8 @@ class _Shelf:
             found = self._rows(Pipeline, sorted(set(runs) - {""}))
             self.numbers = {key: row.number for key, row in found.items()}
         if self.builds:
-            urls = [row.url for row in self.builds.values() if row.url]
-            own = Pipeline.objects.filter(repository_id=self.repository.id, url__in=urls)
-            self.pipeline_urls = set(own.values_list("url", flat=True))
+            states = StreamState.objects.filter(repository_id=self.repository.id)
+            self.reads_pipelines = states.filter(stream=PIPELINES).exists()
         self._find_titles({row.name for row in self.branches.values()}, built)
 
     def _rows(self, model: type[Any], keys: Sequence[str]) -> dict[str, Any]:
@@ -208,9 +211,9 @@ class _Draft:
             return relay_rows.pipeline(shelf.pipelines[key])
         built = shelf.builds.get(key)
         # The vendor's own pipeline says the same of itself, and more.
-        return (
-            None if built is None or built.url in shelf.pipeline_urls else relay_rows.build(built)
-        )
+        if built is None or (shelf.reads_pipelines and OWN_RUN.search(built.url)):
+            return None
+        return relay_rows.build(built)
 
     def head(self) -> CommitRecord | None:
         shelf, key = self.shelf, self.wanted.key

@@ -8,12 +8,21 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.db.models import Count, Exists, IntegerField, Max, OuterRef, QuerySet
+from django.db.models import Count, Exists, IntegerField, Max, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.utils import timezone
 
-from connections.models import Connection, KeyUse, Lease, LeaseOutcome, ServiceKey, SyncRun
+from connections.models import (
+    Connection,
+    KeyUse,
+    Lease,
+    LeaseOutcome,
+    Link,
+    LinkState,
+    ServiceKey,
+    SyncRun,
+)
 from connections.queries.leases import names
 from portal import cursor as cursors
 from portal.phrases import plural
@@ -40,6 +49,7 @@ class Blast:
 
     services: list[Using]
     last_sync_at: datetime | None
+    links: list[str]  # with other connections, by name
 
 
 def used_by(connection_id: UUID, within: timedelta = RECENT) -> list[Using]:
@@ -63,7 +73,10 @@ def blast_of(connection: Connection) -> Blast:
     """What a pause or a revocation takes from others."""
     synced = SyncRun.objects.filter(connection_id=connection.id, finished_at__isnull=False)
     last = synced.order_by("-finished_at").values_list("finished_at", flat=True).first()
-    return Blast(used_by(connection.id), last)
+    ends = Q(source_id=connection.id) | Q(target_id=connection.id)
+    links = Link.objects.filter(ends).exclude(state__in=(LinkState.DRAFT, LinkState.REMOVED))
+    joined = list(links.order_by("label").values_list("label", flat=True))
+    return Blast(used_by(connection.id), last, joined)
 
 
 # ── What one key touched ──────────────────────────────────────────────────────────────────────

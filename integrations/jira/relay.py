@@ -92,6 +92,7 @@ RULES: Final = RelayRules(
     subjects="issues",
     pattern=PATTERN,
     batch=2000,
+    share=400,  # of one list of a repository in a request
     commands="relay-links",
     commands_option=COMMANDS,
 )

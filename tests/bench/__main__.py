@@ -26,6 +26,7 @@ INSIDE = {
     "ingest": "tests.bench.ingesting",
     "effect": "tests.bench.applying",
     "neighbours": "tests.bench.flooding",
+    "relay": "tests.bench.relaying",
     "refresh": "tests.bench.refreshing",
     "import": "tests.bench.importing",
     "keys": "tests.bench.rewrapping",
@@ -44,6 +45,7 @@ HELP = """usage: bin/bench [name …]
   ingest  webhooks taken in, against a Django view of one HMAC and one INSERT
   effect  webhooks applied, against a bare claim loop and a Celery task per event
   neighbours  webhooks of one organization while another one floods
+  relay   10,000 commits back-filled into Jira, against the fewest requests; the lag of pushes
   refresh a sweep of 20,000 due grants, against a bare loop and one by one; --grants=100000 for more
   keys    100,000 data keys under another key, and the start-up checks at that size
   secret  the way of a token with encryption, against the same with a plain one

@@ -174,3 +174,15 @@ def deed(works: Works, link: Link, **values: Any) -> SmartDeed:
             link=link, connection_id=link.target_id, repository=repository, **given
         )
     return made
+
+
+def reloaded(works: Works, link: Link) -> Link:
+    with works.inside():
+        found: Link = Link.objects.get(id=link.id)
+        return found
+
+
+def part_of(works: Works, link: Link) -> dict[str, bool]:
+    with works.inside():
+        rows = LinkRepository.objects.filter(link=link)
+        return dict(rows.values_list("repository__slug", "enabled"))
