@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from connections.archive.code_sections import CODE
+from connections.archive.link_sections import LINKS
 from connections.archive.section import (
     PORTION as PORTION,
     Section as Section,
@@ -97,6 +98,7 @@ SECTIONS: Final = (
         "former_name renamed_at",
     ),
     *CODE,
+    *LINKS,
     section(
         "verifications",
         Verification,
@@ -240,6 +242,7 @@ LEFT_OUT: Final = {
     "PendingLink": "a wizard that somebody has open",
     "Receipt": "copies of notices",
     "SealedValue": "credentials.sealed.jsonl has them, sealed to the owner's key",
+    "RelayAttempt": "requests to targets, kept for thirty days; relayed says what came of them",
     "RequestBudget": "what the platform asked of vendors' accounts",
     "StreamRun": "where a reading resumes; sync_runs says how it ended",
     "StreamState": "where a reading resumes; sync_runs says how it ended",

@@ -36,7 +36,8 @@ def space(place: Place) -> Response:
 
 def permissions(place: Place) -> Response:
     """List who may do what in a space: its author everything, the other members less."""
-    found, rows = place.space(), []
+    found = place.space()
+    rows: list[Json] = []
     for who in place.call.site.members:
         if who in found.closed_to:
             continue
