@@ -149,8 +149,7 @@ class Claim:
         self.held_at = time.monotonic()
 
     def progressed(self) -> None:
-        """A part of it is done for good: workers that died before that count no more, and what
-        fails after it does not wait for their sake."""
+        """A part is done for good: neither deaths nor waits before that count any more."""
         Job.objects.filter(id=self.id, attempts__gt=1).update(attempts=1)
         self.job.attempts = 1
 
