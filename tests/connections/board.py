@@ -265,7 +265,8 @@ class Wall(Scripted):
         if path == "/erase":
             return self._erase(body)
         if path == "/orders":
-            self.orders.append(body)
+            if not (body["again"] and body | {"again": False} in self.orders):
+                self.orders.append(body)
             known = body["word"] != "fly"
             return _reply({"done": known, "why": "" if known else "No card can fly."})
         if self.poison and any(self.poison in pin["name"] for pin in body["pins"]):

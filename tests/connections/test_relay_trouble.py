@@ -196,6 +196,20 @@ def test_a_removed_link_leaves_nothing_of_ours(
     assert set(wall.pins) == {"others commit 1"}
 
 
+@pytest.mark.parametrize(("way", "step"), [("pins", "relay.erased"), ("tape", "relay.taken_back")])
+def test_a_worker_that_dies_while_it_removes_leaves_the_rest_to_another(
+    way: str, step: str, works: Works, vendor: Vendor, wall: Wall
+) -> None:
+    at = relay(works, vendor, wall, way=way)
+    at.push("CARD-2", "CARD-2 Begin", "CARD-3 Go on")
+    at.read()
+    at.do(relay_removal.remove, erase=True, confirm_name=str(at.now()))
+    assert works.fork_and_die(step) == KILLED
+    time.sleep(LEASE_ENDS)
+    at.later(minutes=2)
+    assert (at.now().state, at.now().removal_left, wall.pins) == (LinkState.REMOVED, 0, {})
+
+
 # ── Commands ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -213,6 +227,25 @@ def test_a_command_runs_once_as_its_author(at: Relay, wall: Wall) -> None:
         assert said == {"CARD-1": "done", "CARD-2": "failed"}
         assert SmartDeed.objects.get(subject="CARD-2").detail == "No card can fly."
     assert any("not carried out" in title for title in titles(at.works))
+
+
+@pytest.mark.parametrize("step", ["command.taken", "command.run"])
+def test_a_command_whose_worker_dies_runs_once(step: str, at: Relay, wall: Wall) -> None:
+    at.push("topic", "CARD-1 #comment Done")
+    wall.is_down = True
+    at.read()
+    wall.is_down = False
+    with at.works.inside():
+        Link.objects.update(waits_until=None)
+        RelayItem.objects.update(due_at=clock.now())
+    with roles.using_role("worker"):
+        relay_waking.wake()
+    assert at.works.fork_and_die(step) == KILLED
+    time.sleep(LEASE_ENDS)
+    at.later(minutes=3)
+    assert [(one["card"], one["word"]) for one in wall.orders] == [("CARD-1", "comment")]
+    with at.works.inside():
+        assert SmartDeed.objects.get().state == "done"
 
 
 def titles(works: Works) -> list[str]:
