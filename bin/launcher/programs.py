@@ -30,6 +30,8 @@ VENDOR_ORIGINS = {
     "https://acme.atlassian.net": "127.0.0.13",
     "https://fjord.atlassian.net": "127.0.0.14",
     "https://nowhere.atlassian.net": "127.0.0.15",
+    "https://acme.app.spacelift.io": "127.0.0.21",
+    "https://fjord.app.spacelift.io": "127.0.0.22",
     "https://acme.jetbrains.space": "127.0.0.31",
     "https://space.fjord.example": "127.0.0.32",
 }

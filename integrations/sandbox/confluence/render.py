@@ -96,9 +96,7 @@ def user(call: Call, account: Account) -> Json:
         "isGuest": False,
         "locale": "en_GB",
         "accountStatus": "active" if account.active else "inactive",
-        "operations": None,
         "details": {},
-        "personalSpace": None,
         "_expandable": {"operations": "", "personalSpace": ""},
         "_links": {"self": f"{call.base}/wiki/rest/api/user?accountId={account.account_id}"},
     }
