@@ -33,5 +33,6 @@ class ConnectionsConfig(AppConfig):
             "inbox_checks",
             "key_hooks",
             "preflight",
+            "views.missing",
         ):
             import_module(f"connections.{module}")

@@ -187,6 +187,16 @@ class Misconfigured(VendorError):
     who = Who.OPERATOR
 
 
+class NotInstalled(VendorError, KeyError):
+    """The connector is not on this installation's list (any more); its connections remain."""
+
+    code = "not_installed"
+    who = Who.OPERATOR
+
+    def __str__(self) -> str:
+        return self.detail
+
+
 class Blocked(VendorError):
     """The network door refused the address before anything was sent.
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from connections.contracts import CONTRACT_VERSION, Connector
+from connections.errors import NotInstalled
 
 
 @cache
@@ -26,8 +27,15 @@ def connectors() -> dict[str, Connector]:
 
 
 def get(slug: str) -> Connector:
-    """The connector with this slug; KeyError when it is not allowed here."""
-    return connectors()[slug]
+    """The connector with this slug; NotInstalled, a KeyError, when it is not allowed here."""
+    try:
+        return connectors()[slug]
+    except KeyError:
+        raise NotInstalled(f"The connector {slug} is not installed.") from None
+
+
+def is_installed(slug: str) -> bool:
+    return slug in connectors()
 
 
 def browser_url(url: str) -> str:

@@ -15,6 +15,13 @@ METHOD_ENDED: Final = "method_ended"  # it is refused
 
 REPLACEMENT = (
     Explanation(
+        "not_installed",
+        "Connector not installed",
+        "This installation has no connector for this product any more, so nothing is asked of it.",
+        "What was read and the record stay. Put the connector back on the list, or revoke this.",
+        Who.OPERATOR,
+    ),
+    Explanation(
         METHOD_ENDS,
         "{product} removes credentials of this kind",
         "This one was still accepted at the last look; that may end at any moment.",

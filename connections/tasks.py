@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, connections as databases
 
+from connections import registry
 from connections.errors import RateLimited, VendorError
 from connections.flows import (
     applying,
@@ -165,7 +166,8 @@ def _start(connection_id: UUID, *, verification: bool, syncing: bool) -> None:
     if connection is None or not connection.is_live:
         return
     if verification:
-        verify.start(connection, requested_by="")
+        if registry.is_installed(connection.connector):
+            verify.start(connection, requested_by="")
         connection.schedule()
     if syncing:
         chosen = Workspace.objects.filter(connection_id=connection.id, selected=True, gone_at=None)

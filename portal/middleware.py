@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 
-from portal import context_vars, tenancy
+from portal import context_vars, tenancy, told_errors
 from portal.memberships import memberships_of, teams_shown
 from portal.policy import Actor, Role
 from portal.requests import commits_itself
@@ -146,8 +146,17 @@ class OrganizationMiddleware:
         slug = kwargs.pop("organization_slug")
         for membership in request.memberships:  # type: ignore[attr-defined]
             if membership.slug == slug:
-                return self._inside(request, membership, view, args, kwargs)
+                try:
+                    return self._inside(request, membership, view, args, kwargs)
+                except Exception as error:
+                    if page := self.process_exception(request, error):
+                        return page
+                    raise
         raise Http404
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """What a view's error says, where it is no fault; its transaction is rolled back."""
+        return told_errors.page_of(request, error)
 
     def _inside(
         self, request: Any, membership: Any, view: View, args: Any, kwargs: Any

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from connections import access, places
+from connections import access, places, registry
 from connections.access import Way, way_of
 from connections.budgets import Purpose
 from connections.contracts import Answer, Identity
@@ -59,7 +59,8 @@ class Sight:
 def start_idle(connection: Connection) -> None:
     """The next quiet look is planned, and one is under way when nobody asked the vendor lately."""
     now, idle = clock.now(), timedelta(minutes=settings.PROBE_IDLE_MINUTES)
-    if connection.state != State.ACTIVE or not connection.is_live or not idle:
+    is_asked = connection.state == State.ACTIVE and registry.is_installed(connection.connector)
+    if not is_asked or not connection.is_live or not idle:
         _plan(connection, None)
         return
     seen = _last_seen(connection)
@@ -124,6 +125,8 @@ def _opened(connection_id: UUID) -> Sight | None:
     with tenancy.transaction():
         connection = Connection.objects.filter(id=connection_id).select_related("consumer").first()
         if connection is None or not connection.is_live:
+            return None
+        if not registry.is_installed(connection.connector):
             return None
         credential = Credential.objects.filter(
             connection_id=connection.id, replaced_at=None

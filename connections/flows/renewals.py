@@ -45,6 +45,7 @@ GRANTS_PER_HAND, MOST_HANDS = 1000, 4
 BUDGET_SECONDS: Final = 0.25  # how soon a budget that granted nothing is asked again
 NO_BUDGET_SECONDS: Final = (5.0, 15.0)  # and by a sweep that cannot wait
 SPARES_KEPT_FOR = timedelta(days=30)
+NOT_INSTALLED_WAITS: Final = timedelta(hours=1)
 
 _DUE = """
 SELECT o.id, due.count
@@ -68,6 +69,15 @@ UPDATE connections_credential c SET refresh_due_at = NULL
  WHERE k.id = c.connection_id AND k.organization_id = c.organization_id
    AND c.organization_id = %(organization)s AND c.refresh_due_at <= %(now)s
    AND c.intent_version IS NULL AND k.state = ANY(%(states)s)
+"""
+
+# What this installation has no connector for keeps no sweep busy, and is looked at again.
+_PUT_OFF = """
+UPDATE connections_credential c SET refresh_due_at = %(later)s
+  FROM connections_connection k
+ WHERE k.id = c.connection_id AND k.organization_id = c.organization_id
+   AND c.organization_id = %(organization)s AND c.refresh_due_at <= %(now)s
+   AND c.intent_version IS NULL AND k.connector <> ALL(%(known)s)
 """
 
 
@@ -130,9 +140,11 @@ def _clear() -> None:
     """Nothing is due of what waits for a person; spare answers too old to be of use are gone."""
     here, states = tenancy.organization_id(), sorted(map(str, WAITS_FOR_A_PERSON))
     asked: dict[str, Any] = {"organization": here, "now": clock.now(), "states": states}
+    asked |= {"known": sorted(registry.connectors()), "later": clock.now() + NOT_INSTALLED_WAITS}
     with tenancy.transaction():
         with roles.connection().cursor() as cursor:
             cursor.execute(_CLEAR, asked)
+            cursor.execute(_PUT_OFF, asked)
         spares.forget_old(clock.now() - SPARES_KEPT_FOR)
 
 

@@ -47,6 +47,7 @@ def request(*, actor: Actor, connection: Connection) -> Verification:
     actor = rights.mender(actor, connection)
     if not connection.is_live:
         raise FlowProblem("not_live", "", "Resume or re-link this connection first.")
+    way_of(connection)  # NotInstalled where nothing can be asked
     pace.keep("verify", actor)
     audit.record(audit.Action.VERIFICATION_REQUESTED, actor=actor, subject=connection)
     return start(connection, requested_by=actor.name)
@@ -54,9 +55,8 @@ def request(*, actor: Actor, connection: Connection) -> Verification:
 
 def start(connection: Connection, *, requested_by: str) -> Verification:
     """Create the verification and wake a worker. Call it inside a transaction."""
-    Connection.objects.select_for_update(no_key=True).filter(
-        id=connection.id
-    ).first()  # one at a time
+    held = Connection.objects.select_for_update(no_key=True)
+    held.filter(id=connection.id).first()  # one at a time
     running = _running(connection).first()
     if running is not None:
         if requested_by and not running.requested_by:  # then it waits for no other hour

@@ -22,7 +22,7 @@ from connections.models import (
     LinkStage,
     PendingLink,
 )
-from connections.queries import linking
+from connections.queries import linking, products
 from connections.queries.linking import WayChoice
 from portal import cursor as cursors
 from portal.requests import id_in
@@ -48,7 +48,7 @@ class SentPage:
     line: SentLine
     capabilities: list[str]
     asking: PendingLink | None
-    manifest: Manifest
+    manifest: Manifest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def sent(request: HttpRequest, *, is_open: bool) -> SentList:
 
 def sent_page(connect_link: ConnectLink) -> SentPage:
     asking = connect_links.asking(connect_link) if connect_link.is_open else None
-    manifest = registry.get(connect_link.connector).manifest
+    manifest = products.manifest_of(connect_link.connector)
     return SentPage(
         line=_line(connect_link, asking is not None),
         capabilities=_titles(manifest, connect_link),
@@ -163,13 +163,15 @@ def thanks(connect_link: ConnectLink, connection: Connection) -> Thanks:
     )
 
 
-def _titles(manifest: Manifest, connect_link: ConnectLink) -> list[str]:
+def _titles(manifest: Manifest | None, connect_link: ConnectLink) -> list[str]:
+    if manifest is None:
+        return list(connect_link.capabilities)
     return [each.title for each in manifest.capabilities if each.key in connect_link.capabilities]
 
 
 def _line(connect_link: ConnectLink, is_asking: bool) -> SentLine:
     state, word = _state(connect_link, is_asking)
-    product = registry.get(connect_link.connector).manifest.name
+    product = products.name_of(connect_link.connector)
     return SentLine(connect_link, product, state, word, connect_link.is_open)
 
 

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from connections import registry
+from connections.errors import NotInstalled
 from connections.explain import BROKEN, Explanation, explain
 from connections.grant_explanations import (
     GONE_OTHERWISE,
@@ -38,11 +40,17 @@ Incidents = frozenset[tuple[str, str]]  # connector, and server of a product tha
 _PAUSED = Q(state=State.REVOKED) | Q(paused_at__isnull=False)
 _BROKEN = Q(state=State.NEEDS_REAUTHORIZATION) | Q(last_error__in=sorted(BROKEN))
 _REFUSED = "reauthorization_required"
+NOT_INSTALLED = NotInstalled.code
 # Trouble that an incident at the vendor explains better than anything at the connection. What the
 # organization's own consumer causes is not among it.
 _CONSUMER = "misconfigured"
 _BY_INCIDENT = frozenset({"", _REFUSED, _CONSUMER, "unavailable", "answer_lost"})
 _ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="") | Q(orphaned_at__isnull=False)
+
+
+def _not_installed() -> Q:
+    """The rows whose connector this installation has not."""
+    return ~Q(connector__in=sorted(registry.connectors()))
 
 
 def lacking() -> QuerySet[Any, Any]:
@@ -74,7 +82,7 @@ def in_sql() -> Case:
     return Case(
         When(_PAUSED, then=Value("paused")),
         When(_BROKEN, then=Value("broken")),
-        When(_ATTENTION | Q(id__in=lacking()), then=Value("attention")),
+        When(_ATTENTION | _not_installed() | Q(id__in=lacking()), then=Value("attention")),
         When(state=State.UNVERIFIED, then=Value("unverified")),
         default=Value("working"),
         output_field=CharField(),
@@ -84,11 +92,12 @@ def in_sql() -> Case:
 def condition(word: str) -> Q:
     """The rows that are so; raises KeyError for a word that is none of the five."""
     able = ~_PAUSED & ~_BROKEN
-    fine = able & ~_ATTENTION & ~Q(id__in=lacking())
+    attention = _ATTENTION | _not_installed()
+    fine = able & ~attention & ~Q(id__in=lacking())
     conditions: Mapping[str, Q] = {
         "paused": _PAUSED & ~Q(state=State.REVOKED),
         "broken": ~_PAUSED & _BROKEN,
-        "attention": able & (_ATTENTION | Q(id__in=lacking())),
+        "attention": able & (attention | Q(id__in=lacking())),
         "unverified": fine & Q(state=State.UNVERIFIED),
         "working": fine & ~Q(state=State.UNVERIFIED),
     }
@@ -105,6 +114,8 @@ def word_of(row: Any, *, lacks: bool = False) -> str:
     if row.state == State.NEEDS_REAUTHORIZATION or row.last_error in BROKEN:
         return "broken"
     if row.suspect_since is not None or row.last_error or row.orphaned_at is not None or lacks:
+        return "attention"
+    if not registry.is_installed(row.connector):
         return "attention"
     return "unverified" if row.state == State.UNVERIFIED else "working"
 
@@ -198,6 +209,8 @@ def trouble_code(connection: Any, lack: Lack | None, incidents: Incidents = froz
     `lack` is what the last verification found, `incidents` who is in trouble.
     """
     error: str = connection.last_error
+    if not registry.is_installed(connection.connector):
+        return NOT_INSTALLED
     if connection.state == State.NEEDS_REAUTHORIZATION:
         return error if error in GONE_OTHERWISE else _REFUSED
     is_suspect = connection.suspect_since is not None

@@ -7,10 +7,10 @@ from typing import Final
 
 from django.utils import timezone
 
-from connections import registry
 from connections.contracts import BASE_URL, Capability
 from connections.flows import rights
 from connections.models import Connection, LinkRequest, RequestKind, RequestState
+from connections.queries import products
 from portal.models import Team, User
 from portal.policy import Actor, Permission, allows
 
@@ -87,13 +87,16 @@ def waiting() -> int:
 
 def lacking(connection: Connection) -> list[Capability]:
     """What this connection was not linked for."""
-    manifest = registry.get(connection.connector).manifest
-    return [each for each in manifest.capabilities if each.key not in connection.capabilities]
+    manifest = products.manifest_of(connection.connector)
+    known = manifest.capabilities if manifest else ()
+    return [each for each in known if each.key not in connection.capabilities]
 
 
 def _titles(request: LinkRequest) -> list[str]:
-    known = registry.get(request.connector).manifest.capabilities
-    return [each.title for each in known if each.key in request.capabilities]
+    manifest = products.manifest_of(request.connector)
+    if manifest is None:
+        return list(request.capabilities)
+    return [each.title for each in manifest.capabilities if each.key in request.capabilities]
 
 
 def _team(request: LinkRequest) -> str:

@@ -8,6 +8,8 @@ from connections import registry
 from connections.contracts import BASE_URL, Manifest, Method
 from connections.models import Connection
 
+NOT_INSTALLED = "connector not installed"
+
 
 def manifest_of(slug: str) -> Manifest | None:
     """The manifest, None when the connector is not allowed here (any more)."""
@@ -17,7 +19,7 @@ def manifest_of(slug: str) -> Manifest | None:
 
 def name_of(slug: str) -> str:
     manifest = manifest_of(slug)
-    return manifest.name if manifest else slug
+    return manifest.name if manifest else f"{slug} ({NOT_INSTALLED})"
 
 
 def method_of(slug: str, key: str) -> Method | None:

@@ -19,7 +19,7 @@ from connections.flows.connect_mail import Sent
 from connections.flows.problems import FlowProblem
 from connections.link_forms import ConnectLinkForm
 from connections.models import Campaign, Connection, ConnectLink
-from connections.queries import connect_links as queries, connect_sendings, linking
+from connections.queries import connect_links as queries, connect_sendings, linking, products
 from connections.queries.connect_links import Owner
 from connections.views.doors import attempt, requires, status_of, to
 from portal import tenancy
@@ -129,7 +129,7 @@ class Wanted:
         if self.is_new:
             return self.manifest.name
         slugs = sorted({each.connector for each in self.relinks})
-        return ", ".join(registry.get(slug).manifest.name for slug in slugs)
+        return ", ".join(products.name_of(slug) for slug in slugs)
 
     @property
     def is_new(self) -> bool:
@@ -217,7 +217,7 @@ def _send(request: OrganizationRequest, wanted: Wanted, form: ConnectLinkForm) -
 
 def _made(request: OrganizationRequest, wanted: Wanted, made: list[Sent]) -> HttpResponse:
     context = _context(wanted) | {
-        "made": [(each, registry.get(each.link.connector).manifest.name) for each in made],
+        "made": [(each, products.name_of(each.link.connector)) for each in made],
         "first": made[0].link,
         "mail_failed": any(each.mail_failed for each in made),
         "shown_before": not any(each.address for each in made),
@@ -230,8 +230,7 @@ def _context(wanted: Wanted) -> dict[str, Any]:
         "manifest": wanted.manifest,
         "products": wanted.products,
         "relinks": [
-            (each, str(each.id), registry.get(each.connector).manifest.name)
-            for each in wanted.relinks
+            (each, str(each.id), products.name_of(each.connector)) for each in wanted.relinks
         ],
         "owners": wanted.owners,
         "owner": wanted.owner,
