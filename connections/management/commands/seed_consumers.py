@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from connections import registry
 from connections.flows import consumers
 from connections.models import Consumer
 from portal import tenancy
@@ -26,6 +27,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for connector, pair in settings.SEED_CONSUMERS.items():
+            if connector not in registry.connectors():
+                continue
             pair, _, base_url = pair.partition(" ")
             client_id, _, secret = pair.partition(":")
             with tenancy.acting_for(tenancy.PLATFORM), tenancy.transaction():
