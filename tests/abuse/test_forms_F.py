@@ -31,7 +31,7 @@ def posts(shown: Shown) -> Shown:
 
 
 def test_F06_F07_extra_fields_are_not_taken(town: Town, clients: Clients, shown: Shown) -> None:
-    globex = snapshot(town, town.globex.id)
+    globex, products = snapshot(town, town.globex.id), products_of(town)
     extra = {
         **dict.fromkeys(("is_staff", "is_superuser", "is_operator", "is_support", "verified"), "1"),
         **dict.fromkeys(("organization", "organization_id", "tenant"), str(town.globex.id)),
@@ -50,7 +50,13 @@ def test_F06_F07_extra_fields_are_not_taken(town: Town, clients: Clients, shown:
     assert {user.email.partition("@")[0] for user in staff} == {"operator", "support"}
     with town.works.inside():
         assert not Membership.objects.filter(user=town.people["mallory"]).exists()
-        assert set(Connection.objects.values_list("connector", flat=True)) <= {"bitbucket-cloud"}
+    for one, product in products_of(town).items():
+        assert product == products.get(one, "bitbucket-cloud")
+
+
+def products_of(town: Town) -> dict[Any, str]:
+    with town.works.inside():
+        return dict(Connection.objects.values_list("id", "connector"))
 
 
 def test_F06_hidden_fields_are_tried_with_what_is_foreign(
