@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from integrations.sandbox import vendors
+from integrations.sandbox import first_party, vendors
+from integrations.sandbox.atlassian.vendor import Atlassian
 from integrations.sandbox.bitbucket_cloud.commands import Commands
 from integrations.sandbox.bitbucket_cloud.grants import GrantCommands
 from integrations.sandbox.bitbucket_cloud.switches import RATE_LIMIT
@@ -80,6 +81,7 @@ class Sandbox:
         self.grants = GrantCommands(self.bitbucket)
         self.webhooks = WebhookCommands(self.sender, [self.bitbucket, self.data_center])
         self._restore()
+        self._join()
         self._by_address = {
             address: (vendor, real)
             for vendor in self.others
@@ -114,6 +116,13 @@ class Sandbox:
         self.data_center.reset()
         for vendor in self.others:
             vendor.reset()
+        self._join()
+
+    def _join(self) -> None:
+        """Bitbucket's own link to Jira knows both as they are now."""
+        for vendor in self.others:
+            if isinstance(vendor, Atlassian):
+                first_party.join(self.bitbucket, vendor)
 
     # ── answering ─────────────────────────────────────────────────────────────────────────────
 
@@ -238,6 +247,7 @@ class Sandbox:
         for vendor in self.others:
             if vendor.slug in kept.get("others", {}):
                 vendor.restore(kept["others"][vendor.slug])
+        self._join()
 
 
 def callbacks_for(callbacks: list[str] | None, slug: str) -> list[str]:

@@ -6,14 +6,11 @@ from connections.flows import relay_doubles
 from connections.models import Connection, Link
 from portal import clock
 from tests.connections import joining
-from tests.connections.coding import SPACE, linked
-from tests.connections.hooking import Bitbucket
+from tests.connections.coding import SPACE, linked, slugs
 from tests.connections.joining import LINKS
 from tests.connections.pages import signed_in, text
 from tests.vendor import Vendor
 from tests.works import Works
-
-OWN = "https://acme.atlassian.net/rest/bitbucket/1.0/repository/3/sync"
 
 
 def looked(works: Works, source: Connection) -> Link:
@@ -30,15 +27,13 @@ def looked(works: Works, source: Connection) -> Link:
 def test_the_vendors_own_link_is_found_by_its_webhook(works: Works, vendor: Vendor) -> None:
     source = linked(works, vendor)
     works.sync(source, SPACE)
-    bitbucket = Bitbucket(vendor)
-    place = bitbucket.places(works, SPACE)[0]
-    bitbucket.add(place)
-    bitbucket.add(place, url=OWN, description="Jira")
+    vendor.order("/atlassian/switches", first_party_link=True)
     link = looked(works, source)
 
     assert link.doubles_at and not link.doubles_error
     assert link.doubles == [
-        f"A webhook “Jira” at {place.removeprefix('repositories/')} brings the same there already."
+        f"A webhook “Jira” at {SPACE}/{slug} brings the same there already."
+        for slug in slugs(works)
     ]
     assert "“Jira”" in text(signed_in(works.alice).get(f"{LINKS}{link.id}/start"))
 

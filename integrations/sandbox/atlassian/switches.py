@@ -44,7 +44,8 @@ MEANING = {
     "most_bytes": "the longest body of a bulk request; a longer one is 413",
     "apply_seconds": "how long submitted development data waits until it is stored",
     "unknown_keys": "whether a bulk answer names the issue keys that do not exist",
-    "first_party_link": "whether the site shows Bitbucket's own development data too",
+    "first_party_link": "whether Bitbucket's own link to the site acme stands: its hook is at each "
+    "repository, and issues show what was pushed a second time (unsourced)",
     "edit_conflicts": "how many of the next page updates meet an optimistic lock (409)",
 }
 

@@ -29,7 +29,8 @@ CATALOGUE = {"repository": OF_REPOSITORIES, "workspace": OF_WORKSPACES}
 
 def hooks(call: Call) -> Listing:
     subject = watched(call)
-    return Listing(call.subscriptions.of(subject), lambda one: rendered(call, one))
+    known = [*call.subscriptions.of(subject), *call.subscriptions.also(subject)]
+    return Listing(known, lambda one: rendered(call, one))
 
 
 def hook(call: Call) -> Json:

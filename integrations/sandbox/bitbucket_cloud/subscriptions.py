@@ -46,6 +46,7 @@ class Subscriptions(Hooks[Subject]):
 
     def __init__(self, world: World, now: Callable[[], float]) -> None:
         super().__init__()
+        self.also: Callable[[Subject], list[Hook]] = lambda subject: []  # listed, never changed
         self._now = now
         self._chance = random.Random(f"{world.seed}:hooks")
 

@@ -102,11 +102,23 @@ def submit(sort: Sort, place: ProviderPlace) -> Response:
         place.development.later(float(call.switches.apply_seconds), deed)
     told = list(dict.fromkeys(unknown)) if call.switches.unknown_keys == "told" else []
     place.development.received.append(
-        {"what": sort.name, "by": call.identity.name, "entities": len(found), "at": call.now}
+        {
+            "what": sort.name,
+            "by": call.identity.name,
+            "entities": len(found),
+            "at": call.now,
+            "told": [told_of(sort, one) for one in found],
+        }
     )
     word = sort.name.capitalize()
     answer = {f"accepted{word}": good, f"rejected{word}": bad, "unknownIssueKeys": told}
     return json_response({**answer, "unknownAssociations": []}, ACCEPTED)
+
+
+def told_of(sort: Sort, one: Json) -> list[Any]:
+    """One as it came, whether or not it is taken: its list, its home, its number, its sequence."""
+    *home, number = sort.key(one).values()
+    return [sort.name, "/".join(map(str, home)), str(number), one.get("updateSequenceNumber")]
 
 
 def check_request(sort: Sort, body: Json) -> list[Json]:

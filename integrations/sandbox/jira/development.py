@@ -13,6 +13,7 @@ from typing import Any
 
 Json = dict[str, Any]
 KINDS = ("commits", "branches", "pullRequests")
+OWN = "Bitbucket"  # the provider of the vendors' own link
 Properties = dict[str, str]
 
 
@@ -63,6 +64,7 @@ class Development:
         self.order = 0
         self.fired: list[Json] = []
         self.received: list[Json] = []
+        self.own: Callable[[], Provider | None] = lambda: None
         self._now = now
         self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
 
@@ -77,9 +79,12 @@ class Development:
             self._waiting.append((self._now() + seconds, deed))
 
     def settle(self) -> None:
-        """Let everything take effect whose time has come."""
+        """Let everything take effect whose time has come, and Bitbucket's own link be as it is."""
         while self._waiting and self._waiting[0][0] <= self._now():
             self._waiting.popleft()[1]()
+        self.providers.pop(OWN, None)
+        if (own := self.own()) is not None:
+            self.providers[OWN] = own
 
     @property
     def waiting(self) -> int:

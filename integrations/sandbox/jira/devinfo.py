@@ -34,10 +34,30 @@ def submit(place: ProviderPlace) -> Response:
             "backfill": backfill,
             "prevent_transitions": bool(body.get("preventTransitions")),
             "at": call.now,
+            "told": told_of(repositories),
         }
     )
-    told = outcome.body(tells_unknown=call.switches.unknown_keys == "told")
-    return json_response(told, ACCEPTED)
+    said = outcome.body(tells_unknown=call.switches.unknown_keys == "told")
+    return json_response(said, ACCEPTED)
+
+
+def told_of(repositories: list[Json]) -> list[list[Any]]:
+    """Each entity as it came, whether or not it is taken: its list, its home, its id, its sequence.
+
+    A branch that came with its pull request is marked by that one's id.
+    """
+    found: list[list[Any]] = []
+    for one in repositories:
+        pulls = {
+            (each.get("sourceBranch"), each.get("updateSequenceId")): each.get("id")
+            for each in one.get("pullRequests") or ()
+        }
+        for kind in KINDS:
+            for each in one.get(kind) or ():
+                sequence = each.get("updateSequenceId")
+                by = pulls.get((each.get("name"), sequence), "") if kind == "branches" else ""
+                found.append([kind, one["id"], f"{each.get('id')}{by and f' of {by}'}", sequence])
+    return found
 
 
 def show(place: ProviderPlace) -> Response:

@@ -14,6 +14,7 @@ from integrations.sandbox.jira.development import Development
 
 Json = dict[str, Any]
 TWO_WEEKS = 14 * 86400.0
+KEY = re.compile(r"\b[A-Za-z][A-Za-z0-9_]+-\d+\b")
 COMMAND = re.compile(r"\b[A-Z][A-Z0-9_]+-\d+\b[^\n]*?(?:^|\s)#[A-Za-z]")
 
 
