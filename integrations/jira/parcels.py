@@ -32,7 +32,7 @@ from integrations.jira.issue_keys import MOST_KEYS, issue_keys, keys_of
 
 MARK: Final = "portalLink"  # the property that tells a link's data from all other
 PRODUCT: Final = "Connections portal"
-QUIET: Final = "quiet"
+QUIET, COMMANDS = "quiet", "commands"  # options of a link
 MOST_REPOSITORIES, MOST_ENTITIES, MOST_OF_A_KIND = 100, 1000, 400
 MOST_BUILDS = MOST_DEPLOYMENTS = 100
 BULK: Final = {
@@ -56,13 +56,14 @@ def pack(
     events: Sequence[RelayEvent],
     *,
     mark: str,
-    options: frozenset[str] = frozenset(),
+    options: frozenset[str] = frozenset({COMMANDS}),
     back_fill: bool = False,
 ) -> Packing:
     """All requests for these events: what is taken back first, then what is told.
 
     Jira does nothing by itself at a back-fill or when it shall be quiet: what is long past would
-    move issues of today.
+    move issues of today. It has one switch for triggers and commands, so that without commands
+    nothing is set off.
     """
     told: dict[RelayKind, list[RelayEvent]] = {kind: [] for kind in RelayKind}
     parcels: list[Parcel] = []
@@ -77,7 +78,7 @@ def pack(
     wrapping = {
         "properties": {MARK: mark},
         "providerMetadata": {"product": PRODUCT},
-        "preventTransitions": back_fill or QUIET in options,
+        "preventTransitions": back_fill or QUIET in options or COMMANDS not in options,
         "operationType": "BACKFILL" if back_fill else "NORMAL",
     }
     parcels += _development(told, wrapping)

@@ -22,7 +22,6 @@ from integrations.jira.issue_keys import PATTERN, keys_of
 
 DEVELOPMENT: Final = "development"
 LINKS: Final = "remote-links"
-COMMANDS: Final = "commands"
 NOTHING: Final[frozenset[int]] = frozenset()
 SERVICES: Final = ("devinfo", "builds", "deployments")
 
@@ -75,11 +74,12 @@ RULES: Final = RelayRules(
         RelayOption("builds", "Builds", kinds=(RelayKind.BUILD,)),
         RelayOption("deployments", "Deployments", kinds=(RelayKind.DEPLOYMENT,)),
         RelayOption(
-            COMMANDS,
+            parcels.COMMANDS,
             "Smart commits",
             "Comments, time and transitions that people write into their commits' messages are "
             "carried out at the issue, each once. Through the development panel Jira does this by "
-            "itself. A back-fill never does it.",
+            "itself, and without it no workflow trigger acts either: Jira has one switch for both. "
+            "A back-fill never does it.",
         ),
         RelayOption(
             parcels.QUIET,
@@ -94,7 +94,7 @@ RULES: Final = RelayRules(
     batch=2000,
     share=400,  # of one list of a repository in a request
     commands="relay-links",
-    commands_option=COMMANDS,
+    commands_option=parcels.COMMANDS,
 )
 
 
@@ -108,7 +108,7 @@ def pack(
     *,
     way: str,
     mark: str,
-    options: frozenset[str] = frozenset(),
+    options: frozenset[str] = frozenset({parcels.COMMANDS}),
     back_fill: bool = False,
 ) -> Packing:
     """The fewest requests of this way."""

@@ -299,7 +299,15 @@ def test_a_back_fill_moves_no_issue() -> None:
     assert body_of(commit(), back_fill=True)["preventTransitions"] is True
     assert body_of(commit(), back_fill=True)["operationType"] == "BACKFILL"
     assert body_of(commit())["preventTransitions"] is False
-    assert body_of(commit(), options=frozenset({"quiet"}))["preventTransitions"] is True
+    quiet = frozenset({"quiet", "commands"})
+    assert body_of(commit(), options=quiet)["preventTransitions"] is True
+
+
+def test_without_smart_commits_jira_is_kept_from_running_them() -> None:
+    """It has no other switch: what nobody wants to be run is told with nothing set off."""
+    assert (
+        body_of(commit(message="PAY-1 #close"), options=frozenset())["preventTransitions"] is True
+    )
 
 
 # ── Builds and deployments ────────────────────────────────────────────────────────────────────
