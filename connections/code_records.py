@@ -101,6 +101,7 @@ class PullRequestRecord:
     """A pull request as it stands; `remote_id` is its number, `version` grows where there is one.
 
     `closed_by` merged or declined it. Hashes may be shortened, as the vendor gives them.
+    `comments` is how many there are.
     """
 
     remote_id: str
@@ -121,6 +122,7 @@ class PullRequestRecord:
     updated_at: datetime | None = None
     closed_at: datetime | None = None
     version: int = 0
+    comments: int = 0
     url: str = ""
 
 

@@ -124,7 +124,6 @@ class RelayEvent:
     number: int = 0
     files: tuple[ChangedFile, ...] = ()
     file_count: int = 0
-    comment_count: int = 0
 
     def carried(self, person: Person) -> Carried:
         """The person with all that is known of them."""

@@ -13,11 +13,12 @@ from itertools import pairwise
 
 from connections.contracts import Ask, BuildState, Participation, Person, Verdict
 from connections.errors import UnexpectedResponse
+from integrations import bitbucket
 from integrations.bitbucket import BadItem, Json, address, object_or_empty, printable, text
 
 LONGEST_ID = 200
 LONGEST_KEY = 200
-LONGEST_MESSAGE = 1000
+LONGEST_MESSAGE = 10_000
 LONGEST_ADDRESS = 254
 LARGEST_NUMBER = 2**31
 DELETED = "A deleted account"
@@ -94,6 +95,12 @@ def ordinal(raw: Json, key: str) -> int:
     return found
 
 
+def count(raw: Json, key: str) -> int:
+    """How many there are; 0 where the vendor does not say."""
+    found = bitbucket.count(raw, key)
+    return found if found is not None and found < LARGEST_NUMBER else 0
+
+
 # ── People and texts ──────────────────────────────────────────────────────────────────────────
 
 
@@ -135,7 +142,7 @@ def email_address(value: object) -> str:
 def message(raw: Json) -> str:
     """What a commit says, line by line: commands in it reach to the end of theirs."""
     said = raw.get("message")
-    lines = said[:10_000].splitlines() if isinstance(said, str) else []
+    lines = said[:LONGEST_MESSAGE].splitlines() if isinstance(said, str) else []
     return "\n".join(map(printable, lines)).strip()[:LONGEST_MESSAGE]
 
 

@@ -54,7 +54,8 @@ CODE: Final[tuple[Section, ...]] = (
         _KEPT,
         "number title state draft author_remote_id author_name closed_by_remote_id closed_by_name",
         "participants source_branch source_hash source_repository destination_branch",
-        "destination_hash merge_hash remote_created_at remote_updated_at closed_at version url",
+        "destination_hash merge_hash remote_created_at remote_updated_at closed_at version",
+        "comments url",
     ),
     section(
         "builds",

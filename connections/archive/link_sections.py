@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from connections.archive.section import section
-from connections.models import Link, LinkRepository, RelayItem, SmartDeed
+from connections.models import BranchWish, Link, LinkRepository, RelayItem, SmartDeed
 
 LINKS: Final = (
     section(
@@ -31,5 +31,11 @@ LINKS: Final = (
         SmartDeed,
         "link_id repository_id commit subject index command state author detail created_at",
         "started_at ended_at",
+    ),
+    section(
+        "branches_made",
+        BranchWish,
+        "connection_id repository_id name start subject asked_by asked_at ended_at stand error",
+        "error_detail",
     ),
 )

@@ -73,6 +73,7 @@ def pull(row: Any) -> PullRequestRecord | None:
         updated_at=row.remote_updated_at,
         closed_at=row.closed_at,
         version=row.version,
+        comments=row.comments,
         url=row.url,
     )
 

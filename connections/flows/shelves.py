@@ -147,7 +147,7 @@ def _branch(record: BranchRecord) -> dict[str, Any]:
 
 def _commit(record: CommitRecord) -> dict[str, Any]:
     return {
-        "message": record.message[:1000],
+        "message": record.message[:10_000],
         "parents": [parent[:64] for parent in record.parents[:100]],
         "author_remote_id": record.author.remote_id[:200],
         "author_name": record.author.name[:300],
@@ -190,6 +190,7 @@ def _pull_request(record: PullRequestRecord) -> dict[str, Any]:
         "remote_updated_at": _at(record.updated_at),
         "closed_at": _at(record.closed_at),
         "version": _small(record.version),
+        "comments": _small(record.comments),
         "url": record.url[:500],
     }
 

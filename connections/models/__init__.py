@@ -1,6 +1,7 @@
 """The first floor's rows: the life of a connection."""
 
 from connections.models.allow_list import AllowListEntry, AllowState
+from connections.models.branch_wish import BranchWish, WishStand
 from connections.models.calendar_feed import CalendarFeed
 from connections.models.campaign import Campaign, CampaignItem, Goal
 from connections.models.code import (
@@ -113,6 +114,7 @@ __all__ = [
     "Arrival",
     "BackfillStand",
     "Branch",
+    "BranchWish",
     "Breaker",
     "BreakerState",
     "Build",
@@ -208,6 +210,7 @@ __all__ = [
     "UsedEndpoint",
     "VendorIdentity",
     "Verification",
+    "WishStand",
     "WithdrawnHow",
     "Workspace",
     "bump",

@@ -96,7 +96,7 @@ class Commit(InRepository):
     `pulls` is null as long as the vendor never named them; `pulls_said` is what it answered last.
     """
 
-    message = models.CharField(max_length=1000, blank=True)
+    message = models.CharField(max_length=10_000, blank=True)
     parents = ArrayField(models.CharField(max_length=64), default=list)
     author_remote_id = models.CharField(max_length=200, blank=True)
     author_name = models.CharField(max_length=300, blank=True)
@@ -150,6 +150,7 @@ class PullRequest(InRepository):
     remote_updated_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     version = models.IntegerField(default=0)
+    comments = models.IntegerField(default=0, db_default=0)
     url = models.CharField(max_length=500, blank=True)
 
     class Meta:

@@ -110,6 +110,7 @@ def pull_request(raw: Json) -> PullRequestRecord:
         merge_hash=bitbucket_code.any_hash(object_or_empty(raw, "merge_commit"), "hash"),
         created_at=iso_moment(raw.get("created_on")),
         updated_at=iso_moment(raw.get("updated_on")),
+        comments=bitbucket_code.count(raw, "comment_count"),
         url=reading.html_link(raw),
     )
 

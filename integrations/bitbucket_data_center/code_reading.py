@@ -127,7 +127,8 @@ def pull_request(raw: Json) -> PullRequestRecord:
     if state is None:
         raise BadItem("state is none that is known")
     source, destination = object_or_empty(raw, "fromRef"), object_or_empty(raw, "toRef")
-    merged = object_or_empty(object_or_empty(raw, "properties"), "mergeCommit")
+    properties = object_or_empty(raw, "properties")
+    merged = object_or_empty(properties, "mergeCommit")
     return PullRequestRecord(
         remote_id=str(number),
         number=number,
@@ -145,7 +146,8 @@ def pull_request(raw: Json) -> PullRequestRecord:
         created_at=moment(raw.get("createdDate")),
         updated_at=moment(raw.get("updatedDate")),
         closed_at=moment(raw.get("closedDate")),
-        version=_version(raw),
+        version=bitbucket_code.count(raw, "version"),
+        comments=bitbucket_code.count(properties, "commentCount"),
         url=reading.self_link(raw),
     )
 
@@ -179,11 +181,6 @@ def _verdict(raw: Json) -> Verdict:
     if raw.get("approved") is True:
         return Verdict.APPROVED
     return VERDICTS.get(text(raw, "status"), Verdict.NONE)
-
-
-def _version(raw: Json) -> int:
-    version = bitbucket.count(raw, "version")
-    return version if version is not None and version < bitbucket_code.LARGEST_NUMBER else 0
 
 
 def _full_name(raw: Json) -> str:

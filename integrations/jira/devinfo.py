@@ -206,7 +206,7 @@ def _pull_request(event: RelayEvent, record: PullRequestRecord) -> dict[str, Any
         title=cut(record.title, LONGEST_TITLE) or "n/a",
         status=_status(record),
         author=author(event, record.author),
-        commentCount=max(event.comment_count, 0),
+        commentCount=max(record.comments, 0),
         sourceBranch=cut(record.source_branch, LONGEST_NAME) or "n/a",
         sourceBranchUrl=_page_of_branch(event, record.source_branch, home) if home else "",
         destinationBranch=cut(record.destination_branch, LONGEST_NAME),

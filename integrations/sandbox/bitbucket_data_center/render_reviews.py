@@ -37,9 +37,10 @@ def pull_request(place: Place, one: PullRequest) -> Json:
     }
     if one.state != "OPEN":
         shown["closedDate"] = moment(render_code.seconds(closed_on(one)))
+    counted: Json = {"commentCount": len(one.comments)} if one.comments else {}
     if one.merge_commit:
-        shown["properties"] = {"mergeCommit": render_code.minimal(one.merge_commit)}
-    return shown
+        counted["mergeCommit"] = render_code.minimal(one.merge_commit)
+    return shown | ({"properties": counted} if counted else {})
 
 
 def version(one: PullRequest) -> int:
