@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import Count, Min
 from django.urls import reverse
@@ -16,6 +17,7 @@ from portal.phrases import plural
 
 MOST = 8
 OVERDUE = "Overdue for replacement"
+SILENCE: Final = timedelta(hours=6)  # what cures itself is told after so long
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from connections.models import (
     ConnectionState,
     Credential,
 )
-from connections.queries import health, needs, products
+from connections.queries import health, needs, products, relay_needs
 from connections.queries.connection import rights_now
 from connections.queries.lacks import Lack, last_lack
 from connections.queries.needs import MOST as NEEDS, Need
@@ -32,7 +32,6 @@ _SQUARE = (
     *("id", "name", "connector", "method"),
     *("state", "paused_at", "suspect_since", "orphaned_at", "last_error"),
 )
-SILENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,7 @@ def overview(*, slug: str, actor: Actor) -> Overview:
         actor = present(actor)
     counts = _counts()
     found = [*_troubled(slug, actor), *needs.held_back(slug), *_lacking(slug, actor)]
+    found += relay_needs.of_links(slug, actor)
     found += [*needs.overdue(slug), *needs.without_workspaces(slug)]
     return Overview(
         needs=found[:NEEDS],
@@ -109,7 +109,9 @@ def _troubled(slug: str, actor: Actor) -> list[Need]:
     attention = rows.filter(word="attention").exclude(
         last_error="", suspect_since=None, orphaned_at=None
     )
-    quiet = Q(last_error__in=sorted(CURES_ITSELF), last_error_at__gte=timezone.now() - SILENCE)
+    quiet = Q(
+        last_error__in=sorted(CURES_ITSELF), last_error_at__gte=timezone.now() - needs.SILENCE
+    )
     attention = attention.exclude(quiet).order_by("last_error_at")[: NEEDS * 2]
     incidents = health.incidents()
     return [_need(row, slug, actor, incidents) for row in [*broken, *attention]]

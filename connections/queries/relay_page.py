@@ -176,7 +176,11 @@ def takes_commands(link: Link) -> bool:
 
 def rights_of(actor: Actor, link: Link) -> RelayRights:
     """Asked of the policy table for both ends; a team's admin manages that team's connections."""
-    now = present(actor) if actor.kind == "person" else actor
+    return rights_now_of(present(actor) if actor.kind == "person" else actor, link)
+
+
+def rights_now_of(now: Actor, link: Link) -> RelayRights:
+    """The same for an actor whose teams are known; for pages of many links."""
     ends = (link.source, link.target)
     return RelayRights(
         change=all(allows(now, Permission.RELAY_EDIT, team_id=end.team_id) for end in ends),

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from connections import explain
+from connections.errors import Who
 from connections.models import Connection, Link, LinkState
 from connections.queries import health, products
 from portal import clock, phrases
@@ -130,14 +131,16 @@ def _by_answers(link: Link) -> Stand | None:
         line = format_html("{} Since {}.", line, when(link.failing_since))
     if waits:
         line = format_html("{} It is tried again {}.", line, when(link.waits_until))
+    needs_somebody = cause.who is not Who.NOBODY
     return Stand(
-        state="broken" if link.failing_since and cause.state == "broken" else "attention",
+        state="broken" if link.failing_since and needs_somebody else "attention",
         word="",
         line=line,
         trouble=cause.title,
         happened=cause.happened,
         remedy=cause.remedy,
         who_acts=cause.who_acts,
+        connection=link.target if needs_somebody else None,
     )
 
 
