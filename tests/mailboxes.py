@@ -33,11 +33,6 @@ class Mailboxes:
         self.envelopes.append((sender, recipients))
         return self.on_message(message)
 
-    @property
-    def settings(self) -> dict[str, str]:
-        """Variables of the environment for a process that sends here."""
-        return {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.port), "SMTP_STARTTLS": "0"}
-
 
 class _Session(socketserver.StreamRequestHandler):
     boxes: Mailboxes

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 
 from connections import access
-from connections.flows import consumers, link, verify, workspaces
+from connections.flows import consumers, link, renewals, verify, workspaces
 from connections.models import (
     Connection,
     Consumer,
@@ -111,18 +111,20 @@ class Works:
         command = [sys.executable, "manage.py", "drain"]
         return subprocess.run(command, cwd=ROOT, env=environment, timeout=60).returncode
 
-    def fork_and_die(self, step: str) -> int:
-        """The same in a copy of this process, which begins at once. Nothing open is shared, and
-        threads that this process keeps are not in the copy."""
+    def fork_and_die(self, step: str, deed: Callable[[], object] | None = None) -> int:
+        """The same in a copy of this process, which begins at once; or another deed of a worker's.
+        Nothing open is shared, and the copy begins threads of its own."""
         connections.close_all()
         access.door.cache_clear()
         pid = os.fork()
         if pid == 0:
             signal.alarm(60)  # one that hangs ends too
+            renewals.threads.cache_clear()
             settings.DIE_AT_STEP, settings.LEASE_SECONDS = step, 2
-            with suppress(BaseException):
-                self.drain()
-            os._exit(0)
+            with suppress(BaseException), roles.using_role("worker"):
+                (deed or work.drain)()
+                os._exit(0)
+            os._exit(1)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     # ── Linking ───────────────────────────────────────────────────────────────────────────────

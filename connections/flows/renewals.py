@@ -152,7 +152,7 @@ _waits_for_budget = threading.Semaphore(1)
 
 
 @cache
-def _threads(connector: str) -> ThreadPoolExecutor:
+def threads(connector: str) -> ThreadPoolExecutor:
     """This process's threads that ask this vendor, shared by all of its jobs.
 
     Each vendor has its own: a silent one keeps threads for as long as a call may take.
@@ -244,7 +244,7 @@ class Sweep:
         self.is_dry = not waiting
         self.endpoints.learn(claimed)
         for one in claimed:
-            _threads(one.row.connector).submit(self._ask, one)
+            threads(one.row.connector).submit(self._ask, one)
             self.out[one.row.connector] += 1
         if waiting and not claimed and {one.connector for one in waiting} <= rooms.keys():
             self._wait_for_budget(waiting)

@@ -1,60 +1,90 @@
-"""A worker process whose many threads ask for one connection's token at the same moment.
-
-`python -m tests.connections.crowd ORGANIZATION CONNECTION THREADS`: says "ready", waits for a line,
-and says a JSON list of what each thread got: a digest of its token, or an error's name.
-"""
+"""A worker process whose many threads ask for one connection's token at the same moment."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import os
+import signal
 import threading
-from importlib import import_module
-from typing import Any
-from uuid import UUID
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any
 
-import django
+from django.db import connections
+
+from connections import access
+from connections.flows import refresh
+from connections.models import Connection
+from portal import roles, tenancy
+from tests.works import Works
 
 
-def main(organization: str, connection_id: str, threads: str) -> None:
-    django.setup()
-    import_module("portal.keyring").current()
-    connection = found(UUID(organization), connection_id)
-    ready, got = threading.Barrier(int(threads) + 1), []
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A copy of this process that keeps nothing open of it, and the ways to it and from it."""
+
+    pid: int
+    go: IO[str]
+    said: IO[str]
+
+    def is_ready(self) -> bool:
+        return self.said.readline() == "ready\n"
+
+    def begin(self) -> None:
+        self.go.write("go\n")
+        self.go.flush()
+
+    def got(self) -> list[str]:
+        """What each thread got: a digest of its token, or an error's name."""
+        with self.go, self.said:
+            found: list[str] = json.loads(self.said.readline())
+        assert os.waitpid(self.pid, 0)[1] == 0
+        return found
+
+
+def process(works: Works, connection: Connection, threads: int) -> Process:
+    """It says "ready", waits for a line, and says a JSON list of what its threads got."""
+    connections.close_all()
+    access.door.cache_clear()
+    (heard, go), (said, say) = os.pipe(), os.pipe()
+    if pid := os.fork():
+        os.close(heard)
+        os.close(say)
+        return Process(pid, os.fdopen(go, "w"), os.fdopen(said))
+    signal.alarm(90)  # one that hangs ends too
+    with suppress(BaseException), os.fdopen(heard) as commands, os.fdopen(say, "w") as answers:
+        _ask_all(works, connection, threads, commands, answers)
+        answers.flush()
+        os._exit(0)
+    os._exit(1)
+
+
+def _ask_all(
+    works: Works, connection: Connection, threads: int, commands: IO[str], answers: IO[str]
+) -> None:
+    ready, got = threading.Barrier(threads + 1), list[str]()
     asking = [
-        threading.Thread(target=lambda: got.append(ask(ready, UUID(organization), connection)))
-        for _ in range(int(threads))
+        threading.Thread(target=lambda: got.append(_ask(ready, works, connection)))
+        for _ in range(threads)
     ]
     for thread in asking:
         thread.start()
-    print("ready", flush=True)
-    sys.stdin.readline()
+    print("ready", file=answers, flush=True)
+    commands.readline()
     ready.wait()
     for thread in asking:
         thread.join()
-    print(json.dumps(got), flush=True)
+    print(json.dumps(got), file=answers)
 
 
-def found(organization: UUID, connection_id: str) -> Any:
-    """The connection, read once for all threads."""
-    tenancy = import_module("portal.tenancy")
-    with tenancy.acting_for(organization), tenancy.transaction():
-        return import_module("connections.models").Connection.objects.get(id=connection_id)
-
-
-def ask(ready: threading.Barrier, organization: UUID, connection: Any) -> str:
-    refresh, tenancy = import_module("connections.flows.refresh"), import_module("portal.tenancy")
+def _ask(ready: threading.Barrier, works: Works, connection: Any) -> str:
     ready.wait()
     try:
-        with tenancy.acting_for(organization):
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
             token = refresh.fresh(connection, wait_seconds=30).reveal()
             return hashlib.sha256(token.encode()).hexdigest()
     except Exception as error:
         return type(error).__name__
     finally:
-        import_module("django.db").connections.close_all()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        connections.close_all()

@@ -8,12 +8,13 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 
 from connections import places
 from connections.flows import keeping, refreshing, renewals, spool, verify
@@ -51,7 +52,7 @@ def folder(settings: LazySettings, tmp_path: Path) -> Path:
     return found
 
 
-def die(works: Works, vendor: Vendor, step: str, folder: Path, *command: str) -> int:
+def die(works: Works, vendor: Vendor, step: str, folder: Path) -> int:
     """A whole new worker process that dies by SIGKILL at this step; its exit code."""
     environment = works.environment(vendor) | {
         "DIE_AT_STEP": step,
@@ -59,7 +60,7 @@ def die(works: Works, vendor: Vendor, step: str, folder: Path, *command: str) ->
         "REFRESH_PER_SECOND": "1000",
         "SPOOL_DIR": str(folder),
     }
-    argv = [sys.executable, *(command or ("manage.py", "drain"))]
+    argv = [sys.executable, "manage.py", "drain"]
     return subprocess.run(argv, cwd=ROOT, env=environment, timeout=60).returncode
 
 
@@ -103,11 +104,13 @@ def assert_as_without_a_crash(works: Works, vendor: Vendor) -> None:
 def test_a_sweep_survives(
     step: str, works: Works, vendor: Vendor, consumer: Consumer, folder: Path
 ) -> None:
-    """A new process each time: a sweep keeps threads, and a copy of ours would lack them."""
+    """Once in a whole new process; a copy of ours does for the others."""
     plant(works.acme, consumer, consented(vendor, GRANTS))
     renewals.start_due()
 
-    assert die(works, vendor, step, folder) == KILLED
+    is_first = step == SENT[0]
+    died = die(works, vendor, step, folder) if is_first else works.fork_and_die(step)
+    assert died == KILLED
     recover(works)
 
     assert_as_without_a_crash(works, vendor)
@@ -129,14 +132,14 @@ def test_a_sweep_that_gets_on_owes_nothing_to_workers_that_died_before(
 
 @pytest.mark.parametrize("step", SENT)
 def test_a_vendor_that_kills_the_first_child_costs_no_grant(
-    step: str, works: Works, vendor: Vendor, consumer: Consumer, folder: Path
+    step: str, works: Works, vendor: Vendor, consumer: Consumer
 ) -> None:
     """The worst reading of grace: a token used again ends the pair it had brought before."""
     vendor.order("/switches", refresh_reuse="kills_child")
     plant(works.acme, consumer, consented(vendor, GRANTS))
     renewals.start_due()
 
-    assert die(works, vendor, step, folder) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
 
     assert_as_without_a_crash(works, vendor)
@@ -170,6 +173,14 @@ class Spooled:
     tokens: list[str]
 
 
+def answers() -> list[refreshing.Outcome]:
+    """What the vendor says to all that is due."""
+    claimed = refreshing.claim_due("bitbucket-cloud")
+    book = EndpointBook()
+    book.learn(claimed)
+    return [refreshing.ask(one, book) for one in claimed]
+
+
 @pytest.fixture
 def spooled(
     works: Works, vendor: Vendor, consumer: Consumer, servers: Servers, folder: Path
@@ -177,10 +188,7 @@ def spooled(
     """PostgreSQL was killed between the vendor's answer and ours to it; it runs again."""
     plant(works.acme, consumer, consented(vendor, GRANTS))
     with roles.using_role("worker"), tenancy.acting_for(works.acme):
-        claimed = refreshing.claim_due("bitbucket-cloud")
-        book = EndpointBook()
-        book.learn(claimed)
-        outcomes = [refreshing.ask(one, book) for one in claimed]
+        outcomes = answers()
         with servers.database_away(), pytest.raises(DatabaseError):
             keeping.keep(outcomes)
     tokens = [one.tokens.access_token for one in outcomes if one.tokens]
@@ -207,8 +215,7 @@ def test_what_the_database_could_not_take_waits_on_disk(
 def test_a_replay_that_dies_settles_nothing_twice(
     works: Works, vendor: Vendor, spooled: Spooled, folder: Path
 ) -> None:
-    code = "from connections.flows import spool; spool.replay()"
-    assert die(works, vendor, "refresh.replayed", folder, *SHELL, code) == KILLED
+    assert works.fork_and_die("refresh.replayed", spool.replay) == KILLED
     assert len(list(folder.iterdir())) == GRANTS
 
     with roles.using_role("worker"):
@@ -220,8 +227,8 @@ def test_a_worker_that_dies_with_the_database_leaves_its_spool(
     works: Works, vendor: Vendor, consumer: Consumer, folder: Path
 ) -> None:
     plant(works.acme, consumer, consented(vendor, GRANTS))
-    code = CUT_OFF.format(organization=works.acme.id)
-    assert die(works, vendor, "refresh.spooled", folder, *SHELL, code) == KILLED
+    assert works.fork_and_die("refresh.spooled", partial(cut_off, works)) == KILLED
+    assert len(list(folder.iterdir())) == GRANTS
 
     with roles.using_role("worker"):
         assert spool.replay() == GRANTS
@@ -237,19 +244,10 @@ def test_a_file_that_cannot_be_read_is_put_aside(
     assert [path.suffix for path in folder.iterdir()] == [".unreadable"]
 
 
-SHELL = ("manage.py", "shell", "--no-imports", "-c")
-# A worker whose database is out of reach as soon as it has its answers.
-CUT_OFF = """
-from uuid import UUID
-from django.db import connections
-from connections.flows import keeping, refreshing
-from portal import tenancy
-with tenancy.acting_for(UUID("{organization}")):
-    claimed = refreshing.claim_due("bitbucket-cloud")
-    book = refreshing.EndpointBook()
-    book.learn(claimed)
-    outcomes = [refreshing.ask(one, book) for one in claimed]
-    connections["worker"].close()
-    connections["worker"].settings_dict["HOST"] = "/nonexistent"
-    keeping.keep(outcomes)
-"""
+def cut_off(works: Works) -> None:
+    """The database is out of reach of a worker as soon as it has its answers."""
+    with tenancy.acting_for(works.acme):
+        outcomes = answers()
+        connections["worker"].close()
+        connections["worker"].settings_dict["HOST"] = "/nonexistent"
+        keeping.keep(outcomes)

@@ -41,7 +41,7 @@ def test_a_guided_replacement_survives(works: Works, vendor: Vendor) -> None:
     connection = linked(works, vendor)
     old = in_use(works, connection)
     one = begun(works, connection, another(vendor))
-    assert works.drain_and_die("replacement.identified", vendor) == KILLED
+    assert works.fork_and_die("replacement.identified") == KILLED
     assert in_use(works, connection).id == old.id
     recover(works)
     assert now(works, one).stage == Stage.CHECKED

@@ -33,9 +33,7 @@ def test_what_a_worker_had_in_hand_is_done_by_another(
         vendor.order("/push", workspace=SPACE, repository=slug, branch="main", commits=1)
         at.deliver(at.sent())
 
-        is_first = step == APPLY[0]  # a whole new process; a copy of ours does for the others
-        died = works.drain_and_die(step, vendor) if is_first else works.fork_and_die(step)
-        assert died == KILLED
+        assert works.fork_and_die(step) == KILLED
         recovered(at)
 
         assert {"branch:told", "branch:main"} <= held(works, Branch, slug)

@@ -65,7 +65,7 @@ def test_a_refresh_token_spent_by_an_import_is_not_lost(
     batch = checked(works, files.json_of([one]))
     started(works, batch)
 
-    assert works.drain_and_die(step, vendor) == KILLED
+    assert works.fork_and_die(step) == KILLED
     recover(works)
 
     assert outcomes(works, batch) == {"created": 1}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
 
 from connections import places
-from connections.models import Credential, RefreshAttempt
+from connections.models import Connection, Credential, RefreshAttempt
 from portal import clock, roles, vault
+from tests.connections.crowd import process
 from tests.connections.ways import link_by_consent
-from tests.vendor import ROOT, Vendor
+from tests.vendor import Vendor
 from tests.works import Works
 
 # The whole crowd of 5 × 200 asks in `bin/prove refresh`.
@@ -33,7 +31,7 @@ def test_a_crowd_makes_one_call_and_all_get_the_new_token(
         Credential.objects.update(expires_at=clock.now() - timedelta(minutes=1))
     before = calls(vendor)
 
-    got = crowd(works, vendor, str(connection.id))
+    got = crowd(works, connection)
 
     with roles.using_role("worker"), works.inside():
         credential = Credential.objects.get()
@@ -49,26 +47,10 @@ def calls(vendor: Vendor) -> int:
     return len([one for one in vendor.requests() if one["path"].endswith("/access_token")])
 
 
-def crowd(works: Works, vendor: Vendor, connection_id: str) -> list[str]:
+def crowd(works: Works, connection: Connection) -> list[str]:
     """What every thread of every process got."""
-    environment = works.environment(vendor) | {"REFRESH_LEASE_SECONDS": "120"}
-    command = [sys.executable, "-m", "tests.connections.crowd", str(works.acme.id), connection_id]
-    processes = [
-        subprocess.Popen(
-            [*command, str(THREADS)],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for _ in range(PROCESSES)
-    ]
-    for process in processes:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return [one for process in processes for one in json.loads(process.communicate(timeout=90)[0])]
+    processes = [process(works, connection, THREADS) for _ in range(PROCESSES)]
+    assert all(one.is_ready() for one in processes)
+    for one in processes:
+        one.begin()
+    return [found for one in processes for found in one.got()]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 from django.db import connections
@@ -22,7 +18,6 @@ from tests.telling import KIND, Bells, Thing, bells
 from tests.works import Works
 
 __all__ = ["bells", "mailboxes"]
-ROOT = Path(__file__).resolve().parent.parent.parent
 Outcome = Dispatch.Outcome
 
 
@@ -284,30 +279,13 @@ def test_a_worker_that_always_dies_after_sending_stops_at_two(
     with roles.using_role("worker"), works.inside():
         Notice.objects.update(ready_at=clock.now() - timedelta(minutes=1))
         Job.objects.update(run_at=clock.now())
-    environment = process(works) | mailboxes.settings | {"DIE_AT_STEP": "notice.answered"}
 
     codes = []
     for _ in range(3):
-        codes.append(drain(environment))
+        codes.append(works.fork_and_die("notice.answered"))
         time.sleep(2.2)
 
     assert codes == [-9, -9, 0]
     assert len(mailboxes.taken) == mailing.MOST_SENDS
     with works.inside():
         assert Dispatch.objects.get().outcome == Outcome.IN_DOUBT
-
-
-def process(works: Works) -> dict[str, str]:
-    """What a worker process of this test's database needs."""
-    name = connections["default"].settings_dict["NAME"]
-    return os.environ | {
-        "PORTAL_PROCESS": "worker",
-        "DATABASE_URL": re.sub(r"/[^/?]*\?", f"/{name}?", os.environ["DATABASE_URL"]),
-        "KEYRING_FILE": str(works.worker_keys),
-        "LEASE_SECONDS": "2",
-    }
-
-
-def drain(environment: dict[str, str]) -> int:
-    command = [sys.executable, "manage.py", "drain"]
-    return subprocess.run(command, cwd=ROOT, env=environment, timeout=60).returncode
