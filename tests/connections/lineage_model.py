@@ -263,13 +263,16 @@ def canonical(world: World) -> World:
     return world._replace(grant=grant, workers=(second, first))
 
 
-def explore(protocol: Protocol, provider: Provider, bounds: Bounds) -> Verdict:
-    """Every state within the bounds is visited; the first bad ones are noted."""
+def explore(
+    protocol: Protocol, provider: Provider, bounds: Bounds, *, is_for_one: bool = False
+) -> Verdict:
+    """Every state within the bounds is visited; the first bad ones are noted. Whoever looks for one
+    bad state learns of no other."""
     model, began = Model(protocol, provider, bounds), time.monotonic()
     start = model.start()
     came: dict[World, tuple[World, str] | None] = {start: None}
     waiting, verdict = deque([start]), Verdict()
-    while waiting:
+    while waiting and not (is_for_one and not verdict.holds):
         world = waiting.popleft()
         if is_lost(world):
             verdict.lost = verdict.lost or trace(came, world)
