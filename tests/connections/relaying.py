@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.test import override_settings
+
 from connections.flows import link as linking, relay_links, relay_waking
 from connections.models import (
     Connection,
@@ -19,7 +22,7 @@ from connections.models import (
 )
 from portal import clock, roles
 from portal.secret import Secret
-from tests.connections.board import Wall
+from tests.connections.board import Wall, wall as a_wall
 from tests.connections.coding import SPACE, linked
 from tests.vendor import Vendor
 from tests.works import SESSION, Works
@@ -121,11 +124,25 @@ def board(works: Works) -> Connection:
     return works.connection(works.reloaded(pending))
 
 
-def relay(works: Works, vendor: Vendor, wall: Wall, **chosen: Any) -> Relay:
-    """Everything read so far, and a link that is active unless `draft` is wanted."""
+@dataclass
+class Ends:
+    """What a link joins."""
+
+    source: Connection
+    target: Connection
+
+
+def ends(works: Works, vendor: Vendor) -> Ends:
+    """Everything read so far, and a wall that was linked."""
     source = linked(works, vendor)
     works.sync(source, SPACE)
-    target = board(works)
+    with override_settings(), a_wall(settings):
+        return Ends(source, board(works))
+
+
+def relay(works: Works, vendor: Vendor, wall: Wall, ends: Ends, **chosen: Any) -> Relay:
+    """A link between these ends that is active unless `draft` is wanted."""
+    source, target = ends.source, ends.target
     is_draft, fills = chosen.pop("draft", False), chosen.pop("fills", False)
     way = chosen.pop("way", "pins")
     with works.inside():

@@ -10,13 +10,17 @@ import pytest
 from connections.flows import relay_links
 from connections.models import LinkRepository, LinkState, RelayItem, Repository
 from portal.models import AuditEvent
+from tests import scenes
+from tests.connections import relaying
 from tests.connections.board import Wall, wall as a_wall
 from tests.connections.coding import SPACE
 from tests.connections.hook_line import line
-from tests.connections.relaying import relay
+from tests.connections.relaying import Ends, relay
 from tests.connections.ways import again
 from tests.vendor import Vendor
 from tests.works import Works
+
+ends = scenes.begun(relaying.ends)
 
 
 @pytest.fixture
@@ -25,8 +29,10 @@ def wall(vendor: Vendor, settings: Any) -> Iterator[Wall]:
         yield here
 
 
-def test_a_push_and_what_follows_it_is_there_once(works: Works, vendor: Vendor, wall: Wall) -> None:
-    at = relay(works, vendor, wall)
+def test_a_push_and_what_follows_it_is_there_once(
+    works: Works, vendor: Vendor, wall: Wall, ends: Ends
+) -> None:
+    at = relay(works, vendor, wall, ends)
     assert wall.came == []  # nothing of before, unless it is asked for
     slug = at.slugs()[0]
     with line(works, vendor, again(works, at.source)) as told:
@@ -63,9 +69,9 @@ def test_a_push_and_what_follows_it_is_there_once(works: Works, vendor: Vendor, 
 
 
 def test_what_is_paused_waits_and_only_its_latest_state_goes(
-    works: Works, vendor: Vendor, wall: Wall
+    works: Works, vendor: Vendor, wall: Wall, ends: Ends
 ) -> None:
-    at = relay(works, vendor, wall)
+    at = relay(works, vendor, wall, ends)
     at.do(relay_links.pause)
     for message in ("CARD-3 One", "CARD-3 Two"):
         at.push("CARD-3", message)
@@ -78,8 +84,10 @@ def test_what_is_paused_waits_and_only_its_latest_state_goes(
     assert_once(wall)
 
 
-def test_a_key_that_disappears_is_taken_back(works: Works, vendor: Vendor, wall: Wall) -> None:
-    at = relay(works, vendor, wall)
+def test_a_key_that_disappears_is_taken_back(
+    works: Works, vendor: Vendor, wall: Wall, ends: Ends
+) -> None:
+    at = relay(works, vendor, wall, ends)
     slug = at.slugs()[0]
     at.push("topic", "Begin")
     pull = {"workspace": SPACE, "repository": slug}
@@ -93,9 +101,9 @@ def test_a_key_that_disappears_is_taken_back(works: Works, vendor: Vendor, wall:
 
 
 def test_repositories_join_by_pattern_and_leave_with_what_was_written(
-    works: Works, vendor: Vendor, wall: Wall
+    works: Works, vendor: Vendor, wall: Wall, ends: Ends
 ) -> None:
-    at = relay(works, vendor, wall, choice="pattern", pattern=f"{SPACE}/*", includes_new=True)
+    at = relay(works, vendor, wall, ends, choice="pattern", pattern=f"{SPACE}/*", includes_new=True)
     slug = at.slugs()[0]
     vendor.order("/repositories", workspace=SPACE, create="brand-new")
     at.read()
@@ -116,8 +124,10 @@ def test_repositories_join_by_pattern_and_leave_with_what_was_written(
         assert not LinkRepository.objects.get(repository__slug=slug).erasing
 
 
-def test_what_is_not_linked_puts_nothing_down(works: Works, vendor: Vendor, wall: Wall) -> None:
-    at = relay(works, vendor, wall, draft=True)
+def test_what_is_not_linked_puts_nothing_down(
+    works: Works, vendor: Vendor, wall: Wall, ends: Ends
+) -> None:
+    at = relay(works, vendor, wall, ends, draft=True)
     at.push("CARD-3", "CARD-3 One")
     at.read()
     assert at.items() == [] and at.now().state == LinkState.DRAFT

@@ -24,8 +24,10 @@ from connections.models import (
 )
 from portal import clock, roles
 from portal.models import Notice
+from tests import scenes
+from tests.connections import relaying
 from tests.connections.board import MOST, Wall, wall as a_wall
-from tests.connections.relaying import Relay, relay
+from tests.connections.relaying import Ends, Relay, relay
 from tests.connections.test_relay import assert_once, hashes, works_actions
 from tests.vendor import Vendor
 from tests.works import Works
@@ -33,6 +35,8 @@ from tests.works import Works
 KILLED = -9
 LEASE_ENDS = 2.2
 STEPS = ("relay.taken", "relay.sent", "relay.settled")
+
+ends = scenes.begun(relaying.ends)
 
 
 @pytest.fixture
@@ -42,8 +46,8 @@ def wall(vendor: Vendor, settings: Any) -> Iterator[Wall]:
 
 
 @pytest.fixture
-def at(works: Works, vendor: Vendor, wall: Wall) -> Relay:
-    return relay(works, vendor, wall)
+def at(works: Works, vendor: Vendor, wall: Wall, ends: Ends) -> Relay:
+    return relay(works, vendor, wall, ends)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -135,8 +139,10 @@ def test_another_token_in_the_middle_is_taken_up(at: Relay, wall: Wall) -> None:
 # ── What was before, and the end ──────────────────────────────────────────────────────────────
 
 
-def test_a_back_fill_takes_the_fewest_requests(works: Works, vendor: Vendor, wall: Wall) -> None:
-    at = relay(works, vendor, wall, draft=True)
+def test_a_back_fill_takes_the_fewest_requests(
+    works: Works, vendor: Vendor, wall: Wall, ends: Ends
+) -> None:
+    at = relay(works, vendor, wall, ends, draft=True)
     at.push("", *(f"CARD-1 Commit {n}" for n in range(45)), "No card")  # to the main branch
     at.read()
 
@@ -174,9 +180,9 @@ def test_a_back_fill_survives_a_death_and_can_be_stopped(at: Relay, wall: Wall) 
 
 @pytest.mark.parametrize("way", ["pins", "tape"])
 def test_a_removed_link_leaves_nothing_of_ours(
-    way: str, works: Works, vendor: Vendor, wall: Wall
+    way: str, works: Works, vendor: Vendor, wall: Wall, ends: Ends
 ) -> None:
-    at = relay(works, vendor, wall, way=way)
+    at = relay(works, vendor, wall, ends, way=way)
     at.push("CARD-2", "CARD-2 Begin", "CARD-3 Go on")
     at.read()
     assert len(wall.pins) == 3
@@ -198,9 +204,9 @@ def test_a_removed_link_leaves_nothing_of_ours(
 
 @pytest.mark.parametrize(("way", "step"), [("pins", "relay.erased"), ("tape", "relay.taken_back")])
 def test_a_worker_that_dies_while_it_removes_leaves_the_rest_to_another(
-    way: str, step: str, works: Works, vendor: Vendor, wall: Wall
+    way: str, step: str, works: Works, vendor: Vendor, wall: Wall, ends: Ends
 ) -> None:
-    at = relay(works, vendor, wall, way=way)
+    at = relay(works, vendor, wall, ends, way=way)
     at.push("CARD-2", "CARD-2 Begin", "CARD-3 Go on")
     at.read()
     at.do(relay_removal.remove, erase=True, confirm_name=str(at.now()))
