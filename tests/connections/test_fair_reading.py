@@ -9,6 +9,7 @@ from connections.budgets import Purpose
 from connections.flows import budget, plan, sync
 from connections.models import Connection, StreamState, SyncFailure
 from portal import clock, roles, tenancy
+from tests import scenes
 from tests.connections.coding import SPACE, linked, poll
 from tests.connections.ways import again, hurry
 from tests.vendor import Vendor
@@ -16,6 +17,14 @@ from tests.works import Works
 
 STREAMS = ["repositories", "branches", "pipelines"]
 MANY = 6  # two threads may ask for so many before the first answer is read
+
+
+@scenes.begun
+def connection(works: Works, vendor: Vendor) -> Connection:
+    """Its repositories were read."""
+    made = linked(works, vendor, streams=STREAMS)
+    works.sync(made, SPACE)
+    return made
 
 
 def spend(works: Works, connection: Connection, purpose: Purpose, count: int) -> None:
@@ -48,10 +57,8 @@ def was_read(works: Works, row: StreamState) -> bool:
 
 class TestPurposes:
     def test_a_flood_of_webhooks_leaves_the_rest_of_the_hour_to_others(
-        self, works: Works, vendor: Vendor
+        self, works: Works, connection: Connection
     ) -> None:
-        connection = linked(works, vendor, streams=STREAMS)
-        works.sync(connection, SPACE)
         spend(works, connection, Purpose.TOLD, 500)
         told = due(works, plan.TOLD, stream="branches")
         changed = due(works, plan.CHANGED, stream="pipelines")
@@ -66,10 +73,8 @@ class TestPurposes:
         assert was_read(works, told)
 
     def test_whoever_asks_for_a_sync_may_use_what_is_kept_for_people(
-        self, works: Works, vendor: Vendor
+        self, works: Works, connection: Connection
     ) -> None:
-        connection = linked(works, vendor, streams=STREAMS)
-        works.sync(connection, SPACE)
         spend(works, connection, Purpose.INCREMENTAL, 900)
         listed = due(works, plan.FULL, stream="repositories")
         assert run_on(works, connection) == "budget_spent"
@@ -107,9 +112,9 @@ class TestScopes:
         with works.inside():
             assert not rows.filter(attempts__gt=1).exists()  # another one each time
 
-    def test_once_one_list_is_read_the_others_are(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor, streams=STREAMS)
-        works.sync(connection, SPACE)
+    def test_once_one_list_is_read_the_others_are(
+        self, works: Works, connection: Connection
+    ) -> None:
         later = clock.now() + timedelta(days=1)
         with works.inside():
             rows = StreamState.objects.filter(stream="pipelines")
@@ -122,10 +127,8 @@ class TestScopes:
             assert not rows.filter(last_success_at__lt=later - timedelta(days=1)).exists()
 
     def test_where_others_were_read_with_the_same_credential_one_fails_alone(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor, streams=STREAMS)
-        works.sync(connection, SPACE)
         vendor.order("/faults", match="GET */pipelines", kind="status", status=403, body=NEEDS)
         row = due(works, plan.CHANGED, stream="pipelines")
         assert run_on(works, connection) == "partial"

@@ -20,6 +20,7 @@ from connections.models import (
 from portal import audit
 from portal.models import AuditEvent
 from portal.policy import Role
+from tests import scenes
 from tests.connections.ways import (
     a_team,
     again,
@@ -38,6 +39,9 @@ Stage = PendingLink.Stage
 
 def linked(works: Works, vendor: Vendor, token: str = "dana-full") -> Connection:
     return works.connection(works.link_by_token(vendor.token(token)))
+
+
+connection = scenes.begun(linked)
 
 
 def other_account(works: Works, vendor: Vendor) -> tuple[Connection, PendingLink]:
@@ -80,43 +84,45 @@ class TestTheSameAccount:
             assert Verification.objects.count() == 2
             assert AuditEvent.objects.filter(action="connection.relinked").count() == 1
 
-    def test_a_token_gives_way_to_consent(self, works: Works, vendor: Vendor) -> None:
-        before = linked(works, vendor)
+    def test_a_token_gives_way_to_consent(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         consumer = works.register(vendor.consumer("acme-portal"))
-        pending, url = depart(works, consumer.id, relink=before)
+        pending, url = depart(works, consumer.id, relink=connection)
         come_back(works, works.consent(url))
         works.drain()
 
         assert works.reloaded(pending).stage == Stage.DONE
-        after = again(works, before)
+        after = again(works, connection)
         assert (after.method, after.consumer_id) == ("oauth", consumer.id)
         assert [sealed_for(works, each) for each, _ in credentials(works)] == [
             [],
             ["access", "refresh"],
         ]
 
-    def test_it_returns_from_needs_reauthorization(self, works: Works, vendor: Vendor) -> None:
-        before = linked(works, vendor)
+    def test_it_returns_from_needs_reauthorization(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         with works.inside():
             Connection.objects.update(state="needs_reauthorization", last_error="x")
-        works.link_by_token(vendor.token("dana-full"), relink=again(works, before))
+        works.link_by_token(vendor.token("dana-full"), relink=again(works, connection))
 
-        after = again(works, before)
+        after = again(works, connection)
         assert (after.state, after.last_error, after.suspect_since) == ("active", "", None)
 
-    def test_a_failed_try_changes_nothing(self, works: Works, vendor: Vendor) -> None:
-        before = linked(works, vendor)
-        pending = works.link_by_token(vendor.token("dana-expired"), relink=before)
+    def test_a_failed_try_changes_nothing(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
+        pending = works.link_by_token(vendor.token("dana-expired"), relink=connection)
 
         assert pending.stage == Stage.FAILED
-        assert again(works, before).state == Connection.State.ACTIVE
+        assert again(works, connection).state == Connection.State.ACTIVE
         ((current, _),) = credentials(works)
         assert sealed_for(works, current) == ["secret"]
 
     def test_what_was_asked_with_the_old_credential_is_over(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         vendor.order("/faults", match="GET /2.0/user", kind="status", status=503, times=None)
         with works.inside():
             old = verify.request(actor=works.alice, connection=connection)
@@ -202,8 +208,7 @@ class TestAnotherAccount:
 
 
 class TestARevokedConnection:
-    def test_it_is_not_linked_again(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_it_is_not_linked_again(self, works: Works, connection: Connection) -> None:
         with works.inside():
             lifecycle.revoke(actor=works.alice, connection=connection, typed_name="Acme code")
 
@@ -211,8 +216,9 @@ class TestARevokedConnection:
             works.begin(relink=again(works, connection))
         assert problem.value.code == "revoked"
 
-    def test_nor_when_it_was_revoked_meanwhile(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_nor_when_it_was_revoked_meanwhile(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         pending = prepare_token(works, vendor.token("dana-full"), relink=connection)
         with works.inside():
             lifecycle.revoke(actor=works.alice, connection=connection, typed_name="Acme code")

@@ -18,6 +18,7 @@ from portal import audit, clock, roles, vault
 from portal.models import AuditEvent, Membership, Notice
 from portal.policy import Role
 from portal.secret import Secret
+from tests import scenes
 from tests.connections.ways import again, hurry, link_by_consent, sealed_for
 from tests.vendor import Vendor
 from tests.works import Works
@@ -67,6 +68,9 @@ def linked(works: Works, vendor: Vendor) -> Connection:
     return works.connection(works.link_by_token(vendor.token("dana-full")))
 
 
+connection = scenes.begun(linked)
+
+
 def in_use(works: Works, connection: Connection) -> Credential:
     with works.inside():
         found: Credential = Credential.objects.get(connection_id=connection.id, replaced_at=None)
@@ -74,8 +78,9 @@ def in_use(works: Works, connection: Connection) -> Credential:
 
 
 class TestTwoPhases:
-    def test_the_new_one_is_checked_beside_the_old_one(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_the_new_one_is_checked_beside_the_old_one(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         old = in_use(works, connection)
 
         one = hand_in(works, connection, another(vendor))
@@ -88,8 +93,9 @@ class TestTwoPhases:
         assert in_use(works, connection).id == old.id
         assert works.verify(connection).outcome == Verification.Outcome.PASSED
 
-    def test_the_switch_keeps_everything_but_the_secret(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_the_switch_keeps_everything_but_the_secret(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         works.sync(connection, "acme")
         old = in_use(works, connection)
 
@@ -112,8 +118,9 @@ class TestTwoPhases:
             assert AuditEvent.objects.filter(action="credential.replaced").count() == 1
             assert audit.verify()[1] is None
 
-    def test_a_person_withdraws_the_old_one(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_person_withdraws_the_old_one(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         old = in_use(works, connection)
         one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
 
@@ -123,8 +130,9 @@ class TestTwoPhases:
         assert sealed_for(works, old.id) == []
         assert works.verify(connection).outcome == Verification.Outcome.PASSED
 
-    def test_there_is_a_way_back_until_then(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_there_is_a_way_back_until_then(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         old = in_use(works, connection)
         one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
 
@@ -136,8 +144,9 @@ class TestTwoPhases:
         last = works.verification(connection)
         assert (last.outcome, last.scopes) == ("passed", old.scopes)
 
-    def test_it_is_left_before_the_switch(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_it_is_left_before_the_switch(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         old = in_use(works, connection)
 
         one = do(works, replacement.cancel, hand_in(works, connection, another(vendor)))
@@ -175,9 +184,8 @@ class TestWhatIsRefused:
         ],
     )
     def test_a_failed_check_leaves_everything_as_it_was(
-        self, wish: dict[str, Any], error: str, works: Works, vendor: Vendor
+        self, wish: dict[str, Any], error: str, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         old = in_use(works, connection)
         email = {"email": f"{wish.get('user', 'dana')}@acme.example"}
 
@@ -191,9 +199,8 @@ class TestWhatIsRefused:
         assert one.stage == Stage.SWITCHED
 
     def test_a_vendor_that_does_not_answer_is_asked_again(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         vendor.order("/faults", match="GET /2.0/user", kind="status", status=503, times=1)
 
         one = hand_in(works, connection, another(vendor))
@@ -203,16 +210,16 @@ class TestWhatIsRefused:
 
         assert now(works, one).stage == Stage.CHECKED
 
-    def test_one_at_a_time(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_one_at_a_time(self, works: Works, vendor: Vendor, connection: Connection) -> None:
         hand_in(works, connection, another(vendor))
 
         with pytest.raises(FlowProblem) as problem:
             hand_in(works, connection, another(vendor))
         assert problem.value.code == "under_way"
 
-    def test_who_may_not_mend_it_may_not_replace_it(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_who_may_not_mend_it_may_not_replace_it(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         bob = works.person("bob@acme.example", "Bob", Role.MEMBER)
         one = hand_in(works, connection, another(vendor))
 
@@ -220,9 +227,8 @@ class TestWhatIsRefused:
             replacement.switch(actor=bob, replacement=one)
 
     def test_t19_who_loses_the_right_meanwhile_switches_nothing(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         one = hand_in(works, connection, another(vendor))
         with works.inside():
             replacement.switch(actor=works.alice, replacement=now(works, one))
@@ -234,8 +240,9 @@ class TestWhatIsRefused:
         assert (one.stage, one.error) == (Stage.CHECKED, "not_allowed")
         assert in_use(works, connection).id == one.old_id
 
-    def test_f03_a_switch_sent_twice_switches_once(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_f03_a_switch_sent_twice_switches_once(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         one = hand_in(works, connection, another(vendor))
         with works.inside():
             replacement.switch(actor=works.alice, replacement=now(works, one))
@@ -249,8 +256,9 @@ class TestWhatIsRefused:
 
 
 class TestMeanwhile:
-    def test_what_was_linked_again_is_not_overwritten(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_what_was_linked_again_is_not_overwritten(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         one = hand_in(works, connection, another(vendor))
         works.link_by_token(vendor.token("dana-full"), relink=connection)
         linked_again = in_use(works, connection)
@@ -261,8 +269,9 @@ class TestMeanwhile:
         assert in_use(works, connection).id == linked_again.id
         assert sealed_for(works, one.new_id) == []
 
-    def test_f22_a_revocation_ends_it(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_f22_a_revocation_ends_it(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
         with works.inside():
             lifecycle.revoke(
@@ -275,8 +284,9 @@ class TestMeanwhile:
         assert one.old_id is not None
         assert [sealed_for(works, each) for each in (one.old_id, one.new_id)] == [[], []]
 
-    def test_who_forgets_the_old_one_is_reminded(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_who_forgets_the_old_one_is_reminded(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
         assert told(works, timedelta(days=2)) == [told_kinds.WITHDRAW]
         with works.inside():
@@ -343,8 +353,7 @@ class TestAppPasswords:
             assert refusing.refused(after, "x") == Decision.SUSPECT  # a brownout, say
         assert trouble is not None and "s are removed by Atlassian on" in trouble.title
 
-    def test_none_is_linked_anew(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_none_is_linked_anew(self, works: Works, connection: Connection) -> None:
         with pytest.raises(FlowProblem) as problem:
             hand_in(works, connection, "x", method="app-password", username="dana")
         assert problem.value.code == "method"

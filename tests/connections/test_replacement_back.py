@@ -9,17 +9,21 @@ from connections.models import Connection, Replacement
 from portal import clock, people
 from portal.models import Membership, Notice
 from portal.policy import Role
+from tests import scenes
 from tests.connections.test_replacement import another, do, hand_in, in_use, linked
 from tests.connections.ways import a_team, again
 from tests.vendor import Vendor
 from tests.works import Works
 
+connection = scenes.begun(linked)
+
 Stage = Replacement.Stage
 
 
-def test_the_way_back_leads_to_everything_as_it_was(works: Works, vendor: Vendor) -> None:
+def test_the_way_back_leads_to_everything_as_it_was(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
     """Whose consent it is, that nobody owns it, and a campaign that waits for it."""
-    connection = linked(works, vendor)
     since = clock.now() - timedelta(days=3)
     bob = works.person("bob@acme.example", "Bob", Role.MANAGER)
     with works.inside():
@@ -47,10 +51,9 @@ def test_the_way_back_leads_to_everything_as_it_was(works: Works, vendor: Vendor
 
 
 def test_who_left_between_the_switch_and_the_way_back_is_asked_after(
-    works: Works, vendor: Vendor
+    works: Works, vendor: Vendor, connection: Connection
 ) -> None:
     """The credential of before is in use again, and nobody answers for it: a successor is asked."""
-    connection = linked(works, vendor)
     bob = works.person("bob@acme.example", "Bob", Role.MANAGER)
     with works.inside():
         rows = Connection.objects.filter(id=connection.id)
@@ -72,9 +75,8 @@ def test_who_left_between_the_switch_and_the_way_back_is_asked_after(
 
 
 def test_the_way_back_is_barred_by_a_connection_that_took_the_account(
-    works: Works, vendor: Vendor
+    works: Works, vendor: Vendor, connection: Connection
 ) -> None:
-    connection = linked(works, vendor)
     one = do(works, replacement.switch, hand_in(works, connection, another(vendor)))
     team = a_team(works)
     with works.inside():

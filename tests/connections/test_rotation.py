@@ -13,6 +13,7 @@ from connections.flows.problems import FlowProblem
 from connections.models import Connection, Credential, Replacement, RotationPolicy
 from portal import clock, roles
 from portal.models import AuditEvent, Notice
+from tests import scenes
 from tests.connections.test_crashes import KILLED, LEASE_ENDS, recover
 from tests.connections.test_replacement import another, hand_in, in_use, now
 from tests.connections.test_self_hosted import linked
@@ -22,6 +23,8 @@ from tests.works import Works
 
 Stage = Replacement.Stage
 BILLING = {"project": "PAY", "repository": "billing-api"}
+
+connection = scenes.begun(linked)
 
 
 def ours(vendor: Vendor) -> list[dict[str, Any]]:
@@ -95,8 +98,7 @@ class TestRotateNow:
             deeds = set(AuditEvent.objects.values_list("action", flat=True))
         assert {"credential.made", "credential.replaced", "credential.withdrawn"} <= deeds
 
-    def test_and_again(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_and_again(self, works: Works, vendor: Vendor, connection: Connection) -> None:
         for _ in range(2):
             asked(works, again(works, connection))
             works.drain()
@@ -105,10 +107,9 @@ class TestRotateNow:
         assert len(ours(vendor)) == 1
 
     def test_not_found_is_no_proof_while_the_old_one_works(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
         """A proxy, or another place than the token's, may answer that there is no such token."""
-        connection = linked(works, vendor)
         wrong = {"errors": [{"context": None, "message": "No such token", "exceptionName": None}]}
         vendor.order(
             "/faults",
@@ -127,8 +128,9 @@ class TestRotateNow:
         assert works_there(vendor, "dana-read")
         assert still_open(works, told_kinds.WITHDRAW)
 
-    def test_a_vendor_that_refuses_leaves_everything(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_vendor_that_refuses_leaves_everything(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         old = in_use(works, connection)
         vendor.order("/data-center/switches", tokens_make_tokens=False)
         one = asked(works, connection)
@@ -149,8 +151,9 @@ class TestRotateNow:
 
 
 class TestWhatIsDue:
-    def test_a_mark_is_obeyed_once(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_mark_is_obeyed_once(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         with works.inside():
             Credential.objects.filter(connection_id=connection.id).update(
                 rotate_by=clock.now() - timedelta(minutes=1), rotate_because="import"
@@ -164,8 +167,7 @@ class TestWhatIsDue:
         assert new.rotate_by is not None and new.expires_at is not None
         assert clock.now() < new.rotate_by < new.expires_at
 
-    def test_the_policy_is_obeyed(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_the_policy_is_obeyed(self, works: Works, connection: Connection) -> None:
         with works.inside():
             RotationPolicy.objects.create(max_age_days=30)
         start_due(works)
@@ -179,10 +181,9 @@ class TestWhatIsDue:
         assert (last(works).stage, last(works).because) == (Stage.DONE, "policy")
 
     def test_what_cannot_rotate_takes_no_place(
-        self, works: Works, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+        self, works: Works, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, connection: Connection
     ) -> None:
         """However many of them are overdue, and for however long."""
-        connection = linked(works, vendor)
         cloud = works.connection(works.link_by_token(vendor.token("dana-full")))
         with works.inside():
             late = clock.now() - timedelta(days=9)
@@ -194,9 +195,8 @@ class TestWhatIsDue:
         assert (last(works).connection_id, last(works).stage) == (connection.id, Stage.DONE)
 
     def test_what_ends_before_its_policy_asks_is_rotated_and_goes_on_so(
-        self, works: Works, vendor: Vendor
+        self, works: Works, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         ends = clock.now() + timedelta(days=10)
         with works.inside():
             known = Credential.objects.filter(connection_id=connection.id)
@@ -213,8 +213,9 @@ class TestWhatIsDue:
         works.drain()
         assert in_use(works, connection).rotate_because == "expiry"
 
-    def test_what_nobody_asked_to_rotate_is_let_alone(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_what_nobody_asked_to_rotate_is_let_alone(
+        self, works: Works, connection: Connection
+    ) -> None:
         tomorrow = clock.now() + timedelta(days=1)
         with works.inside():
             known = Credential.objects.filter(connection_id=connection.id)
@@ -223,8 +224,9 @@ class TestWhatIsDue:
         with works.inside():
             assert not Replacement.objects.exists()
 
-    def test_a_failure_is_tried_again_after_a_day(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_failure_is_tried_again_after_a_day(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         vendor.order("/data-center/switches", tokens_make_tokens=False)
         with works.inside():
             Credential.objects.filter(connection_id=connection.id).update(rotate_by=clock.now())
@@ -247,10 +249,9 @@ STEPS = (
 
 
 def test_a_rotation_survives_the_death_of_a_worker_at_each_step(
-    works: Works, vendor: Vendor
+    works: Works, vendor: Vendor, connection: Connection
 ) -> None:
     """In the end one token of ours works there, and it is the one in use."""
-    connection = linked(works, vendor)
     one = asked(works, connection)
 
     for step in STEPS:
@@ -266,9 +267,10 @@ def test_a_rotation_survives_the_death_of_a_worker_at_each_step(
         assert AuditEvent.objects.filter(action="credential.replaced").count() == 1
 
 
-def test_a_token_that_may_too_little_is_dropped(works: Works, vendor: Vendor) -> None:
+def test_a_token_that_may_too_little_is_dropped(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
     """Also when the worker dies while it drops it."""
-    connection = linked(works, vendor)
     old = in_use(works, connection)
     one = asked(works, connection)
     assert works.fork_and_die("replacement.identified") == KILLED
@@ -286,9 +288,8 @@ def test_a_token_that_may_too_little_is_dropped(works: Works, vendor: Vendor) ->
 
 class TestWhatIsLeftAtTheVendor:
     def test_what_was_made_withdraws_itself_when_the_token_in_use_cannot(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         one = asked(works, connection)
         assert works.fork_and_die("replacement.identified") == KILLED
         withdraw_old(vendor)
@@ -300,16 +301,18 @@ class TestWhatIsLeftAtTheVendor:
         assert (now(works, one).error, ours(vendor)) == ("scope_missing", [])
         assert not still_open(works, told_kinds.LEFT_AT_VENDOR)
 
-    def test_a_revocation_withdraws_what_was_made(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_revocation_withdraws_what_was_made(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         asked(works, connection)
         works.drain()
         assert len(ours(vendor)) == 1
         revoke(works, connection)
         assert (ours(vendor), still_open(works, told_kinds.LEFT_AT_VENDOR)) == ([], False)
 
-    def test_what_cannot_be_withdrawn_is_named(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_what_cannot_be_withdrawn_is_named(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         one = asked(works, connection)
         works.drain()
         vendor.order("/faults", match="DELETE *", kind="status", status=403, times=9)
@@ -323,8 +326,9 @@ class TestWhatIsLeftAtTheVendor:
 
 
 class TestWhatNobodyFinished:
-    def test_it_is_dropped_and_blocks_no_rotation(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_it_is_dropped_and_blocks_no_rotation(
+        self, works: Works, connection: Connection
+    ) -> None:
         with works.inside():
             begun = replacement.begun(connection, actor=works.alice)
             Credential.objects.filter(connection_id=connection.id).update(rotate_by=clock.now())
@@ -345,9 +349,8 @@ class TestWhatNobodyFinished:
         assert sealed_for(works, one.new_id) == []
 
     def test_a_withdrawal_that_failed_is_tried_again_and_blocks_with_a_word(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         vendor.order("/faults", match="DELETE *", kind="status", status=403, times=2)
         one = asked(works, connection)
         works.drain()

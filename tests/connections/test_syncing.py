@@ -24,6 +24,7 @@ from connections.models import (
     Workspace,
 )
 from portal.models import Job
+from tests import scenes
 from tests.connections.ways import (
     Interrupted,
     again,
@@ -44,6 +45,9 @@ YARDEN = 11  # of the twelve, one is closed to Dana
 def linked(works: Works, vendor: Vendor, **rest: Any) -> Connection:
     rest.setdefault("capabilities", STREAMS)
     return works.connection(works.link_by_token(vendor.token("dana-full"), **rest))
+
+
+connection = scenes.begun(linked)
 
 
 def choose(works: Works, connection: Connection, *slugs: str) -> SyncRun:
@@ -95,15 +99,13 @@ class TestProgress:
         assert {workspace for workspace, _ in streams(works, run)} == {"yarden"}
         assert names(works) == []
 
-    def test_there_is_one_live_run(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_there_is_one_live_run(self, works: Works, connection: Connection) -> None:
         run = choose(works, connection, "acme")
         with works.inside():
             other = sync.request(actor=works.alice, connection=connection)
         assert other.id == run.id
 
-    def test_two_who_ask_at_once_get_one_run(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_two_who_ask_at_once_get_one_run(self, works: Works, connection: Connection) -> None:
         works.sync(connection, "yarden")
         found: list[Any] = []
 
@@ -114,8 +116,7 @@ class TestProgress:
         at_once(*[ask] * 6)
         assert len(found) == 6 and len(set(found)) == 1
 
-    def test_nothing_to_read_is_said(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_nothing_to_read_is_said(self, works: Works, connection: Connection) -> None:
         with works.inside(), pytest.raises(FlowProblem) as problem:
             sync.request(actor=works.alice, connection=connection)
         assert problem.value.code == "no_workspace"
@@ -144,8 +145,9 @@ def at_once(*deeds: Callable[[], None]) -> None:
 
 
 class TestStopping:
-    def test_cancelling_keeps_what_was_read(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_cancelling_keeps_what_was_read(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         run = choose(works, connection, "acme")
 
         def cancel() -> None:
@@ -159,8 +161,9 @@ class TestStopping:
         assert again(works, connection).state == Connection.State.ACTIVE
         assert jobs(works) == []
 
-    def test_cancelling_what_waits_works_at_once(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_cancelling_what_waits_works_at_once(
+        self, works: Works, connection: Connection
+    ) -> None:
         run = now(works, choose(works, connection, "acme"))
         with works.inside():
             sync.cancel(actor=works.alice, run=run)
@@ -172,8 +175,9 @@ class TestStopping:
             states = list(SyncRun.objects.order_by("created_at").values_list("state", flat=True))
         assert states == ["cancelled", "done"]
 
-    def test_pausing_stops_after_the_page(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_pausing_stops_after_the_page(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         run = choose(works, connection, "acme")
 
         def pause() -> None:
@@ -190,8 +194,9 @@ class TestStopping:
         assert works.sync(connection, "acme").state == "done"
         assert len(names(works)) == vendor_has(vendor, "acme")
 
-    def test_revoking_in_the_middle_leaves_nothing(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_revoking_in_the_middle_leaves_nothing(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         run = choose(works, connection, "acme")
 
         def revoke() -> None:
@@ -239,8 +244,9 @@ class TestWaiting:
         asked = [r["path"] for r in vendor.requests()[before:]]
         assert asked == ["/2.0/repositories/acme"] * 2
 
-    def test_a_429_without_a_word_waits_by_our_own(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_429_without_a_word_waits_by_our_own(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         vendor.order("/faults", match=ACME, kind="status", status=429)
         works.sync(connection, "acme")
 
@@ -248,8 +254,9 @@ class TestWaiting:
             (job,) = Job.objects.filter(kind="sync_connection", done_at=None)
         assert job.run_at > timezone.now() + timedelta(minutes=10)
 
-    def test_an_outage_is_waited_out(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_an_outage_is_waited_out(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         fault = vendor.order("/faults", match="GET *", kind="status", status=503, times=None)
         run = works.sync(connection, "acme")
         assert (run.state, run.error) == ("running", "unavailable")
@@ -298,8 +305,9 @@ class TestWaiting:
 
 
 class TestFailingAlone:
-    def test_one_stream_without_its_scope(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_one_stream_without_its_scope(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         vendor.order(
             "/faults",
             match="GET /2.0/workspaces/acme/projects",
@@ -318,8 +326,9 @@ class TestFailingAlone:
             (failure,) = SyncFailure.objects.filter(run_id=run.id)
         assert (failure.stream, failure.code) == ("projects", "scope_missing")
 
-    def test_one_stream_that_stays_out_of_reach(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_one_stream_that_stays_out_of_reach(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         vendor.order(
             "/faults",
             match="GET /2.0/workspaces/acme/permissions",
@@ -351,9 +360,10 @@ class TestFailingAlone:
             assert failures.count() == 6
             assert all(each.label and each.code == "unidentified" for each in failures)
 
-    def test_a_workspace_that_is_gone_keeps_its_rows(self, works: Works, vendor: Vendor) -> None:
+    def test_a_workspace_that_is_gone_keeps_its_rows(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         """Abuse case P47."""
-        connection = linked(works, vendor)
         works.sync(connection, "yarden", "acme")
         had = names(works, "yarden")
         vendor.order("/workspaces", workspace="yarden", delete=True)
@@ -367,9 +377,10 @@ class TestFailingAlone:
         assert again(works, connection).state == Connection.State.ACTIVE
 
     @pytest.mark.parametrize("kind", ["next_self", "next_loop", "next_foreign"])
-    def test_pages_in_a_circle(self, kind: str, works: Works, vendor: Vendor) -> None:
+    def test_pages_in_a_circle(
+        self, kind: str, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         """Abuse case P44."""
-        connection = linked(works, vendor)
         works.sync(connection, "acme")
         vendor.order("/faults", match=ACME, kind=kind, times=None)
         run = works.sync(connection, "acme")

@@ -10,16 +10,19 @@ from django.utils import timezone
 
 from connections.flows import consumers, expiry, told_ends, told_kinds
 from connections.flows.problems import FlowProblem
-from connections.models import ConnectLink, PendingLink
+from connections.models import Connection, ConnectLink, PendingLink
 from portal import roles
 from portal.models import AuditEvent, Notice
 from portal.policy import Role
 from portal.secret import Secret
+from tests import scenes
 from tests.connections.test_connect_links import again, opened, page_of, sent
 from tests.connections.test_replacement import DANA, another, hand_in, in_use, linked
 from tests.connections.ways import link_by_consent
 from tests.vendor import Vendor
 from tests.works import Works
+
+connection = scenes.begun(linked)
 
 
 def in_days(count: int) -> str:
@@ -93,8 +96,7 @@ def test_it_can_be_said_later_and_taken_back(works: Works, vendor: Vendor) -> No
 
 
 @pytest.mark.parametrize("day", ["2020-01-01", "9999-12-31", "soon"])
-def test_a_day_that_cannot_be_is_refused(day: str, works: Works, vendor: Vendor) -> None:
-    connection = linked(works, vendor)
+def test_a_day_that_cannot_be_is_refused(day: str, works: Works, connection: Connection) -> None:
     with works.inside(), pytest.raises(FlowProblem) as problem:
         told_ends.tell(actor=works.alice, connection=connection, ends_on=day)
     assert problem.value.field == "ends_on"
@@ -106,8 +108,7 @@ def test_nobody_says_it_of_what_renews_itself(works: Works, vendor: Vendor) -> N
         told_ends.tell(actor=works.alice, connection=connection, ends_on=in_days(9))
 
 
-def test_only_who_mends_says_it(works: Works, vendor: Vendor) -> None:
-    connection = linked(works, vendor)
+def test_only_who_mends_says_it(works: Works, connection: Connection) -> None:
     reader = works.person("rita@acme.example", "Rita", Role.AUDITOR)
     with works.inside(), pytest.raises(PermissionDenied):
         told_ends.tell(actor=reader, connection=connection, ends_on=in_days(9))

@@ -29,12 +29,15 @@ from connections.queries.trail_lines import Line
 from connections.receiving import signature
 from portal import clock, tenancy
 from portal.models import AuditEvent
+from tests import scenes
 from tests.connections.coding import SPACE, linked, truth
 from tests.connections.hook_line import posted
 from tests.connections.pages import signed_in, text
 from tests.connections.ways import again, patiently
 from tests.vendor import Vendor
 from tests.works import Works
+
+connection = scenes.begun(linked)
 
 PAGE = "/o/acme/trail/"
 KILLED = -9
@@ -114,9 +117,10 @@ def names(found: Trail, label: str) -> list[str]:
     return [line.who.name if line.who else "" for line in lines(found, label)]
 
 
-def test_a_trail_says_what_the_sandbox_has_on_its_own_record(works: Works, vendor: Vendor) -> None:
+def test_a_trail_says_what_the_sandbox_has_on_its_own_record(
+    works: Works, vendor: Vendor, connection: Connection
+) -> None:
     """The truth is the sandbox's: approver, merge, build and deployment; the pusher was ordered."""
-    connection = linked(works, vendor)
     told = story(works, vendor)
     assert works.sync(connection, SPACE).state == "done"
     tell(works, again(works, connection), told)
@@ -177,9 +181,8 @@ def test_a_trail_says_what_the_sandbox_has_on_its_own_record(works: Works, vendo
 
 class TestAskedAgain:
     def test_what_is_not_kept_is_asked_for_now_and_survives_a_dead_worker(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         assert works.sync(connection, SPACE).state == "done"
         told = story(works, vendor)
         client = signed_in(works.alice)
@@ -206,9 +209,8 @@ class TestAskedAgain:
         assert "was asked anew" in text(client.get(where))
 
     def test_the_vendors_silence_about_pull_requests_is_told_in_words(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         assert works.sync(connection, SPACE).state == "done"
         slug = truth(vendor)["repositories"][0]["slug"]
         root = truth(vendor, slug)["commits"][-1]["hash"]

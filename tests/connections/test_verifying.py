@@ -15,6 +15,7 @@ from connections.models import Check, Connection, Credential, Verification, Work
 from connections.queries.matrix import checks_of, matrix_of
 from portal import roles
 from portal.models import Job
+from tests import scenes
 from tests.connections.pages import BASE, base_of, signed_in, text
 from tests.connections.ways import again, hurry, jobs, link_by_consent, patiently
 from tests.vendor import Vendor
@@ -32,6 +33,9 @@ ALL_READ = [
 
 def linked(works: Works, vendor: Vendor, token: str = "dana-full", **rest: Any) -> Connection:
     return works.connection(works.link_by_token(vendor.token(token), **rest))
+
+
+connection = scenes.begun(linked)
 
 
 def verified(works: Works, connection: Connection) -> Verification:
@@ -77,10 +81,8 @@ class TestWhatItSays:
         assert verification.outcome == "passed"
 
     def test_each_workspace_has_its_line_personal_ones_too(
-        self, works: Works, vendor: Vendor
+        self, works: Works, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
-
         found = lines(works, works.verification(connection))
         assert {k for k in found if k.startswith("workspace ")} == {
             "workspace acme",
@@ -155,9 +157,14 @@ class TestWhatItSays:
         ],
     )
     def test_what_is_refused_or_not_reached_is_no_missing_permission(
-        self, status: int, error: str, says: str, works: Works, vendor: Vendor
+        self,
+        status: int,
+        error: str,
+        says: str,
+        works: Works,
+        vendor: Vendor,
+        connection: Connection,
     ) -> None:
-        connection = linked(works, vendor)
         vendor.order(
             "/faults",
             match="GET /2.0/repositories/yarden",
@@ -207,8 +214,9 @@ class TestDrift:
             ("Read pull requests", "proven", "missing"),
         } <= found
 
-    def test_a_workspace_that_is_lost_and_comes_back(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_workspace_that_is_lost_and_comes_back(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         works.sync(connection, "yarden")
         vendor.order("/members", workspace="yarden", user="dana", permission=None)
         lost = verified(works, connection)
@@ -223,8 +231,9 @@ class TestDrift:
             yarden = Workspace.objects.get(slug="yarden")
             assert yarden.gone_at is None and yarden.selected
 
-    def test_an_account_that_was_renamed_stays_the_same(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_an_account_that_was_renamed_stays_the_same(
+        self, works: Works, connection: Connection
+    ) -> None:
         with works.inside():
             Connection.objects.update(account_name="Dana Before")
         verification = verified(works, connection)
@@ -256,8 +265,9 @@ class TestDrift:
                 Workspace.objects.filter(gone_at=None).values_list("slug", flat=True)
             )
 
-    def test_what_was_not_reached_is_no_change(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_what_was_not_reached_is_no_change(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         fault = vendor.order(
             "/faults", match="GET /2.0/repositories/yarden", kind="status", status=503, times=None
         )
@@ -273,8 +283,9 @@ class TestDrift:
 
 
 class TestLists:
-    def test_an_unreadable_item_hides_no_workspace(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_an_unreadable_item_hides_no_workspace(
+        self, works: Works, vendor: Vendor, connection: Connection
+    ) -> None:
         vendor.order(
             "/faults", match="GET /2.0/user/workspaces", kind="body", lie="wrong_types", times=None
         )
@@ -286,10 +297,9 @@ class TestLists:
 
     @pytest.mark.parametrize("kind", ["next_self", "next_loop", "next_foreign"])
     def test_pages_in_a_circle_end_and_take_nothing_away(
-        self, kind: str, works: Works, vendor: Vendor
+        self, kind: str, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
         """Abuse case P44."""
-        connection = linked(works, vendor)
         vendor.order("/faults", match="GET /2.0/user/workspaces", kind=kind, times=None)
         verified(works, connection)
         patiently(works)
@@ -301,9 +311,8 @@ class TestLists:
             assert Workspace.objects.filter(gone_at=None).count() == 4
 
     def test_a_429_in_the_middle_waits_and_asks_nothing_twice(
-        self, works: Works, vendor: Vendor
+        self, works: Works, vendor: Vendor, connection: Connection
     ) -> None:
-        connection = linked(works, vendor)
         vendor.order("/faults", match="GET /2.0/repositories/fjord-lab", kind="status", status=429)
         with works.inside():
             asked = verify.request(actor=works.alice, connection=connection)
@@ -320,23 +329,22 @@ class TestLists:
 
 
 class TestAsking:
-    def test_a_running_one_is_given_back(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_running_one_is_given_back(self, works: Works, connection: Connection) -> None:
         with works.inside():
             one = verify.request(actor=works.alice, connection=connection)
             other = verify.request(actor=works.alice, connection=connection)
         assert one.id == other.id
 
-    def test_a_paused_connection_is_not_verified(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_a_paused_connection_is_not_verified(
+        self, works: Works, connection: Connection
+    ) -> None:
         with works.inside():
             lifecycle.pause(actor=works.alice, connection=connection)
             with pytest.raises(FlowProblem) as problem:
                 verify.request(actor=works.alice, connection=connection)
         assert problem.value.code == "not_live"
 
-    def test_it_repeats_itself(self, works: Works, vendor: Vendor) -> None:
-        connection = linked(works, vendor)
+    def test_it_repeats_itself(self, works: Works, connection: Connection) -> None:
         assert connection.next_verification_at is not None
         in_a_day = timezone.now() + timedelta(hours=24)
         assert abs(connection.next_verification_at - in_a_day) < timedelta(minutes=1)
@@ -355,10 +363,9 @@ class TestAsking:
         assert now is not None and now > timezone.now() + timedelta(hours=23)
 
     def test_a_slow_vendor_does_not_cost_the_lease(
-        self, works: Works, vendor: Vendor, settings: Any
+        self, works: Works, vendor: Vendor, settings: Any, connection: Connection
     ) -> None:
         """Each answer is a sign of life, so that many workspaces may take longer than a lease."""
-        connection = linked(works, vendor)
         settings.LEASE_SECONDS = 2
         vendor.order("/latency", ms=700)
         verification = verified(works, connection)
