@@ -130,9 +130,11 @@ class TestOne:
         under_way = {"backfill_stand": "sending", "backfill_total": 900, "backfill_done": 300}
         link = joined(works, source, place, **under_way)
         here = f"{LINKS}{link.id}/"
-        assert "300 of 900 events" in text(alice.get(here))
+        page = text(alice.get(here))
+        assert "300 of 900 events" in page and "600 events to go" in page
         alice.post(f"{here}back-fill/stop")
-        assert "cancelled" in text(alice.get(here))
+        page = text(alice.get(here))
+        assert "Cancelled" in page and "300 of 900 events sent" in page
         refused(alice.post(f"{here}settings", {"span": "day"}))
         alice.post(f"{here}settings", {"span": "30"})
         assert reloaded(works, link).backfill_stand == "drawing"
@@ -170,7 +172,7 @@ class TestOne:
         wrong = {"erase": "0", "confirm_name": "no"}
         assert "not the name of this link" in refused(alice.post(f"{here}remove", wrong))
         alice.post(f"{here}remove", {"erase": "1", "confirm_name": "Code to issues"})
-        assert "Taking back what it wrote" in text(alice.get(here))
+        assert "1 event as far as we know" in text(alice.get(here))
         assert "Nothing can be set any more" in text(alice.get(f"{here}settings"))
 
     def test_a_connections_tab_lists_the_links_it_is_an_end_of(

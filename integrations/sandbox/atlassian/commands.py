@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from integrations.sandbox.atlassian.cast import enter
 from integrations.sandbox.atlassian.credentials import ApiToken, Grant, token_text
 from integrations.sandbox.atlassian.hosts import Hosts
 from integrations.sandbox.atlassian.places import Places
@@ -34,6 +35,7 @@ class AtlassianCommands:
             "/atlassian/tokens": self.make_token,
             "/atlassian/tokens/revoke": self.revoke_token,
             "/atlassian/tokens/look": self.look,
+            "/atlassian/credentials": self.make_credentials,
             "/atlassian/credentials/revoke": self.revoke_credentials,
             "/atlassian/credentials/secret": self.new_secret,
             "/atlassian/people": self.people,
@@ -152,6 +154,13 @@ class AtlassianCommands:
         token = self._places.registry.named(wish["name"])
         token.revoked = not wish.get("restore", False)
         return asdict(token)
+
+    def make_credentials(self, wish: Json) -> Json:
+        """Make a client `name` of the same site, account and permissions as the one `like`."""
+        registry = self._places.registry
+        made = replace(registry.client(wish["like"]), name=str(wish["name"]), revoked=False)
+        enter(registry, secrets.token_hex(16), made)
+        return asdict(made)
 
     def revoke_credentials(self, wish: Json) -> Json:
         """Withdraw a site's credentials or a service client, or take them back."""
