@@ -268,11 +268,11 @@ def gateway(product: str) -> str:
 
 WITHDRAW_TOKEN = (
     Step("Open Atlassian account settings, Security, API tokens.", url=TOKENS_PAGE),
-    Step("Find the old token by its name and its expiry date, and choose Revoke."),
+    Step("Find the token by its name and its expiry date, and choose Revoke."),
 )
 WITHDRAW_SERVICE = (
     Step("Open Atlassian administration, Directory, Service accounts.", url=ADMIN_PAGE),
-    Step("Open the account's credentials, find the old one by its name, and choose Revoke."),
+    Step("Open the account's credentials, find it by its name, and choose Revoke."),
 )
 
 # Observed; Atlassian documents none of them. Whether a user's token has scopes does not show.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from connections import registry
 from connections.flows import (
     campaigns,
     due,
@@ -112,27 +111,24 @@ def resume(*, actor: Actor, connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a revocation takes away, counted, and where the rest has to be withdrawn."""
+    """What a revocation takes away, counted, and whether the vendor ends the credential too."""
 
     workspaces: int
     repositories: int
     sync_runs: int
     verifications: int
     can_withdraw_at_vendor: bool
-    where_to_withdraw: str
     hooks: int  # places with webhooks of ours
 
 
 def preview_revoke(connection: Connection) -> Losses:
     """What would go. The record stays."""
-    connector = registry.connectors().get(connection.connector)
     return Losses(
         workspaces=Workspace.objects.filter(connection_id=connection.id).count(),
         repositories=Repository.objects.filter(connection_id=connection.id, gone_at=None).count(),
         sync_runs=SyncRun.objects.filter(connection_id=connection.id).count(),
         verifications=Verification.objects.filter(connection_id=connection.id).count(),
-        can_withdraw_at_vendor=bool(connector and parting.revokes(connector, connection.method)),
-        where_to_withdraw=connector.manifest.account_settings_url if connector else "",
+        can_withdraw_at_vendor=parting.ends_by_us(connection),
         hooks=hook_choice.ours_of(connection).count(),
     )
 

@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from connections import access, by_hand, places, registry
 from connections.contracts import (
@@ -157,6 +157,17 @@ def revokes(connector: Connector, method: str) -> bool:
     if known.get(method) is not MethodKind.AUTHORIZATION_CODE:
         return False
     return isinstance(connector, EndsGrants) or bool(access.oauth_of(connector.manifest).revoke_url)
+
+
+def ends_by_us(connection: Connection) -> bool:
+    """Whether the vendor ends the credential in use, or the last one that was, when we ask."""
+    connector = registry.connectors().get(connection.connector)
+    if connector is None:
+        return False
+    rows = Credential.objects.filter(connection_id=connection.id)
+    last = rows.order_by(F("replaced_at").desc(nulls_first=True)).first()
+    was_made_for_us = last is not None and last.token_id != ""
+    return was_made_for_us or revokes(connector, connection.method)
 
 
 def _ended_itself(connector: EndsGrants, credential: Credential) -> bool:

@@ -109,7 +109,7 @@ def guide(manifest: Manifest, method_key: str, fields: dict[str, str]) -> Sequen
     if method.withdraw:
         return method.withdraw
     address = by_hand.address(manifest, method, fields)
-    return (Step("Open this page and find the old one by its name and its day.", url=address),)
+    return (Step("Open this page and find it by its name and its day.", url=address),)
 
 
 def usual_method(connection: Connection, ways: Sequence[Method], manifest: Manifest) -> Method:

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from connections import markdown
-from connections.flows import replacement, told_ends
+from connections.flows import parting, replacement, told_ends
 from connections.flows.lifecycle import preview_revoke
 from connections.forms import EndsForm, SettingsForm
 from connections.models import ConnectionState
@@ -51,8 +51,18 @@ def overview(request: OrganizationRequest, connection_id: UUID) -> HttpResponse:
         "used_by": used_by(connection_id) if page.rights.details else [],
         "sees_keys": allows(request.actor, Permission.SERVICE_KEY_VIEW),
         "standing": policies.standing(page.connection) if page.rights.details else None,
+        "left": _left_there(page) if page.is_revoked and page.rights.details else None,
     }
     return render(request, "connections/connection/overview.html", context)
+
+
+def _left_there(page: ConnectionPage) -> dict[str, Any] | None:
+    """What becomes of the credential at the vendor, and where a person withdraws it there."""
+    if page.manifest is None:
+        return None
+    connection = page.connection
+    steps = replacements.guide(page.manifest, connection.method, connection.fields)
+    return {"steps": steps, "ends_by_us": parting.ends_by_us(connection)}
 
 
 def _capabilities(page: ConnectionPage) -> list[str]:
@@ -206,6 +216,7 @@ def settings_page(
         "preview": preview,
         "losses": preview_revoke(page.connection) if alive and page.rights.manage else None,
         "blast": blast_of(page.connection) if alive and page.rights.manage else None,
+        "left": _left_there(page) if alive and page.rights.manage else None,
     }
     name = "connections/connection/settings.html"
     return render(request, name, context, status=status_of(choice or form))

@@ -140,7 +140,7 @@ API_TOKEN_METHOD = Method(
     ),
     withdraw=(
         Step("Open Atlassian account settings, Security, API tokens.", url=API_TOKENS_PAGE),
-        Step("Find the old token by its name and its expiry date, and choose Revoke."),
+        Step("Find the token by its name and its expiry date, and choose Revoke."),
     ),
     scheme=Scheme.BASIC,
     basic_user="email",
@@ -178,7 +178,7 @@ def _access_token(*, of: str, fields: tuple[Field, ...], path: str, **rest: str)
                 f"Open the {of} at Bitbucket, then {path}.",
                 url=f"{ACCESS_TOKEN_DOCS}{of}-access-tokens/",
             ),
-            Step("Find the old token by its name and the day it was made, and choose Revoke."),
+            Step("Find the token by its name and the day it was made, and choose Revoke."),
         ),
         acts_as=f"A bot user of the {of}, not a person",
         lifetime=_UNTIL_REVOKED,

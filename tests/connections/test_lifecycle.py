@@ -73,7 +73,6 @@ class TestRevoking:
             assert Member.objects.exists() and Project.objects.exists()
         assert (losses.workspaces, losses.repositories) == (4, repositories)
         assert not losses.can_withdraw_at_vendor
-        assert losses.where_to_withdraw.startswith("https://bitbucket.org/")
         assert sealed_for(works, credential.id) == ["access", "refresh"]
 
         after = revoked(works, connection)

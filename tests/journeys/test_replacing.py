@@ -34,7 +34,7 @@ def test_a_token_is_replaced_step_by_step_and_taken_back(
     found += faults(owen, "checked")
 
     owen.press("Switch to the new one")
-    owen.reads("The new one is in use", "Find the old token")
+    owen.reads("The new one is in use", "Find the token")
     found += faults(owen, "withdraw")
     owen.press("Later")
     owen.reads("You are reminded in 6 days")
