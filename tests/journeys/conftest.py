@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,16 +9,11 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.journeys import walks
-from tests.journeys.windows import Person, Windows
+from tests.journeys.windows import CHROMIUM, Person, Windows, launched
 from tests.live import LivePortal
 from tests.servers import Servers
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("PORTAL_CHROMIUM") or shutil.which("chromium")
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 # What a worker that was killed held is free again soon, so that the stories stay short.
 SOON = {"LEASE_SECONDS": "5", "SWEEP_SECONDS": "2"}
 # They all link as Dana within the hour, and each reads what Dana sees.
@@ -45,10 +38,8 @@ def live_portal(portal: LivePortal) -> LivePortal:
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with sync_playwright() as playwright, launched(playwright) as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
