@@ -35,6 +35,16 @@ def span(seconds: float) -> str:
     return plural(floor(seconds / size), unit)
 
 
+def pace(done: int, left: int, since: datetime | None) -> tuple[str, str]:
+    """How fast it went and how long it has to go, as "9 a minute" and "52 minutes"; both empty
+    while there is no telling."""
+    if since is None or not done:
+        return "", ""
+    per_second = done / max(1.0, (timezone.now() - since).total_seconds())
+    rate = f"{per_second:,.1f} a second" if per_second >= 1 else f"{per_second * 60:.0f} a minute"
+    return rate, span(left / per_second) if left > 0 else ""
+
+
 def relative(moment: datetime, *, now: datetime | None = None) -> str:
     """ "just now", "4 minutes ago", "in 52 minutes"."""
     seconds = ((now or timezone.now()) - moment).total_seconds()

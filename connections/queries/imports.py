@@ -12,7 +12,6 @@ from uuid import UUID
 from django.core.exceptions import BadRequest
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from connections import registry
 from connections.explain import explain, explain_link
@@ -207,12 +206,7 @@ def _filtered(batch_id: UUID, show: str) -> QuerySet[ImportRow]:
 
 
 def _speed(batch: ImportBatch, done: int, waiting: int) -> tuple[str, str]:
-    if batch.state != State.RUNNING or batch.started_at is None or not done:
-        return "", ""
-    seconds = max(1.0, (timezone.now() - batch.started_at).total_seconds())
-    per_second = done / seconds
-    rate = f"{per_second:.1f} a second" if per_second >= 1 else f"{per_second * 60:.0f} a minute"
-    return rate, phrases.span(waiting / per_second)
+    return phrases.pace(done, waiting, batch.started_at if batch.state == State.RUNNING else None)
 
 
 def _waits(batch: ImportBatch) -> str:

@@ -12,13 +12,16 @@ from uuid import UUID
 from django.core.exceptions import BadRequest
 from django.db.models import Q, QuerySet
 
-from connections.models import Link, RelayAttempt
+from connections.models import Link, RelayAttempt, RelayItem
 from connections.queries import products
 from connections.queries.relay_state import reason
+from connections.queries.relay_titles import called
 from portal import clock, cursor as cursors, phrases
 
 ORDER: Final = ("-at", "id")
 MOST_SHOWN: Final = 50  # lines of one request; the rest is counted
+MOST_SEARCHED: Final = 5_000  # requests
+MOST_THINGS: Final = 20  # that a name may mean
 TAKEN: Final = "accepted"
 PARTLY: Final = Q(answer=TAKEN) & (Q(failed__gt=0) | ~Q(unknown_subjects=[]))
 STATES: Final[Mapping[str, tuple[str, Q]]] = {
@@ -60,17 +63,20 @@ class LogWish:
 
     state: str = ""
     time: str = ""
+    kind: str = ""
+    search: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> LogWish:
         """Raises BadRequest for a filter that is not on the list (F15)."""
-        state, time = query.get("state", ""), query.get("time", "")
-        if state not in STATES or time not in TIMES:
+        state, time, kind = (query.get(name, "") for name in ("state", "time", "kind"))
+        if state not in STATES or time not in TIMES or (kind and kind not in KINDS):
             raise BadRequest("There is no such filter.")
-        return cls(state, time)
+        return cls(state, time, kind, query.get("q", "").strip()[:200])
 
     def parameters(self) -> dict[str, str]:
-        return {k: v for k, v in {"state": self.state, "time": self.time}.items() if v}
+        named = {"q": self.search, "state": self.state, "time": self.time, "kind": self.kind}
+        return {name: value for name, value in named.items() if value}
 
     @property
     def is_filtered(self) -> bool:
@@ -116,7 +122,12 @@ class LogList:
     lines: list[LogLine]
     previous: str
     next: str
+    count: str
     is_first: bool
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        return [("", "Anything"), *((kind, kind_word(kind).capitalize()) for kind in KINDS)]
 
     @property
     def states(self) -> list[tuple[str, str]]:
@@ -129,20 +140,38 @@ class LogList:
 
 def relay_log(link: Link, *, wish: LogWish, cursor: str) -> LogList:
     """The page of this link's requests that wish and cursor name."""
-    rows: QuerySet[Any] = RelayAttempt.objects.filter(link_id=link.id)
-    rows = rows.filter(STATES[wish.state][1])
-    age = TIMES[wish.time][1]
-    if age is not None:
-        rows = rows.filter(at__gte=clock.now() - age)
-    window = cursors.page(rows, by=ORDER, cursor=cursor)
+    window = cursors.page(_wanted(link, wish), by=ORDER, cursor=cursor)
     product = products.name_of(link.target.connector)
     return LogList(
         wish=wish,
         lines=[_line(row, product) for row in window.rows],
         previous=_address(wish, window.previous),
         next=_address(wish, window.next),
+        count=f"Found among the last {MOST_SEARCHED:,}" if wish.search else "The latest first",
         is_first=not window.previous,
     )
+
+
+def _wanted(link: Link, wish: LogWish) -> QuerySet[Any]:
+    rows: QuerySet[Any] = RelayAttempt.objects.filter(link_id=link.id)
+    rows = rows.filter(STATES[wish.state][1])
+    age = TIMES[wish.time][1]
+    if age is not None:
+        rows = rows.filter(at__gte=clock.now() - age)
+    if wish.kind:
+        rows = rows.filter(events__has_key=wish.kind)
+    return _about(link, wish.search, rows) if wish.search else rows
+
+
+def _about(link: Link, search: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The requests with the things that are called so, or that named a subject which is not there;
+    of the latest ones, because nothing but reading them tells what was in them."""
+    latest = rows.order_by(*ORDER).values("id")[:MOST_SEARCHED]
+    items = RelayItem.objects.filter(called(search), link_id=link.id).order_by("-changed_at")
+    about = Q(unknown_subjects__overlap=[search, search.upper()])
+    for id_ in items.values_list("id", flat=True)[:MOST_THINGS]:
+        about |= Q(items__contains=[[str(id_)]])
+    return RelayAttempt.objects.filter(about, id__in=latest)
 
 
 def _line(row: RelayAttempt, product: str) -> LogLine:
@@ -171,6 +200,8 @@ def _outcome(row: RelayAttempt) -> tuple[str, str, str]:
         return "Not taken", "circle-x", "danger"
     if row.failed:
         return "Taken in part", "alert-triangle", "warning"
+    if row.unknown_subjects and not row.accepted:
+        return "Shown nowhere", "alert-triangle", "warning"
     if row.unknown_subjects:
         return "Taken", "alert-triangle", "warning"
     return "Taken", "circle-check", "good"

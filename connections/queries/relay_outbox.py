@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from connections.models import Link, RelayCause, RelayItem, RelayState
 from connections.queries import products
 from connections.queries.relay_log import KINDS, kind_word
 from connections.queries.relay_state import reason
+from connections.queries.relay_titles import called, titles
 from portal import clock, cursor as cursors, phrases
 
 ORDER: Final = ("-changed_at", "id")
@@ -75,6 +76,7 @@ class BoxRow:
 
     id: UUID
     kind: str
+    title: str
     key: str
     repository: str
     word: str
@@ -134,7 +136,7 @@ def _wanted(link: Link, wish: BoxWish) -> QuerySet[Any]:
     if wish.error:
         rows = rows.filter(error=wish.error)
     if wish.search:
-        rows = rows.filter(repository__full_name__icontains=wish.search)
+        rows = rows.filter(called(wish.search) | Q(repository__full_name__icontains=wish.search))
     return rows
 
 
@@ -154,15 +156,18 @@ def counted(rows: QuerySet[Any]) -> str:
 
 def rows_of(items: Iterable[RelayItem], product: str) -> list[BoxRow]:
     """The lines of these, whose repositories are known."""
-    return [_row(each, product) for each in items]
+    kept = list(items)
+    named = titles(kept)
+    return [_row(each, named.get(each.id, ""), product) for each in kept]
 
 
-def _row(item: RelayItem, product: str) -> BoxRow:
+def _row(item: RelayItem, title: str, product: str) -> BoxRow:
     icon, tone = WORDS[item.state]
     waits = item.state == RelayState.WAITING and item.due_at and item.due_at > clock.now()
     return BoxRow(
         id=item.id,
         kind=kind_word(item.kind).capitalize(),
+        title=title,
         key=shortened(item.kind, item.key),
         repository=item.repository.full_name,
         word=str(RelayState(item.state).label),

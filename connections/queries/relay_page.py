@@ -10,11 +10,13 @@ from django.urls import reverse
 
 from connections import registry
 from connections.contracts import Manifest, RelayRules, RelayWay, RunsCommands
-from connections.models import BackfillStand, Link, LinkChoice, LinkState, RelayItem
+from connections.models import BackfillStand, Link, LinkChoice, LinkState
 from connections.queries import products
 from connections.queries.connection import Tab, rights_now
+from connections.queries.relay_repositories import written
 from connections.queries.relay_state import Outbox, Stand, stand_of
 from connections.queries.relays import enabled_in, name_of, outboxes
+from portal import phrases
 from portal.policy import Actor, Permission, allows, present
 
 TABS: Final = (
@@ -36,13 +38,19 @@ class RelayRights:
 
 
 @dataclass(frozen=True, slots=True)
-class Backfill:
-    """How far a back-fill is, or was."""
+class Progress:
+    """How far long work is, or was; without a total there is no telling."""
 
     is_running: bool
     word: str
     done: int
     total: int
+    rate: str = ""
+    remaining: str = ""
+
+    @property
+    def left(self) -> int:
+        return max(0, self.total - self.done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +119,25 @@ class RelayPage:
         return [each.title for each in options if given.get(each.key, each.default)]
 
     @property
-    def backfill(self) -> Backfill | None:
+    def backfill(self) -> Progress | None:
         link = self.link
         if not link.backfill_stand:
             return None
         stand = BackfillStand(link.backfill_stand)
-        return Backfill(
-            is_running=stand in (BackfillStand.DRAWING, BackfillStand.SENDING),
-            word=str(stand.label),
-            done=link.backfill_done,
-            total=link.backfill_total,
-        )
+        word, done, total = str(stand.label), link.backfill_done, link.backfill_total
+        if stand == BackfillStand.DRAWING:
+            return Progress(True, word, done=total, total=0)
+        pace = phrases.pace(done, total - done, link.backfill_began_at)
+        return Progress(stand == BackfillStand.SENDING, word, done, total, *pace)
+
+    @property
+    def removal(self) -> Progress:
+        """How far what it wrote is taken back; by a mark it is gone all at once."""
+        link = self.link
+        done = link.removal_done
+        total = 0 if self.way and self.way.by_mark else link.removal_total
+        pace = phrases.pace(done, total - done, link.removal_began_at)
+        return Progress(True, "Taking back what it wrote", done, total, *pace)
 
 
 def find(relay_id: UUID) -> Link | None:
@@ -201,12 +217,11 @@ class Losses:
 
 def losses(link: Link) -> Losses:
     """Counted before somebody removes it."""
-    rows = RelayItem.objects.filter(link_id=link.id)
-    written = rows.filter(sent_sequence__isnull=False).exclude(subjects=[])
+    shown = written(link)
     box = outboxes([link.id]).get(link.id, Outbox())
     return Losses(
-        repositories=written.values("repository_id").distinct().count(),
-        sent=written.count(),
+        repositories=shown.values("repository_id").distinct().count(),
+        sent=shown.count(),
         waiting=box.waiting + box.filling,
         dead=box.dead,
     )

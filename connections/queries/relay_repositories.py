@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,14 +10,24 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
-from connections.models import Link, LinkRepository
+from connections.models import Link, LinkRepository, RelayItem
 from connections.queries import products
 from connections.queries.relay_state import reason
+from connections.queries.repositories import LONG_AGO
 from portal import cursor as cursors, phrases
 
-ORDER: Final = ("name", "id")
+# A column that may be empty stands by a value of its own, so that a cursor can name its place.
+NEVER: Final = Value(LONG_AGO, output_field=DateTimeField())
+SORTS: Final[Mapping[str, tuple[str, Any]]] = {
+    "name": ("name", F("repository__full_name")),
+    "taken": ("sent", None),
+    "sent": ("went", Coalesce("last_sent_at", NEVER)),
+    "trouble": ("troubled", Coalesce("last_error_at", NEVER)),
+}
+SHOWN: Final = 20  # names, before a deed
 STATES: Final[Mapping[str, tuple[str, Q]]] = {
     "": ("All", Q()),
     "on": ("Taking part", Q(enabled=True)),
@@ -33,21 +43,23 @@ class PartWish:
 
     search: str = ""
     state: str = ""
+    sort: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> PartWish:
-        """Raises BadRequest for a filter that is not on the list (F15)."""
-        state = query.get("state", "")
-        if state not in STATES:
-            raise BadRequest("There is no such state.")
-        return cls(query.get("q", "").strip()[:200], state)
+        """Raises BadRequest for a filter or a sort that is not on the list (F15)."""
+        state, sort = query.get("state", ""), query.get("sort", "")
+        if state not in STATES or (sort and sort.removeprefix("-") not in SORTS):
+            raise BadRequest("There is no such state or sort.")
+        return cls(query.get("q", "").strip()[:200], state, sort)
 
     def parameters(self) -> dict[str, str]:
-        return {k: v for k, v in {"q": self.search, "state": self.state}.items() if v}
+        named = {"q": self.search, "state": self.state, "sort": self.sort}
+        return {name: value for name, value in named.items() if value}
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.parameters())
+        return bool(self.search or self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +94,16 @@ class PartList:
 
 
 def part_list(link: Link, *, wish: PartWish, cursor: str) -> PartList:
-    """The page of this link's repositories that wish and cursor name, by name."""
+    """The page of this link's repositories that wish and cursor name, by name unless asked."""
+    column, value = SORTS[wish.sort.removeprefix("-") or "name"]
     rows: QuerySet[Any] = LinkRepository.objects.filter(link_id=link.id)
     rows = rows.filter(STATES[wish.state][1]).annotate(name=F("repository__full_name"))
+    if value is not None:
+        rows = rows.annotate(**{column: value})
+    order = (f"-{column}" if wish.sort.startswith("-") else column, "id")
     if wish.search:
         rows = rows.filter(name__icontains=wish.search)
-    window = cursors.page(rows.select_related("repository"), by=ORDER, cursor=cursor)
+    window = cursors.page(rows.select_related("repository"), by=order, cursor=cursor)
     product = products.name_of(link.target.connector)
     return PartList(
         wish=wish,
@@ -113,6 +129,39 @@ def _part(row: Any, product: str) -> Part:
         detail=row.last_error_detail,
         since=row.last_error_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """What leaving these out and taking back what was written means, before somebody agrees."""
+
+    parts: list[Part]
+    shown: int
+
+    @property
+    def names(self) -> list[str]:
+        return [each.name for each in self.parts[:SHOWN]]
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.parts) - SHOWN)
+
+
+def erasing(link: Link, ids: Collection[UUID]) -> Erasing:
+    """Of these repositories of the link, what the target shows."""
+    rows: Any = LinkRepository.objects.filter(link_id=link.id, repository_id__in=list(ids))
+    rows = rows.annotate(name=F("repository__full_name")).order_by("name")
+    product = products.name_of(link.target.connector)
+    return Erasing(
+        parts=[_part(row, product) for row in rows.select_related("repository")],
+        shown=written(link).filter(repository_id__in=list(ids)).count(),
+    )
+
+
+def written(link: Link) -> Any:
+    """What the target shows of this link, as far as it was told."""
+    rows = RelayItem.objects.filter(link_id=link.id, sent_sequence__isnull=False)
+    return rows.exclude(subjects=[])
 
 
 def _address(wish: PartWish, cursor: str) -> str:

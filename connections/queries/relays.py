@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
-from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from connections.models import Connection, Link, LinkRepository, LinkState, RelayItem, RelayState
-from connections.queries import products
-from connections.queries.relay_state import Outbox, Stand, stand_of
+from connections.queries import health, products
+from connections.queries.relay_state import LATE, Outbox, Stand, stand_of
 from portal import clock, cursor as cursors
 
 ORDER: Final = ("-created_at", "id")
@@ -43,7 +43,6 @@ READ: Final = (
     *(f"{end}__{column}" for end in ("source", "target") for column in ENDS),
     *("destination__id", "destination__name"),
 )
-TROUBLE: Final = Q(state=LinkState.ACTIVE) & (~Q(failing_since=None) | ~Q(last_error=""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,13 @@ class RelayList:
     previous: str
     next: str
     targets: list[tuple[str, str]]
-    is_empty: bool
+    total: int
+    troubled: int
+    paused: int
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows and not self.wish.is_filtered and not self.total
 
     @property
     def states(self) -> list[tuple[str, str]]:
@@ -122,7 +127,36 @@ def relay_list(*, slug: str, wish: RelayWish, cursor: str, page: str = "relay") 
         previous=_address(wish, window.previous),
         next=_address(wish, window.next),
         targets=[("", "Any target"), *found],
-        is_empty=not window.rows and not wish.is_filtered and not every.exists(),
+        total=(counts := _counts(every))["total"],
+        troubled=counts["troubled"],
+        paused=counts["paused"],
+    )
+
+
+def _counts(every: QuerySet[Any]) -> dict[str, int]:
+    """How many there are, and how many of them somebody should look at."""
+    counted: dict[str, int] = every.order_by().aggregate(
+        total=Count("id", filter=~Q(state=LinkState.REMOVED)),
+        troubled=Count("id", filter=in_trouble()),
+        paused=Count("id", filter=Q(state=LinkState.PAUSED)),
+    )
+    return counted
+
+
+def in_trouble() -> Q:
+    """Active, and not as it should be: what `stand_of` says of one, asked of many."""
+    unable = health.condition("broken") | health.condition("paused")
+    ends = Connection.objects.filter(unable).values("id")
+    items = RelayItem.objects.filter(link_id=OuterRef("id"))
+    waiting = items.filter(state=RelayState.WAITING, urgency=0)
+    late = waiting.annotate(since=Coalesce("heard_at", "changed_at"))
+    return Q(state=LinkState.ACTIVE) & (
+        ~Q(failing_since=None)
+        | Q(waits_until__gt=clock.now())
+        | Q(source__in=ends)
+        | Q(target__in=ends)
+        | Q(Exists(items.filter(state=RelayState.DEAD)))
+        | Q(Exists(late.filter(since__lt=clock.now() - LATE)))
     )
 
 
@@ -135,7 +169,7 @@ def seen() -> QuerySet[Any]:
 
 def _wanted(rows: QuerySet[Any], wish: RelayWish) -> QuerySet[Any]:
     if wish.state == "trouble":
-        rows = rows.filter(TROUBLE)
+        rows = rows.filter(in_trouble())
     elif wish.state == "removed":
         rows = rows.filter(state__in=(LinkState.REMOVING, LinkState.REMOVED))
     elif wish.state:
@@ -189,7 +223,7 @@ def _row(
         enabled=enabled.get(link.id, 0),
         sent_at=link.last_sent_at,
         error=stand.trouble,
-        error_at=link.last_error_at if link.last_error else None,
+        error_at=link.last_error_at if link.failing_since else None,
     )
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from connections.flows import relay_backfill, relay_deciding, relay_links, relay_removal
 from connections.flows.problems import FlowProblem
-from connections.queries import relay_outbox
+from connections.queries import relay_outbox, relay_repositories
 from connections.queries.relay_outbox import BoxWish
 from connections.queries.relay_page import RelayPage, losses
 from connections.relay_forms import AgainForm, ReasonForm, RemoveForm
@@ -51,7 +51,7 @@ def resume(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
 @require_POST
 @requires(VIEW)
 def parts(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
-    """The ticked repositories take part, or are left out."""
+    """The ticked repositories take part, or are left out; taking back is agreed to after a look."""
     page = changed_by(request, relay_id)
     ids = [found for each in request.POST.getlist("selected") if (found := id_in(each))]
     if not ids:
@@ -62,6 +62,9 @@ def parts(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
         attempt(request, lambda: relay_links.enable(**what), "They take part from now on.")
         return to(request, "relay", relay_id)
     erase = "erase" in request.POST
+    if erase and "sure" not in request.POST:
+        context = {"page": page, "shown": relay_repositories.erasing(page.link, ids)}
+        return render(request, "connections/relay/erase.html", context)
     attempt(
         request,
         lambda: relay_links.disable(**what, erase=erase),
