@@ -106,6 +106,7 @@ class Servers:
         children.kill_session(child.pid)
         child.wait()
         time.sleep(1)  # its backends see that it is gone, and let go of what they share
+        self._admin = None
         self._start(server)
         for alias in connections:
             connections[alias].close()

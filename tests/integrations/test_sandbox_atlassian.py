@@ -2,87 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from launcher.programs import VENDOR_ORIGINS
 
 from integrations.sandbox import vendors
 from integrations.sandbox.running import Sandbox
-from tests.integrations.sandboxed import Client, Reply
-
-SPECS = Path(__file__).resolve().parents[3] / "shared/specs"
-needs_documents = pytest.mark.skipif(
-    not SPECS.exists(), reason="Atlassian's OpenAPI documents are not beside the project"
-)
-CALLBACK = "http://localhost:8000/oauth/bitbucket-cloud/callback"
-ACME, API = "https://acme.atlassian.net", "https://api.atlassian.com"
-JIRA, V2, V1, DEVELOPMENT = (
-    "jira-platform-swagger-v3.v3.json",
-    "confluence-openapi-v2.v3.json",
-    "confluence-v1-swagger.v3.json",
-    "jira-software-swagger.v3.json",
-)
-# Where the documents say less or other than what is seen, by document and place of the error.
-GAPS = {
-    r"GET /rest/api/3/serverInfo .*'defaultLocale'": "Every site says it; the schema is closed.",
-}
-
-
-class Atlassian(Client):
-    """Speaks to each of Atlassian's hosts."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox)
-        self.places = vendors.origins(sandbox.url)
-        self.facts = self.known["vendors"]["atlassian"]
-        self.cloud_id = self.facts["sites"][0]["cloud_id"]
-
-    def row(self, kind: str, name: str) -> dict[str, Any]:
-        return next(dict(row) for row in self.facts[kind] if row["name"] == name)
-
-    def basic(self, name: str) -> dict[str, str]:
-        token = self.row("tokens", name)
-        pair = base64.b64encode(f"{token['email']}:{token['token']}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
-
-    def ask(self, method: str, address: str, headers: dict[str, str], body: object = None) -> Reply:
-        """`address` begins with the vendor's real origin."""
-        real = next(each for each in self.places if address.startswith(f"{each}/"))
-        sent = None if body is None else json.dumps(body).encode()
-        typed = {"Content-Type": "application/json", **headers}
-        where = self.places[real] + address.removeprefix(real)
-        return self.send(method, where, headers=typed, body=sent)
-
-    def token(self, **fields: str) -> Reply:
-        return self.ask("POST", "https://auth.atlassian.com/oauth/token", {}, fields)
-
-    def provider(self, name: str = "acme-site") -> dict[str, str]:
-        client = self.row("site_credentials", name)
-        keys = {"client_id": client["client_id"], "client_secret": client["secret"]}
-        found = self.token(grant_type="client_credentials", **keys).json
-        assert found["expires_in"] == 900 and "refresh_token" not in found
-        return {"Authorization": f"Bearer {found['access_token']}"}
-
-    def refresh(self, text: str) -> Reply:
-        app = self.row("apps", "jira-portal")
-        keys = {"client_id": app["key"], "client_secret": app["secret"]}
-        return self.token(grant_type="refresh_token", refresh_token=text, **keys)
-
-    def grant(self, app: str = "jira-portal") -> dict[str, Any]:
-        made = self.control("POST", "/atlassian/grants", app=app, user="dana").json
-        return dict(made["grants"][0])
-
-    def submit(self, kind: str, body: object, headers: dict[str, str]) -> Reply:
-        at = f"{API}/jira/{kind}/0.1/cloud/{self.cloud_id}/bulk"
-        return self.ask("POST", at, headers, body)
+from tests.integrations.atlassian_client import ACME, API, CALLBACK, Atlassian
+from tests.integrations.atlassian_documents import DEVELOPMENT, assert_documented
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +44,11 @@ def test_a_spent_refresh_token_works_in_the_leeway_and_then_ends_the_family(atla
     assert dead.status == 403
     assert dead.json["error"] == "invalid_grant"
     assert atlassian.refresh(second["refresh_token"]).status == 403
+    written = [each["spends"] for each in atlassian.control("GET", "/atlassian/spends").json]
+    assert [[how for _, how in one] for one in written] == [
+        ["issued", "issued", "late"],
+        ["refused"],
+    ]
 
 
 def test_a_wrong_secret_is_told_as_atlassian_tells_it(atlassian):
@@ -189,6 +123,11 @@ def test_a_stale_update_is_accepted_and_not_stored(atlassian):
     assert [row["message"] for row in panel(atlassian)["commits"]] == ["PAY-1"]
 
 
+def test_a_devinfo_answer_is_as_documented(atlassian):
+    told = atlassian.submit("devinfo", body(commit()), atlassian.provider())
+    assert_documented(DEVELOPMENT, "POST", "/rest/devinfo/0.10/bulk", 202, told.json)
+
+
 def test_unknown_keys_and_bad_ids_are_told(atlassian):
     sent = body(commit(issueKeys=["NO-9", "PAY-1"]), commit(2, id="a/b"))
     told = atlassian.submit("devinfo", sent, atlassian.provider()).json
@@ -256,74 +195,3 @@ def test_a_spent_hour_is_told_with_reason_and_patience(atlassian):
     assert [reply.status for reply in told] == [200, 429]
     assert told[1].headers["ratelimit-reason"] == "jira-quota-global-based"
     assert int(told[1].headers["retry-after"]) > 0
-
-
-# ── the documents ─────────────────────────────────────────────────────────────────────────────
-
-DOC = {"type": "doc", "version": 1, "content": [
-    {"type": "paragraph", "content": [{"type": "text", "text": "Hi"}]}]}  # fmt: skip
-LINK = {"globalId": "g", "object": {"url": "https://x.example", "title": "T"}}
-ISSUE, PLACE = "/rest/api/3/issue/PAY-1", "/rest/api/3/issue/{issueIdOrKey}"
-ASKED: list[tuple[str, str, str, str, object, int]] = [
-    (JIRA, "GET", "/rest/api/3/myself", "/rest/api/3/myself", None, 200),
-    (JIRA, "GET", "/rest/api/3/serverInfo", "/rest/api/3/serverInfo", None, 200),
-    (JIRA, "GET", "/rest/api/3/mypermissions?permissions=LINK_ISSUES",
-     "/rest/api/3/mypermissions", None, 200),
-    (JIRA, "GET", "/rest/api/3/project/search", "/rest/api/3/project/search", None, 200),
-    (JIRA, "GET", "/rest/api/3/project/PAY", "/rest/api/3/project/{projectIdOrKey}", None, 200),
-    (JIRA, "GET", "/rest/api/3/search/jql?jql=project=PAY&fields=summary",
-     "/rest/api/3/search/jql", None, 200),
-    (JIRA, "POST", "/rest/api/3/issue/bulkfetch", "/rest/api/3/issue/bulkfetch",
-     {"issueIdsOrKeys": ["PAY-1"]}, 200),
-    (JIRA, "GET", "/rest/api/3/user/search?query=sam", "/rest/api/3/user/search", None, 200),
-    (JIRA, "GET", ISSUE, PLACE, None, 200),
-    (JIRA, "POST", f"{ISSUE}/remotelink", f"{PLACE}/remotelink", LINK, 201),
-    (JIRA, "GET", f"{ISSUE}/remotelink", f"{PLACE}/remotelink", None, 200),
-    (JIRA, "POST", f"{ISSUE}/comment", f"{PLACE}/comment", {"body": DOC}, 201),
-    (JIRA, "POST", f"{ISSUE}/worklog", f"{PLACE}/worklog", {"timeSpent": "1h 5m"}, 201),
-    (JIRA, "GET", f"{ISSUE}/transitions", f"{PLACE}/transitions", None, 200),
-    (JIRA, "POST", f"{ISSUE}/transitions", f"{PLACE}/transitions", {"transition": {"id": "11"}},
-     204),
-    (JIRA, "GET", "/rest/api/3/issue/NO-1", PLACE, None, 404),
-    (V2, "GET", "/wiki/api/v2/spaces", "/spaces", None, 200),
-    (V2, "GET", "/wiki/api/v2/pages?limit=3", "/pages", None, 200),
-    (V1, "GET", "/wiki/rest/api/user/current", "/wiki/rest/api/user/current", None, 200),
-    (V1, "GET", "/wiki/rest/api/search?cql=space=PAY", "/wiki/rest/api/search", None, 200),
-]  # fmt: skip
-
-
-@needs_documents
-@pytest.mark.parametrize(("name", "method", "path", "template", "sent", "status"), ASKED)
-def test_answers_are_as_documented(atlassian, name, method, path, template, sent, status):
-    if path.endswith("/remotelink") and method == "GET":
-        atlassian.ask("POST", f"{ACME}{path}", atlassian.basic("dana-classic"), LINK)
-    reply = atlassian.ask(method, f"{ACME}{path}", atlassian.basic("dana-classic"), sent)
-    assert reply.status == status, reply.text
-    assert_documented(name, method, template, status, reply.json if reply.body else None)
-
-
-@needs_documents
-def test_a_devinfo_answer_is_as_documented(atlassian):
-    told = atlassian.submit("devinfo", body(commit()), atlassian.provider())
-    assert_documented(DEVELOPMENT, "POST", "/rest/devinfo/0.10/bulk", 202, told.json)
-
-
-def assert_documented(name: str, method: str, template: str, status: int, told: object) -> None:
-    """Nothing is said against an answer but what is a known gap."""
-    if not SPECS.exists():
-        return
-    responses = document(name)["paths"][template][method.lower()]["responses"]
-    content = responses[str(status)].get("content", {}).get("application/json", {})
-    if told is None or "schema" not in content:
-        return
-    schema = {**content["schema"], "components": document(name)["components"]}
-    found = [
-        f"{method} {template} {'/'.join(map(str, error.absolute_path))} {error.message[:120]}"
-        for error in Draft202012Validator(schema).iter_errors(told)
-    ]
-    assert not [each for each in found if not any(re.match(gap, each) for gap in GAPS)]
-
-
-@cache
-def document(name: str) -> Any:
-    return json.loads((SPECS / name).read_text())

@@ -1,7 +1,8 @@
-"""A worker process of ours in which many threads ask for one connection's token."""
+"""A worker process of ours in which many threads ask for one connection's token, or for any's."""
 
 from __future__ import annotations
 
+import random
 import threading
 from functools import cache
 from uuid import UUID
@@ -29,7 +30,8 @@ def found(connection_id: str) -> Connection:
 
 
 def ask(order: Order) -> None:
-    """A usable token within the caller's deadline, or an error."""
+    """A usable token within the caller's deadline, or an error; of one `among` several, if so."""
+    order = order | random.choice(order.get("among", [{}]))
     try:
         with roles.using_role("worker"), tenancy.acting_for(UUID(order["organization"])):
             with one_at_a_time:

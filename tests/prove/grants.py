@@ -14,15 +14,15 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def looked_at(vendor: Vendor, *tokens: str) -> list[bool]:
+def looked_at(vendor: Vendor, *tokens: str, below: str = "") -> list[bool]:
     """Whether each token would work now; none is spent by being looked at."""
-    return [found["works"] for found in described(vendor, tokens)]
+    return [found["works"] for found in described(vendor, tokens, below)]
 
 
-def described(vendor: Vendor, tokens: Iterable[str]) -> list[dict[str, object]]:
+def described(vendor: Vendor, tokens: Iterable[str], below: str = "") -> list[dict[str, object]]:
     """What the vendor knows of each token: its kind, its grant, whether it works."""
     marks = [digest(token) for token in tokens]
     found: dict[str, dict[str, object]] = {}
     for first in range(0, len(marks), AT_ONCE):
-        found |= vendor.order("/tokens/look", digests=marks[first : first + AT_ONCE])
+        found |= vendor.order(f"{below}/tokens/look", digests=marks[first : first + AT_ONCE])
     return [found[mark] for mark in marks]

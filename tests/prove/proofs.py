@@ -2,6 +2,7 @@
 
 PROOFS: dict[str, str] = {
     "refresh": "tests.prove.refresh",
+    "leeway": "tests.prove.leeway",
     "kills": "tests.prove.kills",
     "valkey": "tests.prove.valkey",
     "storm": "tests.prove.storm",

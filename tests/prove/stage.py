@@ -56,6 +56,13 @@ class Stage:
             **more,
         }
 
+    def keep_commits(self) -> None:
+        """What is committed outlives `kill -9` of the database, as it does in production; tests
+        do without otherwise."""
+        with self.servers.postgres.connect() as administrator:
+            administrator.execute(f"ALTER DATABASE {self.database} SET synchronous_commit = on")
+        connections.close_all()
+
     @contextmanager
     def workers(self, count: int, *, including: str = "", **environment: str) -> Iterator[Workers]:
         """This many Celery workers run, and are gone afterwards; `including` is one more module."""
@@ -100,6 +107,11 @@ class Workers:
         children.kill_session(child.pid)
         child.wait()
         self.kills += 1
+
+    def replace_one(self) -> None:
+        """The oldest of them dies, and another one comes."""
+        self.kill()
+        self.start()
 
     def stop(self) -> None:
         while self.running:

@@ -44,6 +44,7 @@ class AtlassianCommands:
         self.questions: dict[str, Callable[[Query], object]] = {
             "/atlassian/grants": self.grants,
             "/atlassian/calls": lambda query: self._tokens.counts.describe(),
+            "/atlassian/spends": self.spends,
             **sites.questions,
         }
 
@@ -103,6 +104,11 @@ class AtlassianCommands:
             }
             for grant in self._chosen(wish)
         ]
+
+    def spends(self, query: Query) -> object:
+        """Each refresh token that was ever shown: its grant, and when, with what came of it."""
+        shown = [token for token in self._places.registry.refresh.values() if token.spends]
+        return [{"grant": token.grant_id, "spends": token.spends} for token in shown]
 
     def look(self, wish: Json) -> Json:
         """What each token of these SHA-256 `digests` is, and whether it would work now."""

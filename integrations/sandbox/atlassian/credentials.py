@@ -90,9 +90,12 @@ class AccessToken:
 
 @dataclass(slots=True)
 class RefreshToken:
+    """`spends` says each time when it was shown, and what came of it: issued, late or refused."""
+
     grant_id: str
     issued_at: float
     first_used_at: float | None = None
+    spends: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -107,7 +107,10 @@ class TokenEndpoint:
             raise self._dead()
         if self.storm.meets(grant.id):
             raise TokenRefused(self.storm.error, "An incident: nobody is let in.")
-        if not self.is_usable(spent, grant):
+        stands, usable = self.stands(grant), self.is_usable(spent, grant)
+        outcome = "issued" if usable else "late" if stands else "refused"
+        spent.spends.append([self._now(), outcome])
+        if not usable:
             self._punish(spent, grant)
             raise self._dead()
         if self._switches.rotation != "rotate":
