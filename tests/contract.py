@@ -29,23 +29,13 @@ from connections.contracts import (
     TellsRights,
     WorkspaceRecord,
 )
-from connections.errors import (
-    AccessDenied,
-    Blocked,
-    EndpointRemoved,
-    RateLimited,
-    ReauthorizationRequired,
-    Refused,
-    RemoteGone,
-    Unavailable,
-    UnexpectedResponse,
-    VendorError,
-)
+from connections.errors import ReauthorizationRequired
 from connections.http import Door, Limits
 from connections.origins import BaseUrl
 from connections.vendor_api import Authorization, VendorApi
 from integrations.sandbox import vendors
 from integrations.sandbox.running import Sandbox
+from tests.contract_answers import AnswersContract
 
 QUICK = Limits(body_bytes=5 * 1024 * 1024, deadline_seconds=2.0, silence_seconds=0.5)
 MOST_PAGES = 60
@@ -72,14 +62,12 @@ def door_to(sandbox: Sandbox, *origins: str) -> Door:
 Apis = Callable[[Standing], Api]
 
 
-class ConnectorContract:
+class ConnectorContract(AnswersContract):
     """Subclasses set `connector` and the fixture `standings`: key → Standing, the widest first."""
 
     connector: ClassVar[Connector]
     origins: ClassVar[tuple[str, ...]]
-    other_errors: ClassVar[Mapping[int, type[VendorError]]] = {}  # by status, of this vendor
     asks: ClassVar[str] = "GET"  # how the vendor is asked for a list
-    no_lies: ClassVar[frozenset[str]] = frozenset()  # what its answers have no place for
     callback: ClassVar[str] = "http://localhost:8000/oauth/callback"
 
     @pytest.fixture(scope="class")
@@ -219,86 +207,6 @@ class ConnectorContract:
             elif capability.probe:
                 path = capability.probe.format(workspace=workspace.slug, repository=repository.slug)
                 assert api(widest).get(path).status == 200, capability.key
-
-    # ── what can go wrong ─────────────────────────────────────────────────────────────────────
-
-    @pytest.mark.parametrize(
-        ("status", "kind"),
-        [
-            (302, UnexpectedResponse),
-            (400, Refused),
-            (401, ReauthorizationRequired),
-            (402, Refused),
-            (403, AccessDenied),
-            (404, RemoteGone),
-            (408, Unavailable),
-            (410, EndpointRemoved),
-            (418, Refused),
-            (425, Unavailable),
-            (429, RateLimited),
-            (451, AccessDenied),
-            (500, Unavailable),
-            (502, Unavailable),
-            (503, Unavailable),
-            (504, Unavailable),
-            (522, Unavailable),
-        ],
-    )
-    def test_every_status_becomes_the_right_error(self, spoil, fetch, status, kind):
-        kind = self.other_errors.get(status, kind)
-        spoil(kind="redirect" if status == 302 else "status", status=status)
-
-        with pytest.raises(VendorError) as caught:
-            fetch(None)
-
-        assert type(caught.value) is kind
-        assert caught.value.status == status
-        assert "?" not in caught.value.request
-
-    @pytest.mark.parametrize("kind", ["html", "empty", "cut", "reset", "huge", "gzip_bomb"])
-    def test_a_broken_answer_is_named_and_bounded(self, spoil, fetch, kind):
-        spoil(kind=kind)
-
-        with pytest.raises((UnexpectedResponse, Unavailable)):
-            fetch(None)
-
-    @pytest.mark.parametrize(
-        "lie",
-        [
-            *("values_missing", "values_null", "values_object", "next_number"),
-            *("array", "string", "number", "null", "true"),
-            *("nan", "giant_number", "duplicate_keys", "foreign_workspace"),
-        ],
-    )
-    def test_a_lying_page_is_refused(self, spoil, fetch, lie):
-        if lie in self.no_lies:
-            pytest.skip("this vendor's answers have no place for it")
-        spoil(kind="body", lie=lie)
-
-        with pytest.raises(UnexpectedResponse):
-            fetch(None)
-
-    @pytest.mark.parametrize(
-        "lie", ["wrong_types", "null_values", "no_uuid", "null_name", "strings_for_items"]
-    )
-    def test_p42_bad_items_are_set_aside(self, spoil, fetch, lie):
-        spoil(kind="body", lie=lie)
-
-        page = fetch(None)
-
-        assert page.records and page.rejected
-
-    def test_p42_more_than_we_keep_is_ignored(self, spoil, fetch):
-        spoil(kind="body", lie="extra_fields")
-
-        assert not fetch(None).rejected
-
-    def test_p44_no_token_leaves_its_origin(self, spoil, fetch):
-        spoil(kind="next_foreign")
-        page = fetch(None)
-
-        with pytest.raises(Blocked):
-            fetch(page.checkpoint)
 
     def test_a_refused_credential_is_named(self, api, widest):
         wrong = Standing(widest.method, widest.fields, "Bearer not-a-token")
