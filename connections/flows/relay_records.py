@@ -25,7 +25,7 @@ from connections.contracts import (
     RelayKind,
     RelayRecord,
 )
-from connections.flows import relay_people, relay_rows
+from connections.flows import relay_deployed, relay_people, relay_rows
 from connections.models import (
     Branch,
     Build,
@@ -106,6 +106,7 @@ class _Shelf:
     builds: dict[str, Any] = field(default_factory=dict)
     pipelines: dict[str, Any] = field(default_factory=dict)
     deployments: dict[str, Any] = field(default_factory=dict)
+    brought: dict[str, list[str]] = field(default_factory=dict)  # by deployment
     reads_pipelines: bool = False
     numbers: dict[str, int] = field(default_factory=dict)
     titles: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -130,6 +131,8 @@ class _Shelf:
         built = (*self.builds.values(), *self.pipelines.values(), *self.deployments.values())
         hashes = {row.target for row in self.by_name.values()} | {row.commit for row in built}
         hashes |= {row.target for row in self.branches.values()}
+        self.brought = {k: relay_deployed.brought(row) for k, row in self.deployments.items()}
+        hashes.update(*self.brought.values())
         self.commits = self._rows(Commit, [*keys[RelayKind.COMMIT], *sorted(hashes - {""})])
         if self.deployments:
             runs = [row.pipeline_remote_id for row in self.deployments.values()]
@@ -225,8 +228,9 @@ class _Draft:
 
     def commits(self) -> tuple[CommitRecord, ...]:
         row = self._built()
-        found = None if row is None else self.shelf.commit(row.commit)
-        return () if found is None else (found,)
+        hashes = self.shelf.brought.get(self.wanted.key, ()) if row is not None else ()
+        named = hashes or ([row.commit] if row is not None else [])
+        return tuple(found for each in named if (found := self.shelf.commit(each)))
 
     def _built(self) -> Any:
         shelf, key = self.shelf, self.wanted.key

@@ -1,0 +1,71 @@
+"""Which issues a deployment is shown at: of all commits that it brought, not of the last alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from connections.contracts import RelayKind
+from connections.flows import relay_records
+from connections.models import Commit, Deployment, Link, RelayItem, Repository
+from integrations.jira.issue_keys import keys_of
+from portal import clock, roles
+from tests.connections import joining
+from tests.works import Works
+
+GRAPH = {"a": "", "b": "a", "c": "b", "x": "a", "m": "cx", "n": "m"}  # x came in by the merge m
+
+
+def hash_of(letter: str) -> str:
+    return letter * 40
+
+
+def shown(works: Works, *deployed: tuple[str, str, str]) -> list[list[str]]:
+    """The keys of each deployment: (commit, environment, how it ended), one an hour."""
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    began = clock.now() - timedelta(days=1)
+    with roles.using_role("worker"), works.inside():
+        here = Repository.objects.get(connection=code, slug="api")
+        for letter, parents in GRAPH.items():
+            Commit.objects.create(
+                connection=code, repository=here, remote_id=hash_of(letter),
+                parents=[hash_of(each) for each in parents], message=f"KEY-{ord(letter)} {letter}",
+            )  # fmt: skip
+        for hour, (letter, environment, state) in enumerate(deployed):
+            at = began + timedelta(hours=hour)
+            Deployment.objects.create(
+                connection=code, repository=here, remote_id=f"{{{hour}}}", commit=hash_of(letter),
+                environment=environment, state=state, started_at=at,
+                completed_at=at + timedelta(minutes=5),
+            )  # fmt: skip
+            RelayItem.objects.create(
+                link=link, connection_id=link.target_id, repository=here, sequence=1,
+                kind=RelayKind.DEPLOYMENT, key=f"{{{hour}}}", cause="webhook",
+            )  # fmt: skip
+        again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
+        items = RelayItem.objects.filter(link=again, repository=here).order_by("key")
+        events = relay_records.events(again, list(items))
+        return [[chr(int(key[4:])) for key in keys_of(event)] for event in events]
+
+
+def test_a_deployment_names_what_came_since_the_last_one_there(works: Works) -> None:
+    assert shown(
+        works,
+        ("a", "Production", "successful"),
+        ("b", "Staging", "successful"),
+        ("b", "Production", "failed"),
+        ("m", "Production", "successful"),
+        ("m", "Staging", "successful"),
+        ("n", "Production", "running"),
+        ("b", "Production", "successful"),
+        ("b", "Production", "successful"),
+    ) == [
+        ["a"],  # the first there
+        ["b"],
+        ["b"],
+        ["m", "c", "x", "b"],  # what failed did not bring it
+        ["m", "c", "x"],  # b was there already
+        ["n"],
+        ["b"],  # back to what was
+        ["b"],  # the same again
+    ]
