@@ -30,7 +30,7 @@ from connections.flows.relay_outbox import Taken
 from connections.models import Commit, Link, LinkRepository, RelayCause, SmartDeed, SmartState
 from connections.relay_events import carried_key
 from portal import clock, tenancy, work
-from portal.models import User
+from portal.models import Membership
 from portal.steps import step
 
 RECENT: Final = timedelta(days=1)  # before the repository took part
@@ -162,9 +162,15 @@ def _settle(
         deed.state = SmartState.DONE if done.done else SmartState.FAILED
         deed.detail, deed.ended_at, deed.due_at = done.detail[:200], clock.now(), None
         deed.save(update_fields=["state", "detail", "ended_at", "due_at"])
-        if not done.done and author is not None and author.email:
-            users = User.objects.filter(email__iexact=author.email, is_active=True)
-            member = users.values_list("id", flat=True).first()
-            if member is not None:
-                telling_relay.command_failed(link, deed, member)
+        if not done.done and author is not None:
+            telling_relay.command_failed(link, deed, _member(author))
         claim.progressed()
+
+
+def _member(author: Carried) -> UUID | None:
+    """Who of this organization wrote it: anybody may write anybody's address into a commit."""
+    if not author.email:
+        return None
+    rows = Membership.objects.filter(user__email__iexact=author.email, user__is_active=True)
+    found: UUID | None = rows.values_list("user_id", flat=True).first()
+    return found

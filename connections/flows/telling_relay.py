@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -41,8 +42,12 @@ def over(link: Link) -> None:
     notices.resolve(_cause(link))
 
 
-def command_failed(link: Link, deed: SmartDeed, member: UUID) -> None:
-    """Who wrote the commit reads why nothing came of its command."""
+def command_failed(link: Link, deed: SmartDeed, member: UUID | None) -> None:
+    """Who wrote the commit reads why nothing came of its command; where nobody here did, those who
+    run the link do, once of each author."""
+    if member is None:
+        _stranger_failed(link, deed)
+        return
     notices.tell(
         kinds.COMMAND,
         subject=Named(deed.id, f"#{deed.command} for {deed.subject} in {deed.commit[:12]}"),
@@ -50,6 +55,19 @@ def command_failed(link: Link, deed: SmartDeed, member: UUID) -> None:
         dedupe=f"{kinds.COMMAND}:{deed.id}",
         url=page_of(PAGE, link.id),
         body=deed.detail,
+        team_id=link.target.team_id,
+    )
+
+
+def _stranger_failed(link: Link, deed: SmartDeed) -> None:
+    who = sha256(deed.author.encode()).hexdigest()[:16]
+    notices.tell(
+        kinds.STRANGER,
+        subject=Named(deed.id, deed.author or "A commit without an author"),
+        audience=_runners(link),
+        dedupe=f"{kinds.STRANGER}:{link.id}:{who}",
+        url=page_of(PAGE, link.id),
+        body=f"#{deed.command} for {deed.subject}: {deed.detail}",
         team_id=link.target.team_id,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.notices import Kind, Severity, register
 
 STILL, GOES_ON, COMMAND = "relay_stands_still", "relay_goes_on", "relay_command_failed"
+STRANGER = "relay_stranger_failed"
 
 register(
     Kind(
@@ -32,6 +33,14 @@ register(
         sentence="The commit's message asked for something that could not be done.",
         button="Look at it",
         email=True,
+        chat=False,
+    ),
+    Kind(
+        STRANGER,
+        label="A command in a commit of somebody without an account was not carried out",
+        title="{subject}: commands are not carried out",
+        sentence="Commits ask for something that could not be done, and their author is not here.",
+        button="Look at it",
         chat=False,
     ),
 )

@@ -23,7 +23,8 @@ from connections.models import (
     SmartDeed,
 )
 from portal import clock, roles
-from portal.models import Notice
+from portal.models import Notice, Receipt
+from portal.policy import Role
 from tests import scenes
 from tests.connections import relaying
 from tests.connections.board import MOST, Wall, wall as a_wall
@@ -233,6 +234,21 @@ def test_a_command_runs_once_as_its_author(at: Relay, wall: Wall) -> None:
         assert said == {"CARD-1": "done", "CARD-2": "failed"}
         assert SmartDeed.objects.get(subject="CARD-2").detail == "No card can fly."
     assert any("not carried out" in title for title in titles(at.works))
+
+
+def test_of_a_strangers_command_those_who_run_the_link_are_told_once(at: Relay, wall: Wall) -> None:
+    """Another organization's people are strangers, too, whatever a commit says."""
+    other = at.works.organization("globex")
+    zoe = at.works.person("zoe@globex.example", "Zoe", Role.MEMBER, other)
+    for number in (1, 2):
+        at.push(f"topic-{number}", f"CARD-{number} #fly away", author="Zoe <zoe@globex.example>")
+    at.read()
+    with at.works.inside():
+        assert SmartDeed.objects.filter(state="failed").count() == 2
+        (notice,) = Notice.objects.filter(kind="relay_stranger_failed")
+        told = set(Receipt.objects.filter(notice=notice).values_list("user_id", flat=True))
+        assert at.works.alice.id in told and zoe.id not in told
+    assert not any("a command was not" in title for title in titles(at.works))
 
 
 @pytest.mark.parametrize("step", ["command.taken", "command.run"])
