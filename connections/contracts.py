@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
+from connections.branch_words import MakesBranches as MakesBranches
 from connections.calls import Answer as Answer, Api as Api
 from connections.changes import VendorChange as VendorChange
 from connections.code_records import (
@@ -197,6 +198,7 @@ class Manifest:
     changes: tuple[VendorChange, ...] = ()
     hooks: HookRules | None = None
     code_links: CodeLinks = NO_LINKS  # where it shows code to people
+    branches: str = ""  # key of the capability to make branches, where the connector can
     relay: RelayRules | None = None  # what can travel to it
     endpoints: tuple[str, ...] = ()  # path templates that are asked besides capabilities' probes
     workspace_word: str = "workspace"

@@ -50,7 +50,7 @@ class CodeLinks:
 
     {repository} is the repository's address without `ending`, {root} what `root` matches of it,
     the product's own address; {branch}, {hash}, {number}, {issue} and {summary} are filled in
-    percent-encoded.
+    percent-encoded. `new_branch_in` knows {id}, the repository's, {start} and {name} besides.
     """
 
     repository: str = ""  # by {base}, {workspace} and {slug}, where its record has no address
@@ -59,6 +59,7 @@ class CodeLinks:
     pull_request: str = ""
     new_pull_request: str = ""
     new_branch: str = ""  # for a person who stands at an issue
+    new_branch_in: str = ""  # the same once a repository is chosen
     ending: str = ""
     root: str = r"https?://[^/?#]+"
 

@@ -16,6 +16,7 @@ from connections import registry
 from connections.errors import RateLimited, VendorError
 from connections.flows import (
     applying,
+    branch_making,
     consumers,
     deciding,
     delivery_hours,
@@ -139,6 +140,7 @@ _register(key_stops.JOB, key_stops.stopped)
 work.job(relay_outbox.JOB)(relay_sending.perform)
 _register(relay_backfill.JOB, relay_drawing.perform)
 _register(relay_doubles.JOB, relay_doubles.perform, relay_doubles.gave_up)
+_register(branch_making.JOB, branch_making.perform, branch_making.gave_up)
 
 
 @work.every("connections.start_due", settings.SWEEP_SECONDS)

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from connections.views import (
     activity,
     arriving,
+    branches,
     calendar,
     campaigns,
     catalogue,
@@ -231,6 +232,8 @@ ORGANIZATION: list[URLPattern | URLResolver] = [
     path("links/", relays.index, name="links"),
     path("links/new", relay_setup.new, name="relay_new"),
     path("links/<uuid:relay_id>/", include(RELAY)),
+    path("branches/new", branches.new, name="branch_new"),
+    path("branches/<uuid:wish_id>/", branches.one, name="branch"),
     path("connect-links/", include(CONNECT_LINKS)),
     path("requests/", include(LINK_REQUESTS)),
     path("connections/", listing.connections, name="connections"),

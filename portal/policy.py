@@ -65,6 +65,7 @@ class Permission(StrEnum):
     RELAY_VIEW = "relay.view"
     RELAY_RUN = "relay.run"
     RELAY_EDIT = "relay.edit"
+    BRANCH_MAKE = "branch.make"
     AUDIT_VIEW = "audit.view"
 
 
@@ -97,6 +98,7 @@ DEEDS: dict[Permission, str] = {
     P.RELAY_VIEW: "see links between connections",
     P.RELAY_RUN: "pause links between connections, or send anything again",
     P.RELAY_EDIT: "make, change or remove links between connections",
+    P.BRANCH_MAKE: "make branches in the name of this connection’s account",
     P.AUDIT_VIEW: "read the record",
 }
 _READ = frozenset({P.ORGANIZATION_VIEW, P.MEMBER_VIEW, P.CONNECTION_VIEW, P.RELAY_VIEW})
@@ -109,6 +111,7 @@ _MANAGER = _MEMBER | {
     P.AUDIT_VIEW,
     P.RELAY_RUN,
     P.RELAY_EDIT,
+    P.BRANCH_MAKE,
 }
 _ADMIN = _MANAGER | {
     P.ORGANIZATION_EDIT,
@@ -168,7 +171,10 @@ _SYSTEM_MAY = frozenset(
         *(P.CAMPAIGN_EDIT, P.RELAY_RUN),
     }
 )
-_TEAM_ADMIN_MAY = frozenset({P.CONNECTION_MANAGE, P.CONNECTION_MEND, P.RELAY_RUN, P.RELAY_EDIT})
+_TEAM_ADMIN_MAY = frozenset(
+    {P.CONNECTION_MANAGE, P.CONNECTION_MEND, P.RELAY_RUN, P.RELAY_EDIT, P.BRANCH_MAKE}
+)
+_GRANTER_MAY = frozenset({P.CONNECTION_MEND, P.BRANCH_MAKE})
 
 
 def allows(
@@ -180,8 +186,8 @@ def allows(
 ) -> bool:
     """Whether the table allows it.
 
-    A team's admin manages that team's connections, and who granted a connection mends it for as
-    long as they may link at all.
+    A team's admin manages that team's connections, and who granted a connection mends it and
+    makes branches by it for as long as they may link at all.
     """
     if actor.kind == "system":
         return permission in _SYSTEM_MAY
@@ -192,7 +198,7 @@ def allows(
     if permission in _TEAM_ADMIN_MAY and team_id in actor.teams_administered:
         return True
     granted = granted_by is not None and granted_by == actor.id
-    return permission is P.CONNECTION_MEND and granted and P.CONNECTION_LINK in TABLE[actor.role]
+    return permission in _GRANTER_MAY and granted and P.CONNECTION_LINK in TABLE[actor.role]
 
 
 def authorize(

@@ -40,6 +40,9 @@ ACCESS: dict[str, str | Permission | frozenset[Role]] = {
     **dict.fromkeys(
         ("links", "relay", "relay_settings", "relay_new", "connection_links"), P.RELAY_VIEW
     ),
+    # The chooser; which repositories it shows is asked of each connection.
+    "branch_new": P.RELAY_VIEW,
+    "branch": P.RELAY_VIEW,
     **dict.fromkeys(("relay_log", "relay_outbox", "relay_commands"), P.AUDIT_VIEW),
     **dict.fromkeys(
         (

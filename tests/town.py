@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from connections.models import (
     AllowListEntry,
+    Branch,
+    BranchWish,
     Campaign,
     CampaignItem,
     Connection,
@@ -29,8 +31,10 @@ from connections.models import (
     KeyUse,
     Lease,
     Link,
+    LinkRepository,
     LinkRequest,
     PendingLink,
+    Repository,
     ServiceKey,
     SyncRun,
     VendorIdentity,
@@ -203,7 +207,8 @@ class Town:
         connection = Connection.objects.create(
             connector="bitbucket-cloud", method="api-token", name=f"{word} code",
             account_id=uuid4(), account_name=f"{word} account", state="active",
-            capabilities=["repositories-read"], fields={"email": f"{word}@vendor.example"},
+            capabilities=["repositories-read", "branches-create"],
+            fields={"email": f"{word}@vendor.example"},
             description=f"{word} description", labels=[word],
         )  # fmt: skip
         workspace = Workspace.objects.create(
@@ -254,7 +259,23 @@ class Town:
             source=source, target=target, destination=site, label=f"{word} link",
             way="development", state="active",
         )  # fmt: skip
-        return {"relay_id": link.id}
+        return {"relay_id": link.id, **self._branched(link, word)}
+
+    def _branched(self, link: Link, word: str) -> dict[str, Any]:
+        """A repository of the link, with a branch and one that somebody asked for."""
+        here = Repository.objects.create(
+            connection=link.source, workspace=link.source.workspaces.get(), remote_id=uuid4(),
+            slug=word.lower(), name=word, full_name=f"{word.lower()}/code", main_branch="main",
+        )  # fmt: skip
+        LinkRepository.objects.create(link=link, repository=here, enabled=True)
+        Branch.objects.create(
+            connection=link.source, repository=here, remote_id="branch:main", kind="branch",
+            name="main", target="a" * 40,
+        )  # fmt: skip
+        wish = BranchWish.objects.create(
+            connection=link.source, repository=here, name=f"{word}-1", start="main"
+        )
+        return {"wish_id": wish.id, "repository_id": here.id}
 
     def _campaign(self, connection: Connection, word: str) -> dict[str, Any]:
         """A campaign that the connection is part of."""

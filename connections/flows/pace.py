@@ -27,6 +27,7 @@ LIMITS = {
     "host": (Limit(10, 60), Limit(100, 86_400)),  # addresses tried for the first time
     "import_host": (Limit(500, WINDOW), Limit(2_000, 86_400)),  # as many as a file may name
     "sync": (Limit(60, WINDOW), Limit(300, WINDOW)),
+    "branch": (Limit(30, WINDOW), Limit(150, WINDOW)),
     "trail": (Limit(60, WINDOW), Limit(300, WINDOW)),
 }
 

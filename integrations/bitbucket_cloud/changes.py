@@ -196,7 +196,8 @@ ENDPOINTS = (
     *(
         f"repositories/{{workspace}}/{{repository}}/{path}"
         for path in (
-            *("refs", "refs/branches/{name}", "refs/tags/{name}", "commits", "commit/{commit}"),
+            *("refs", "refs/branches", "refs/branches/{name}", "refs/tags/{name}"),
+            *("commits", "commit/{commit}"),
             *("commit/{commit}/statuses", "commit/{commit}/pullrequests"),
             *("pullrequests", "pullrequests/{pull_request}"),
             *("pipelines", "pipelines/{pipeline}", "pipelines/{pipeline}/steps"),

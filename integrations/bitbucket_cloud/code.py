@@ -44,7 +44,7 @@ _COMMIT = (
     *(f"{who}.user.{name}" for who in ("author", "committer") for name in _PERSON),
 )
 _PULL_REQUEST = (
-    *("id", "title", "state", "draft", "created_on", "updated_on"),
+    *("id", "title", "state", "draft", "created_on", "updated_on", "comment_count"),
     *("links.html", "merge_commit.hash"),
     *(f"{who}.{name}" for who in ("author", "closed_by", "reviewers") for name in _PERSON),
     *(f"participants.{name}" for name in ("role", "approved", "state", "participated_on")),

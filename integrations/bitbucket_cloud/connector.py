@@ -9,6 +9,7 @@ from connections.contracts import (
     Account,
     Answer,
     Api,
+    BranchRecord,
     Container,
     Event,
     HookRecord,
@@ -32,7 +33,7 @@ from connections.errors import (
     VendorError,
 )
 from integrations import bitbucket
-from integrations.bitbucket_cloud import client, hooks, reading, streams, webhooks
+from integrations.bitbucket_cloud import branches, client, hooks, reading, streams, webhooks
 from integrations.bitbucket_cloud.manifest import MANIFEST
 from integrations.bitbucket_cloud.scopes import ACCESS_TOKEN
 from integrations.bitbucket_cloud.sync import (
@@ -92,6 +93,11 @@ class BitbucketCloud:
 
     def fetch(self, api: Api, container: Container, fields: Fields, target: Target) -> Page:
         return streams.fetch(api, container, fields, target)
+
+    def make_branch(
+        self, api: Api, container: Container, fields: Fields, *, name: str, start: str
+    ) -> BranchRecord:
+        return branches.make_branch(api, container, name=name, start=start)
 
     def hooks(self, api: Api, container: Container, fields: Fields, checkpoint: str | None) -> Page:
         return hooks.hooks(api, container, fields, checkpoint)

@@ -116,6 +116,7 @@ MANIFEST = Manifest(
     changes=CHANGES,
     hooks=RULES,
     code_links=CODE_LINKS,
+    branches="branches-create",
     endpoints=ENDPOINTS,
     workspace_word="workspace",
     aliases=("bitbucket", "bitbucket.org"),

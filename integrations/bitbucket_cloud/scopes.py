@@ -61,6 +61,7 @@ def _boxes(*boxes: str, granular: tuple[str, ...]) -> dict[str, tuple[str, ...]]
 
 
 _READ_REPOSITORY = ("read:repository:bitbucket",)
+_WRITE_REPOSITORY = ("write:repository:bitbucket", *_READ_REPOSITORY)
 _READ_WORKSPACE = ("read:workspace:bitbucket",)
 _READ_IDENTITY = ("read:user:bitbucket", *_READ_WORKSPACE)
 _READ_PROJECT = ("read:project:bitbucket",)
@@ -155,6 +156,16 @@ _CHANGING = (
         "reads repositories, and for write access of the account itself.",
         scopes=_shared("repository", granular=_READ_REPOSITORY),
         labels=_boxes("Repositories: Read", granular=_READ_REPOSITORY),
+        unprovable=_NOT_BY_READING,
+        writes=True,
+    ),
+    Capability(
+        key="branches-create",
+        title="Create branches",
+        why="Makes a branch in the name of the linked account when somebody asks for it at an "
+        "issue. The same scope could push.",
+        scopes=_shared("repository:write", granular=_WRITE_REPOSITORY),
+        labels=_boxes("Repositories: Write", granular=_WRITE_REPOSITORY),
         unprovable=_NOT_BY_READING,
         writes=True,
     ),

@@ -13,6 +13,7 @@ from connections.contracts import (
     Account,
     Answer,
     Api,
+    BranchRecord,
     Container,
     Event,
     HookRecord,
@@ -37,6 +38,7 @@ from connections.errors import (
 from integrations import bitbucket
 from integrations.bitbucket import segment
 from integrations.bitbucket_data_center import (
+    branches,
     client,
     hooks,
     reading,
@@ -101,6 +103,11 @@ class BitbucketDataCenter:
 
     def fetch(self, api: Api, container: Container, fields: Fields, target: Target) -> Page:
         return streams.fetch(api, container, fields, target)
+
+    def make_branch(
+        self, api: Api, container: Container, fields: Fields, *, name: str, start: str
+    ) -> BranchRecord:
+        return branches.make_branch(api, container, name=name, start=start)
 
     def hooks(self, api: Api, container: Container, fields: Fields, checkpoint: str | None) -> Page:
         return hooks.hooks(api, container, fields, checkpoint)

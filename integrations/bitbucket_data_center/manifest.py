@@ -88,6 +88,8 @@ CODE_LINKS = CodeLinks(
     pull_request="{repository}/pull-requests/{number}/overview",
     new_pull_request="{repository}/pull-requests?create&sourceBranch=refs/heads/{branch}",
     new_branch="{root}/plugins/servlet/create-branch?issueKey={issue}&issueSummary={summary}",
+    new_branch_in="{root}/plugins/servlet/create-branch?repoId={id}&branchFrom=refs/heads/{start}"
+    "&branchName={name}&issueKey={issue}&issueSummary={summary}",
     ending="/browse",
     root=r"https?://.+?(?=/(?:projects|users)/)",
 )
@@ -124,6 +126,7 @@ MANIFEST = Manifest(
     changes=CHANGES,
     hooks=RULES,
     code_links=CODE_LINKS,
+    branches="branches-create",
     endpoints=ENDPOINTS,
     workspace_word="project",
     unlisted="Bitbucket Data Center has no pipelines, and no list of deployments: it tells one to "

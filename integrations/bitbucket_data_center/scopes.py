@@ -110,6 +110,16 @@ CAPABILITIES = (
         writes=True,
     ),
     Capability(
+        key="branches-create",
+        title="Create branches",
+        why="Makes a branch in the name of the linked account when somebody asks for it at an "
+        "issue. The same permission could push.",
+        scopes=_words("REPO_WRITE"),
+        labels=_WRITE,
+        unprovable=_NOT_BY_READING,
+        writes=True,
+    ),
+    Capability(
         key="pullrequests-write",
         title="Comment on and approve pull requests",
         why="Comments, approves and updates pull requests in the name of the linked account.",

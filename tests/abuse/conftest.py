@@ -59,6 +59,8 @@ def shown(town: Town, clients: dict[str, Client]) -> list[tuple[str, ShownForm]]
     consent = address(town, "link_consent", "<uuid:link_id><slug:organization_slug>")
     methods = ("api-token", "workspace-token", "repository-token", "project-token")
     pages += [("link_consent", f"{consent}?method={method}") for method in methods]
+    where = f"?issue=ACME-1&repository={town.ids['repository_id']}"
+    pages.append(("branch_new", address(town, "branch_new", "<slug:organization_slug>") + where))
     found: dict[tuple[str, tuple[str, ...]], tuple[str, ShownForm]] = {}
     for who in ("owner", "manager", "operator", "support"):
         for name, page in pages:

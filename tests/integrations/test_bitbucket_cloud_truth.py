@@ -20,6 +20,7 @@ from connections.contracts import (
     Target,
     WorkspaceRecord,
 )
+from connections.errors import Refused, RemoteGone, ScopeMissing
 from connections.vendor_api import Authorization, VendorApi
 from integrations.bitbucket_cloud import CONNECTOR
 from integrations.sandbox.running import Sandbox
@@ -46,8 +47,12 @@ def client(sandbox: Sandbox) -> Client:
 
 @pytest.fixture(scope="module")
 def api(sandbox: Sandbox) -> Iterator[Api]:
+    yield from api_of(sandbox, "dana-full")
+
+
+def api_of(sandbox: Sandbox, token: str) -> Iterator[Api]:
     door = door_to(sandbox, API)
-    dana = pasted(sandbox, MANIFEST.method("api-token"), "dana-full")
+    dana = pasted(sandbox, MANIFEST.method("api-token"), token)
     yield VendorApi(
         door=door,
         base=door.vendor(MANIFEST.api_url),
@@ -227,6 +232,25 @@ def test_what_hooks_tell_names_what_changed(api, here, client, sandbox):
 
 
 @openapi.needs_document
+def test_a_branch_is_made_where_another_stands(api, sandbox, here, truth):
+    for writer in api_of(sandbox, "dana-writes"):
+        made_where_another_stands(writer, api, here, truth)
+
+
+def made_where_another_stands(api, reader, here, truth):
+    main = truth["repository"]["mainbranch"]
+    made = CONNECTOR.make_branch(api, here, {}, name="feature/PAY-1-größe#2", start=main)
+    assert (made.name, made.target) == ("feature/PAY-1-größe#2", truth["branches"][main])
+    (again,) = CONNECTOR.fetch(api, here, {}, Target("branches", made.remote_id)).records
+    assert again == made
+    with pytest.raises(Refused, match="already exists"):
+        CONNECTOR.make_branch(api, here, {}, name=made.name, start=main)
+    with pytest.raises(RemoteGone):
+        CONNECTOR.make_branch(api, here, {}, name="x", start="nowhere")
+    with pytest.raises(ScopeMissing):
+        CONNECTOR.make_branch(reader, here, {}, name="x", start=main)
+
+
 def test_everything_that_is_asked_is_in_the_vendors_document(api, here, client):
     since = datetime.now(UTC) - timedelta(days=400)
     client.control("DELETE", "/requests")

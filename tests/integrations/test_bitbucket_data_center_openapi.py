@@ -188,6 +188,15 @@ def held(speaker: Speaker, template: str) -> tuple[dict[str, str], str]:
     return {**IDS, **ids, "webhookId": known[0].uuid}, query
 
 
+def test_a_branch_is_made_as_documented(speaker: Speaker) -> None:
+    path = "/api/latest/projects/PAY/repos/billing-api/branches"
+    _, listed = speaker.ask("GET", path)
+    wish = {"name": "PAY-1-count", "startPoint": listed["values"][0]["latestCommit"]}
+
+    assert speaker.ask("POST", path, sent=wish)[0] == 200
+    assert speaker.ask("POST", path, "rashid-read", sent=wish)[0] == 401
+
+
 @pytest.mark.parametrize("repository", ["", "/repos/billing-api"])
 def test_hooks_are_made_changed_and_removed_as_documented(
     speaker: Speaker, repository: str

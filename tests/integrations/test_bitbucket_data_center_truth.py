@@ -21,6 +21,7 @@ from connections.contracts import (
     Target,
     WorkspaceRecord,
 )
+from connections.errors import Refused, RemoteGone
 from connections.http import Door
 from connections.origins import BaseUrl
 from connections.vendor_api import Authorization, VendorApi
@@ -218,6 +219,16 @@ def test_the_pull_requests_of_a_commit_and_who_merged(api, here, truth):
     assert found.said is PullsSaid.KNOWN and merged["id"] in found.numbers
     assert one.closed_by.remote_id == merged["closed_by"]
     assert CONNECTOR.fetch(api, here, FIELDS, Target("commit-pulls", "0" * 40)).records == ()
+
+
+def test_a_branch_is_made_where_another_stands(api, here, client):
+    name, tip = "feature/PAY-1-größe#2", truth_of(client, here)["branches"]["master"]
+    made = CONNECTOR.make_branch(api, here, FIELDS, name=name, start="master")
+    assert (made.name, made.target) == (name, tip)
+    with pytest.raises(Refused, match="already exists"):
+        CONNECTOR.make_branch(api, here, FIELDS, name=name, start="master")
+    with pytest.raises(RemoteGone):
+        CONNECTOR.make_branch(api, here, FIELDS, name="x", start="nowhere")
 
 
 @pytest.mark.parametrize("iso", [False, True])

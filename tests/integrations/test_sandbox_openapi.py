@@ -194,6 +194,14 @@ def test_the_life_of_a_hook_is_documented(
     exchange(client, one, wide)
 
 
+def test_a_branch_that_is_made_is_documented(client: Client, wide: dict[str, str]) -> None:
+    tip = client.control("GET", "/truth?workspace=acme&repository=billing-api").json["branches"]
+    wish = {"name": "PAY-1-count", "target": {"hash": next(iter(tip.values()))}}
+
+    for _ in range(2):
+        exchange(client, f"{REPOSITORY}/refs/branches", wide, method="POST", body=wish)
+
+
 def test_a_reported_status_is_documented(client: Client, wide: dict[str, str]) -> None:
     wish = {"key": "ci", "state": "FAILED", "url": "https://ci.example/1"}
     place = path_of(client, f"{COMMIT}/statuses/build")

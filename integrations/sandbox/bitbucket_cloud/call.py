@@ -17,7 +17,7 @@ from integrations.sandbox.bitbucket_cloud.identity import INVALID, Identity
 from integrations.sandbox.bitbucket_cloud.place import Place
 from integrations.sandbox.bitbucket_cloud.subscriptions import Subscriptions
 from integrations.sandbox.bitbucket_cloud.switches import Switches
-from integrations.sandbox.bitbucket_cloud.world import Repository, User, Workspace, World
+from integrations.sandbox.bitbucket_cloud.world import RANKS, Repository, User, Workspace, World
 from integrations.sandbox.code.contents import Contents
 from integrations.sandbox.code.library import Library
 from integrations.sandbox.code.records import Commit, Status
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 class Reporter(Protocol):
-    """Who takes what a build server reports."""
+    """Who takes what a build server reports, and makes branches."""
 
     def reported(
         self,
@@ -36,6 +36,10 @@ class Reporter(Protocol):
         commit: Commit,
         wish: Json,
     ) -> Status: ...
+
+    def branched(
+        self, workspace: Workspace, repository: Repository, actor: User, name: str, start: str
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Call:
         may = self.identity.permission(workspace, repository) if workspace and repository else None
         if workspace is None or repository is None or may is None:
             raise not_found(f"Repository {self.ids['workspace']}/{self.ids['repo_slug']} not found")
-        if needs == "admin" and may != "admin":
+        if RANKS[may] < RANKS[needs]:
             raise forbidden()
         return workspace, repository
 

@@ -45,6 +45,8 @@ CONSUMERS = (
 TOKENS: tuple[tuple[str, str, str, str, list[str], int | None, str, str, str], ...] = (
     ("dana-full", "Dana's API token with every read scope and webhooks", "api_token", "dana",
      GRANULAR_READ + HOOKS, 300, "", "", ""),
+    ("dana-writes", "The same, and writes repositories", "api_token", "dana",
+     [*GRANULAR_READ, *HOOKS, "write:repository:bitbucket"], 300, "", "", ""),
     ("dana-narrow", "Repositories only: no pull requests, pipelines, projects or webhooks",
      "api_token", "dana", [s for s in GRANULAR_READ if s.split(":")[1] in
                            {"user", "workspace", "repository"}], 120, "", "", ""),

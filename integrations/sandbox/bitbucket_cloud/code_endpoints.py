@@ -35,6 +35,22 @@ def branch(call: Call) -> Json:
     return render_code.branch(place, call.ids["name"])
 
 
+def make_branch(call: Call) -> Response:
+    """Make a branch where a commit is, named by its hash or by a branch."""
+    wish, (workspace, repository) = call.json(), call.repository(needs="write")
+    name, target = wish.get("name"), wish.get("target")
+    revision = target.get("hash") if isinstance(target, dict) else None
+    if not isinstance(name, str) or not name or not isinstance(revision, str):
+        raise failure(400, "Bad request", fields={"name": ["name and target.hash are required."]})
+    if name in call.contents().branches:
+        data = {"key": "BRANCH_ALREADY_EXISTS"}
+        raise failure(400, f'Branch "{name}" already exists.', data=data)
+    actor = call.identity.user
+    assert actor is not None
+    call.deeds.branched(workspace, repository, actor, name, named(call, revision).hash)
+    return json_response(render_code.branch(call.place(), name), 201)
+
+
 def tags(call: Call) -> Listing:
     place = call.place()
     return Listing([render_code.tag(place, one) for one in place.contents.tags.values()])

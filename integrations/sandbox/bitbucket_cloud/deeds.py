@@ -49,6 +49,13 @@ class Deeds(deeds.Deeds[Workspace, Repository, Place, User]):
         place = self.stage.place(workspace, repository)
         return self.building.status(place, actor, {**wish, "commit": commit.hash})
 
+    def branched(
+        self, workspace: Workspace, repository: Repository, actor: User, name: str, start: str
+    ) -> None:
+        """Make a branch over REST."""
+        place = self.stage.place(workspace, repository)
+        self.pushing.push(place, actor, {"branch": name, "from": start, "commits": 0})
+
     def actor(self, workspace: Workspace, wish: Json) -> User:
         if not wish.get("app"):
             return super().actor(workspace, wish)

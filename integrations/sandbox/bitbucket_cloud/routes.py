@@ -122,6 +122,8 @@ ROUTES = (
     # Code.
     route(REPOSITORY + "/refs", "repository", "repository", code_endpoints.refs),
     route(REPOSITORY + "/refs/branches", "repository", "repository", code_endpoints.branches),
+    route(REPOSITORY + "/refs/branches", "repository:write", "repository write:repository",
+          code_endpoints.make_branch, "POST"),
     route(REPOSITORY + "/refs/branches/{name}", "repository", "repository",
           code_endpoints.branch),
     route(REPOSITORY + "/refs/tags", "repository", "repository", code_endpoints.tags),

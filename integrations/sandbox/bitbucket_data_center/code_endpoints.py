@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.sandbox.bitbucket_data_center import render_code, render_reviews
 from integrations.sandbox.bitbucket_data_center.call import Call
-from integrations.sandbox.bitbucket_data_center.errors import invalid, no_commit, no_thing
+from integrations.sandbox.bitbucket_data_center.errors import failure, invalid, no_commit, no_thing
 from integrations.sandbox.bitbucket_data_center.place import Place
 from integrations.sandbox.code.contents import Contents
 from integrations.sandbox.code.records import Commit
@@ -27,6 +27,24 @@ def branches(call: Call) -> Json:
         order = {mark: number for number, mark in enumerate(place.contents.commits)}
         names.sort(key=lambda name: -order[place.contents.branches[name]])
     return call.page(names, lambda name: render_code.branch(place, name))
+
+
+def make_branch(call: Call) -> Json:
+    """Make a branch where its start point is, a hash or the name of a ref."""
+    who, wish = call.somebody(), call.body()
+    name, start = wish.get("name"), wish.get("startPoint")
+    if not isinstance(name, str) or not name or not isinstance(start, str):
+        raise invalid("name and startPoint are required")
+    place = call.place(changing=True)
+    if name in place.contents.branches:
+        message = f"Branch '{name}' already exists in repository '{place.repository.slug}'."
+        raise failure(409, message, "repository.DuplicateRefException")
+    begins = named(place.contents, start)
+    if begins is None:
+        raise no_commit(start, place.repository.slug)
+    user = who.user or next(iter(call.world.users.values()))
+    call.deeds.pushing.push(place, user, {"branch": name, "from": begins.hash, "commits": 0})
+    return render_code.branch(place, name)
 
 
 def tags(call: Call) -> Json:

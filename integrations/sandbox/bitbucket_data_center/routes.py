@@ -55,6 +55,7 @@ ROUTES = (
     route("GET", REPOSITORY + "/permissions/users", "REPO_ADMIN", endpoints.repository_users),
     route("GET", REPOSITORY + "/permissions/groups", "REPO_ADMIN", endpoints.repository_groups),
     route("GET", REPOSITORY + "/branches", "REPO_READ", code_endpoints.branches),
+    route("POST", REPOSITORY + "/branches", "REPO_WRITE", code_endpoints.make_branch),
     route("GET", REPOSITORY + "/tags", "REPO_READ", code_endpoints.tags),
     route("GET", REPOSITORY + "/tags/{name}", "REPO_READ", code_endpoints.tag),
     route("GET", REPOSITORY + "/default-branch", "REPO_READ", code_endpoints.default_branch),
