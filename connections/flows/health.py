@@ -15,7 +15,14 @@ from django.conf import settings
 
 from connections import lineage, registry
 from connections.contracts import MethodEnd
-from connections.flows import breaker, telling, telling_replacements, vendors, witnesses
+from connections.flows import (
+    breaker,
+    relay_waking,
+    telling,
+    telling_replacements,
+    vendors,
+    witnesses,
+)
 from connections.grant_explanations import LOST
 from connections.lineage import Decision, GrantView
 from connections.models import Connection
@@ -114,6 +121,7 @@ def accepted(connection: Connection) -> None:
     connection.state = State.ACTIVE
     connection.save(update_fields=["state"])
     worked(connection, was_troubled=was_troubled)
+    relay_waking.freed(connection.id)
 
 
 def _plan_looks(connection: Connection) -> None:

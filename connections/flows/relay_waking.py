@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connections as databases
 
-from connections.flows import relay_outbox
-from connections.models import LinkState, RelayAttempt, RelayItem, RelayState
+from connections.errors import RateLimited
+from connections.flows import relay_capture, relay_outbox
+from connections.models import Link, LinkState, RelayAttempt, RelayItem, RelayState
 from portal import clock, everybody, tenancy, work
 
 KEPT: Final = timedelta(days=30)
@@ -42,6 +44,14 @@ def wake() -> None:
         with tenancy.acting_for(organization_id), tenancy.transaction():
             for target_id in sorted(targets):
                 relay_outbox.ask(target_id, hurry=True)
+
+
+def freed(target_id: UUID) -> None:
+    """The target takes its credential again: what waited for somebody to mend it goes at once."""
+    rows = Link.objects.filter(target_id=target_id, waits_until__isnull=False)
+    rows = rows.filter(state__in=(LinkState.ACTIVE, LinkState.REMOVING))
+    if rows.exclude(waits_for=RateLimited.code).update(waits_for="", waits_until=None):
+        relay_capture.ask_after_commit(target_id)
 
 
 @work.every("connections.forget_relayed", 6 * 3600)
