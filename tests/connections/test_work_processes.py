@@ -46,10 +46,8 @@ def a_worker(
 
 
 def started(environment: dict[str, str]) -> Process:
-    command = [sys.executable, "-m", "celery", "-A", "portal", "worker"]
-    options = ["-P", "threads", "-c", "2", "--without-gossip", "--without-mingle", "-l", "warning"]
     return subprocess.Popen(
-        [*command, *options],
+        [sys.executable, "-m", "tests.worker", "2"],
         cwd=ROOT,
         env=environment | {"LEASE_SECONDS": "30"},
         stderr=subprocess.DEVNULL,

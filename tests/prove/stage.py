@@ -79,7 +79,7 @@ class Workers:
 
     def __init__(self, stage: Stage, environment: Mapping[str, str], including: str = "") -> None:
         self._stage = stage
-        self._including = ("--include", including) if including else ()
+        self._including = (including,) if including else ()
         self._environment = stage.environment("worker", **environment)
         self.log = stage.folder / "workers.log"
         self.running: list[children.Child] = []
@@ -87,11 +87,10 @@ class Workers:
 
     def start(self, count: int = 1) -> None:
         """Start workers; they are not waited for."""
-        options = ("-P", "threads", "-c", "4", "--without-gossip", "--without-mingle")
-        command = [sys.executable, "-m", "celery", "-A", "portal", "worker", *options]
+        command = [sys.executable, "-m", "tests.worker", "4", *self._including]
         for _ in range(count):
             child = subprocess.Popen(
-                [*command, "-l", "warning", *self._including],
+                command,
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
