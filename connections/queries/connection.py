@@ -72,9 +72,14 @@ class ConnectionPage:
         return products.has_lists(self.connection.connector)
 
     @property
+    def has_repositories(self) -> bool:
+        """Whether its containers hold repositories that are read here."""
+        return products.has_repositories(self.connection.connector)
+
+    @property
     def workspace_word(self) -> str:
         """What the product calls its containers, which hold repositories as a rule."""
-        return self.manifest.workspace_word if self.manifest else "workspace"
+        return products.container_word(self.connection.connector)
 
     @property
     def server(self) -> str:
@@ -150,9 +155,10 @@ def _tabs_of(connection: Connection) -> list[tuple[str, str, bool]]:
     if manifest is None:
         return list(TABS)
     left_out = set() if manifest.hooks else {"connection_deliveries", "connection_hooks"}
-    if products.has_lists(connection.connector):
+    if products.has_repositories(connection.connector):
         return [tab for tab in TABS if tab[1] not in left_out]
-    left_out.add("connection_sync")
+    if not products.has_lists(connection.connector):
+        left_out.add("connection_sync")
     containers = f"{manifest.workspace_word.capitalize()}s"
     return [
         (containers if name == "connection_repositories" else label, name, is_detail)

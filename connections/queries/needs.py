@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connections.flows import plan, policies
 from connections.models import LIVE, Connection, ConnectionState, RunState, SyncRun, Workspace
-from connections.queries import health
+from connections.queries import health, products
 from portal.phrases import plural
 
 MOST = 8
@@ -92,10 +92,10 @@ def without_workspaces(slug: str) -> list[Need]:
             state=row.word,
             name=row.name,
             url=reverse("connection", args=[slug, row.id]),
-            title="No workspace is chosen yet",
+            title=f"No {products.container_word(row.connector)} is chosen yet",
             why="Choose what to read, and the first sync starts.",
             since=row.linked_at,
-            button="Choose workspaces",
+            button=f"Choose {products.container_word(row.connector)}s",
             button_url=reverse("connection_workspaces", args=[slug, row.id]),
         )
         for row in rows.order_by("-linked_at")[:MOST]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from connections import registry
 from connections.contracts import BASE_URL, Manifest, Method
+from connections.flows import plan
 from connections.models import Connection
 
 NOT_INSTALLED = "connector not installed"
@@ -44,6 +45,18 @@ def has_lists(slug: str) -> bool:
     """Whether anything of this product is ever read into lists here; of an unknown one, perhaps."""
     found = registry.connectors().get(slug)
     return found is None or bool(found.streams)
+
+
+def has_repositories(slug: str) -> bool:
+    """Whether its containers hold repositories that are read here; of an unknown one, perhaps."""
+    found = registry.connectors().get(slug)
+    return found is None or any(stream.key == plan.REPOSITORIES for stream in found.streams)
+
+
+def container_word(slug: str) -> str:
+    """What the product calls its containers."""
+    manifest = manifest_of(slug)
+    return manifest.workspace_word if manifest else "workspace"
 
 
 def choices() -> list[tuple[str, str]]:
