@@ -10,17 +10,18 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from connections import access, looked_up, places
+from connections import access, exchanging, looked_up, places
 from connections.access import Way
 from connections.budgets import Purpose
-from connections.contracts import Identity
+from connections.contracts import Identity, MethodKind, TokenAnswer
 from connections.errors import Blocked, ReauthorizationRequired, Unavailable, VendorError
 from connections.flows import budget, counted, hosts
 from connections.models import ImportRow
@@ -51,12 +52,16 @@ class Brownout(Unavailable):
 
 @dataclass(slots=True)
 class Asked:
-    """One row with what it brought, and what the vendor said. Secrets are in no repr."""
+    """One row with what it brought, and what the vendor said. Secrets are in no repr.
+
+    `exchanged` is what the file brought where `secret` is the access token that was given for it.
+    """
 
     row: ImportRow
     way: Way | None
     secret: Secret | None = field(default=None, repr=False)
     refresh: Secret | None = field(default=None, repr=False)
+    exchanged: Secret | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     identity: Identity | None = None
     error: VendorError | None = None
@@ -135,13 +140,28 @@ def identify(one: Asked, pace: Pace) -> None:
     began = time.monotonic()
     try:
         one.way = looked_up.completed(one.way)
+        given = _exchange(one) if one.way.method.kind is MethodKind.EXCHANGED else None
         api = one.way.api(one.secret, on_send=one.tally.send)
-        one.identity = one.way.connector.identify(api, one.way.fields, one.way.method)
+        found = one.way.connector.identify(api, one.way.fields, one.way.method)
+        if given is not None and found.scopes is None:
+            found = replace(found, scopes=given.scopes)
+        one.identity = found
     except VendorError as error:
         one.error = hosts.first_contact(one.way.place, error, began)
         refused = isinstance(one.error, ReauthorizationRequired)
         if refused and one.way.method.fails_at_times(clock.now()):
             one.error = Brownout(one.error.detail)
+
+
+def _exchange(one: Asked) -> TokenAnswer:
+    """What the file brought is shown, and an access token is there in its place."""
+    assert one.way is not None and one.secret is not None
+    vocabulary, manifest = one.way.method.vocabulary, one.way.manifest
+    wanted = [manifest.capability(key).scopes.get(vocabulary, ()) for key in one.row.capabilities]
+    given = exchanging.exchanged(one.way, one.secret, scopes=frozenset(chain(*wanted)))
+    one.exchanged, one.secret = one.secret, Secret(given.access_token)
+    one.expires_at = clock.now() + timedelta(seconds=given.expires_in_seconds)
+    return given
 
 
 def charge(many: Sequence[Asked]) -> None:

@@ -136,6 +136,7 @@ def _known(actor: Actor, team_id: UUID | None, replaces: bool, consumer_id: UUID
         replaces=replaces,
         good_name=inputs.NAME,
         looks_secret=looks_secret,
+        is_token=is_known_token,
         base_url=_base_urls(actor),
         now=clock.now(),
         forbids_personal=_forbids_personal(replaces),

@@ -22,11 +22,11 @@ from connections.flows import (
     import_replacing as replacing,
     marks,
 )
+from connections.flows.checking import BECAUSE_EXPIRY
 from connections.flows.import_asking import Asked
 from connections.models import Connection, Credential, ImportBatch, ImportRow
 from portal import audit, clock, vault
 from portal.policy import Actor
-from portal.secret import Secret
 
 Outcome = ImportRow.Outcome
 BECAUSE, REASON = "import", "Imported from a file"
@@ -222,23 +222,33 @@ def _sealed(
     credential_id: UUID | None = None,
 ) -> Credential:
     """The connection's credential, sealed where it stays, with the day it is to be replaced by."""
-    secret, refresh = one.secret, one.refresh
+    secret = one.secret
     assert secret is not None
+    renews = one.refresh is not None or one.exchanged is not None
     created: Credential = Credential.objects.create(
         id=credential_id or uuid4(),
         connection_id=connection.id,
         **accounts.told(identity, secret),
         expires_at=_ends(one, identity),
-        refreshable=refresh is not None,
+        refreshable=renews,
         identified_version=1,
-        rotate_by=batch.rotate_by if refresh is None else None,
-        rotate_because=BECAUSE if batch.rotate_by and refresh is None else "",
+        **_to_be_replaced(batch, one),
     )
-    _keep(created, secret, refresh)
-    if refresh is not None:
+    _keep(created, one)
+    if renews:
         due.plan(connection)
     marks.raised(connection, created)
     return created
+
+
+def _to_be_replaced(batch: ImportBatch, one: Asked) -> dict[str, object]:
+    """By when and why; a secret that is exchanged may have an end of its own before."""
+    own_end = one.row.expires_at if one.exchanged else None
+    if own_end and (batch.rotate_by is None or own_end <= batch.rotate_by):
+        return {"rotate_by": own_end, "rotate_because": BECAUSE_EXPIRY}
+    if one.refresh is not None or batch.rotate_by is None:
+        return {}
+    return {"rotate_by": batch.rotate_by, "rotate_because": BECAUSE}
 
 
 def _ends(one: Asked, identity: Identity) -> object:
@@ -247,11 +257,15 @@ def _ends(one: Asked, identity: Identity) -> object:
     return told or (clock.now() if one.refresh is not None else None)
 
 
-def _keep(credential: Credential, secret: Secret, refresh: Secret | None) -> None:
-    field = places.SECRET if refresh is None else places.ACCESS
-    vault.keep(places.of_credential(credential, field), secret)
-    if refresh is not None:
-        vault.keep(places.of_credential(credential, places.REFRESH), refresh)
+def _keep(credential: Credential, one: Asked) -> None:
+    """Sealed where it stays: what is used, and beside it what brings the next one."""
+    assert one.secret is not None
+    beside = {places.REFRESH: one.refresh, places.SECRET: one.exchanged}
+    renews = one.refresh or one.exchanged
+    held = {places.ACCESS if renews else places.SECRET: one.secret}
+    held |= {name: secret for name, secret in beside.items() if secret is not None}
+    for name, secret in held.items():
+        vault.keep(places.of_credential(credential, name), secret)
 
 
 def _look_soon(connection: Connection) -> None:

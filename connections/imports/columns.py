@@ -22,7 +22,8 @@ MEANS: Final = {
     "method": ("kind", "type", "credential_type", "auth", "auth_type", "credential_kind"),
     "name": ("connection", "connection_id", "connection_name", "title"),
     "team": ("group", "department"),
-    "consumer": ("oauth_consumer", "oauth_app", "client_id"),
+    "consumer": ("oauth_consumer", "oauth_app"),
+    "key_id": ("api_key_id",),
     "base_url": ("url", "server", "server_url", "host", "instance_url", "baseurl"),
     "labels": ("tags", "label"),
     "description": ("notes", "note", "comment"),
@@ -31,6 +32,7 @@ MEANS: Final = {
     "token": (
         *("secret", "password", "api_token", "access_token", "app_password", "api_key", "apikey"),
         *("http_access_token", "personal_access_token", "credential"),
+        *("client_secret", "api_key_secret", "key_secret"),
     ),
     "email": ("e_mail", "mail", "account_email"),
     "username": ("user", "user_name", "login"),

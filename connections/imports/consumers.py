@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from connections.contracts import BASE_URL, Manifest, Method, MethodKind
+from connections.contracts import BASE_URL, Manifest, Method
 from connections.imports.findings import error, warning
 from connections.imports.known import Judged, Known, KnownConsumer
 
@@ -38,8 +38,9 @@ def judge(
         except ValueError as refusal:
             row.findings.append(error(BASE_URL, str(refusal)))
             return
-    if method.kind is not MethodKind.SECRET:
-        _consumer(values.get("consumer", ""), hint, row, known)
+    if not method.kind.is_pasted:
+        named = values.get("consumer", "") or values.get("client_id", "")
+        _consumer(named, hint, row, known)
     elif manifest.self_hosted is not None and not text:
         row.findings.append(error(BASE_URL, f"Fill in the address of your {manifest.name}."))
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from connections.contracts import Manifest, Method, MethodKind, TokenPrefix
 from connections.imports.findings import Finding, error, warning
 
-IMPORTABLE = frozenset({MethodKind.SECRET, MethodKind.AUTHORIZATION_CODE})
+IMPORTABLE = frozenset({MethodKind.SECRET, MethodKind.EXCHANGED, MethodKind.AUTHORIZATION_CODE})
+NOT_REFRESHED = "What this way brings is exchanged, not refreshed. Leave this cell empty."
 
 
 def prefix_of(manifest: Manifest, token: str) -> TokenPrefix | None:
@@ -81,11 +82,14 @@ def fields(method: Method, values: Mapping[str, str]) -> tuple[dict[str, str], l
 def problems(manifest: Manifest, method: Method, secrets: Mapping[str, str]) -> list[Finding]:
     """What is wrong with the secret, told without a letter of it."""
     token = secrets.get("token", "")
+    asked = next((f for f in method.fields if f.secret), None)
     if not token:
-        return [error("token", "Put the token itself into this column.")]
-    if method.kind is not MethodKind.SECRET:
+        named = asked.label if asked else "access token"
+        return [error("token", f"Put the {named[:1].lower()}{named[1:]} itself into this column.")]
+    if asked is None:
         return _oauth_problems(secrets)
-    asked = next(f for f in method.fields if f.secret)
+    if method.kind is MethodKind.EXCHANGED and "refresh_token" in secrets:
+        return [error("refresh_token", NOT_REFRESHED)]
     if len(token) > asked.max_length:
         return [error("token", "It is longer than any token of this kind. Copy it again.")]
     if asked.pattern and not re.fullmatch(asked.pattern, token):

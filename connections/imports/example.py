@@ -7,11 +7,10 @@ import io
 from collections.abc import Iterable
 from typing import Final
 
-from connections.contracts import BASE_URL, Manifest, Method, MethodKind
+from connections.contracts import BASE_URL, Manifest, Method
 
 ABOUT: Final = ("connector", "method", "name", "team", BASE_URL)
 REST: Final = ("labels", "expires_at", "token")
-PASTE: Final = "paste the token here"
 
 
 def csv_text(manifests: Iterable[Manifest]) -> str:
@@ -20,7 +19,7 @@ def csv_text(manifests: Iterable[Manifest]) -> str:
         _row(manifest, method)
         for manifest in manifests
         for method in manifest.choices
-        if method.kind is MethodKind.SECRET
+        if method.kind.is_pasted
     ]
     asked = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
@@ -32,7 +31,9 @@ def csv_text(manifests: Iterable[Manifest]) -> str:
 
 
 def _row(manifest: Manifest, method: Method) -> dict[str, str]:
-    about = {"connector": manifest.slug, "method": method.key, "token": PASTE}
+    about = {"connector": manifest.slug, "method": method.key}
+    secret = next(field.label for field in method.fields if field.secret)
+    about["token"] = f"paste the {secret[:1].lower()}{secret[1:]} here"
     about["name"] = f"{manifest.name} by {method.title.lower()}"
     about["team"] = "The team’s name here"
     if manifest.self_hosted is not None:

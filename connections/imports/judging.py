@@ -63,11 +63,18 @@ def _without_secrets(raw: Raw, row: Judged, known: Known) -> dict[str, str]:
     for name, text in raw.values.items():
         if any(ord(letter) < 32 or letter == "\x7f" for letter in text if letter != "\n"):
             row.findings.append(error(name, "Remove the control characters."))
-        elif known.looks_secret(text) and not (name == "consumer" and known.names_consumer(text)):
+        elif _is_misplaced(name, text, known):
             row.findings.append(error(name, IN_WRONG_COLUMN))
         else:
             kept[name] = text
     return kept
+
+
+def _is_misplaced(name: str, text: str, known: Known) -> bool:
+    """An id of a client is random by nature, and only known as a token by how it begins."""
+    if name in known.random_fields():
+        return known.is_token(text)
+    return known.looks_secret(text) and not (name == "consumer" and known.names_consumer(text))
 
 
 # ── Product and method ────────────────────────────────────────────────────────────────────────
@@ -106,7 +113,7 @@ def _hinted(manifest: Manifest, raw: Raw) -> list[Method]:
     """What the kind of credential in another program's words leaves to choose from."""
     if raw.hint == "OAUTH2" or "refresh_token" in raw.secrets:
         return [m for m in manifest.methods if m.kind is MethodKind.AUTHORIZATION_CODE]
-    pasted = [m for m in manifest.methods if m.kind is MethodKind.SECRET]
+    pasted = [m for m in manifest.methods if m.kind.is_pasted]
     if raw.hint == "BASIC":
         return [m for m in pasted if m.scheme is Scheme.BASIC and m.end is None]
     return [m for m in pasted if m.end is None]

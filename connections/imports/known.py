@@ -47,6 +47,7 @@ class Known:
     replaces: bool
     good_name: re.Pattern[str]
     looks_secret: Callable[[str], bool]
+    is_token: Callable[[str], bool]
     base_url: Callable[[Manifest, str], str]
     now: datetime
     forbids_personal: Callable[[str], Level | None] = lambda name: None
@@ -55,7 +56,16 @@ class Known:
     defaults: set[str] = field(default_factory=set)
     names_before: dict[str, int] = field(default_factory=dict)
     secrets_before: dict[bytes, int] = field(default_factory=dict)
+    _random: frozenset[str] | None = None
     _key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+    def random_fields(self) -> frozenset[str]:
+        """The columns whose own values look like a secret and are none."""
+        if self._random is None:
+            methods = [method for one in self.manifests.values() for method in one.methods]
+            found = {asked.name for each in methods for asked in each.fields if asked.random}
+            self._random = frozenset(found)
+        return self._random
 
     def names_consumer(self, text: str) -> bool:
         """Whether a consumer has this name or key; a key looks like a secret and is none."""

@@ -17,6 +17,7 @@ from connections.imports.findings import FileRefused
 from connections.imports.judging import judge
 from connections.imports.known import Judged, Known, KnownConsumer
 from connections.moments import bounded
+from portal.fields import is_known_token
 from tests.importing import CLOUD
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -32,6 +33,7 @@ def known(*consumers: KnownConsumer, **rest: Any) -> Known:
         consumers=consumers,
         good_name=link_inputs.NAME,
         looks_secret=import_checks.looks_secret,
+        is_token=is_known_token,
         base_url=lambda _, text: text.rstrip("/"),
         now=NOW,
         **usual | rest,
