@@ -36,3 +36,4 @@ class ConnectionsConfig(AppConfig):
             "views.missing",
         ):
             import_module(f"connections.{module}")
+        import_module("connections.registry").connectors()  # a wrong one stops the start

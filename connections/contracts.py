@@ -132,7 +132,7 @@ from connections.token_words import (
     OAuth2 as OAuth2,
 )
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 1  # grows when a connector that was written before would no longer be right
 
 
 # ── The manifest: what is data about a connector ──────────────────────────────────────────────
@@ -205,7 +205,7 @@ class Manifest:
     unlisted: str = ""  # what cannot be chosen to be read, because no list of the product has it
     aliases: tuple[str, ...] = ()  # what other programs' exports call it, as words-with-dashes
     account_settings_url: str = ""  # where a person withdraws the grant by hand
-    contract_version: int = CONTRACT_VERSION
+    contract_version: int = 0  # CONTRACT_VERSION as it was when this was written; to be said
     quirks: tuple[str, ...] = field(default=())
 
     @property

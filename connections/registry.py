@@ -18,12 +18,27 @@ def connectors() -> dict[str, Connector]:
     found: dict[str, Connector] = {}
     for dotted in settings.CONNECTORS:
         connector: Connector = import_module(dotted).CONNECTOR
-        if connector.manifest.contract_version != CONTRACT_VERSION:
-            raise ImproperlyConfigured(f"{dotted} speaks another version of the contract.")
+        _require_version(dotted, connector.manifest.contract_version)
         if connector.manifest.slug in found:
             raise ImproperlyConfigured(f"{dotted} repeats the slug {connector.manifest.slug}.")
         found[connector.manifest.slug] = connector
     return found
+
+
+def _require_version(dotted: str, said: int) -> None:
+    """A connector is not asked to keep promises that it never read."""
+    if not said:
+        raise ImproperlyConfigured(
+            f"{dotted} does not say for which version of the contract it was written: its manifest"
+            f" needs a contract_version. This portal has version {CONTRACT_VERSION}."
+        )
+    if said != CONTRACT_VERSION:
+        age = "an older" if said < CONTRACT_VERSION else "a newer"
+        raise ImproperlyConfigured(
+            f"{dotted} was written for {age} version of the contract ({said}; this portal has"
+            f" {CONTRACT_VERSION}). Install a release of it that fits, or take its line out of"
+            " CONNECTORS: what was linked stays."
+        )
 
 
 def get(slug: str) -> Connector:

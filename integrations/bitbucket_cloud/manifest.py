@@ -92,6 +92,7 @@ CODE_LINKS = CodeLinks(
 )
 
 MANIFEST = Manifest(
+    contract_version=1,
     slug="bitbucket-cloud",
     name="Bitbucket Cloud",
     vendor="Atlassian",

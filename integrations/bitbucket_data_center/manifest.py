@@ -95,6 +95,7 @@ CODE_LINKS = CodeLinks(
 )
 
 MANIFEST = Manifest(
+    contract_version=1,
     slug="bitbucket-data-center",
     name="Bitbucket Data Center",
     vendor="Atlassian",

@@ -18,6 +18,7 @@ METHODS = (
 TITLES = {method.vocabulary: method.title for method in reversed(METHODS)}
 
 MANIFEST = Manifest(
+    contract_version=1,
     slug="confluence",
     name="Confluence",
     vendor="Atlassian",

@@ -64,6 +64,7 @@ RETIRED = (
 )
 
 MANIFEST = Manifest(
+    contract_version=1,
     slug="jetbrains-space",
     name="JetBrains Space",
     vendor="JetBrains",

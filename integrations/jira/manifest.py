@@ -13,6 +13,7 @@ REST_DOCS = "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/"
 TITLES = {method.vocabulary: method.title for method in reversed(METHODS)}
 
 MANIFEST = Manifest(
+    contract_version=1,
     slug="jira",
     name="Jira",
     vendor="Atlassian",

@@ -7,6 +7,7 @@ from integrations.spacelift.methods import API_DOCS, BILLED, METHODS
 from integrations.spacelift.scopes import CAPABILITIES, IMPLIES
 
 MANIFEST = Manifest(
+    contract_version=1,
     slug="spacelift",
     name="Spacelift",
     vendor="Spacelift",

@@ -82,6 +82,7 @@ class Board:
 
     streams = ()
     manifest = Manifest(
+        contract_version=1,
         slug="board",
         name="Board",
         vendor="Nobody",

@@ -23,6 +23,7 @@ from connections import access, registry, tasks
 from connections.flows import link, renewals
 from connections.models import Check, Connection, PendingLink, Verification
 from portal import clock, roles
+from portal.connector_files import ConnectorFiles
 from portal.models import Job
 from portal.secret import Secret
 from tests.connections.pages import base_of, signed_in, text
@@ -162,19 +163,35 @@ class TestAnotherPackage:
             assert type(registry.get("almanac")).__module__ == "almanac_for_portals.connector"
             assert connection.account_name == "Selene"
 
+    @pytest.mark.parametrize(
+        ("said", "why"),
+        [(0, "does not say for which version"), (2, "a newer version of the contract")],
+    )
     def test_one_of_another_version_of_the_contract_stops_the_start_by_its_name(
-        self, settings: Any, package: str, tmp_path: Path
+        self, settings: Any, package: str, tmp_path: Path, said: int, why: str
     ) -> None:
         file = tmp_path / "site" / package / "connector.py"
         file.write_text(
-            file.read_text().replace('slug="almanac"', 'slug="almanac", contract_version=0')
+            file.read_text().replace("contract_version=1", f"contract_version={said}")
         )
         importlib.invalidate_caches()
         settings.CONNECTORS = [package]
         _read_anew()
 
-        with pytest.raises(ImproperlyConfigured, match=f"{package} speaks another version"):
+        with pytest.raises(ImproperlyConfigured, match=f"{package} .*{why}"):
             registry.connectors()
+
+    def test_its_icon_lies_in_its_own_package(
+        self, settings: Any, package: str, tmp_path: Path
+    ) -> None:
+        named = "img/connectors/almanac.svg"
+        assert ConnectorFiles().find(named) == []
+
+        settings.CONNECTORS = [*settings.CONNECTORS, package]
+
+        found = ConnectorFiles()
+        assert Path(str(found.find(named))) == tmp_path / "site" / package / "static" / named
+        assert named in [path for path, _ in found.list([])]
 
     def test_two_of_one_slug_stop_the_start(self, settings: Any, package: str) -> None:
         settings.CONNECTORS = ["tests.seventh", package]

@@ -27,6 +27,7 @@ from integrations import answers
 WORDS = "token"
 
 MANIFEST = Manifest(
+    contract_version=1,
     slug="almanac",
     name="Almanac",
     vendor="Nobody",
