@@ -25,7 +25,7 @@ from connections.contracts import (
     RunsCommands,
     Sent,
 )
-from connections.errors import RateLimited, ReauthorizationRequired, VendorError
+from connections.errors import NotInstalled, RateLimited, ReauthorizationRequired, VendorError
 from connections.flows import (
     budget,
     counted,
@@ -120,7 +120,11 @@ class Sitting:
 
 def perform(claim: work.Claim, *, connection_id: str) -> None:
     """What is due to this target was sent, as far as it takes it now."""
-    sitting = _opened(claim, connection_id)
+    try:
+        sitting = _opened(claim, connection_id)
+    except NotInstalled as error:
+        _rest(claim, UUID(connection_id), error)
+        return
     if sitting is None:
         return
     _sit(sitting)
@@ -139,6 +143,14 @@ def _opened(claim: work.Claim, connection_id: str) -> Sitting | None:
             return None
         way = way_of(target)
         return Sitting(claim, target, way) if isinstance(way.connector, Relays) else None
+
+
+def _rest(claim: work.Claim, target_id: UUID, error: VendorError) -> None:
+    """All links there wait; what happens meanwhile is kept."""
+    with tenancy.transaction():
+        links = _links(target_id)
+    for link in links:
+        relay_settling.hindered(claim, link, error)
 
 
 def _sit(sitting: Sitting) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from connections import explain
+from connections import explain, registry
 from connections.errors import Who
 from connections.models import Connection, Link, LinkState
 from connections.queries import health, products
@@ -93,6 +93,8 @@ def _resting(link: Link, outbox: Outbox) -> Stand:
 def _by_ends(link: Link) -> Stand | None:
     """A link is no better than the connections that it joins."""
     for end in (link.target, link.source):
+        if not registry.is_installed(end.connector):
+            return _without_connector(end)
         word = health.word_of(end)
         if word not in UNABLE:
             continue
@@ -111,6 +113,20 @@ def _by_ends(link: Link) -> Stand | None:
             connection=end,
         )
     return None
+
+
+def _without_connector(end: Connection) -> Stand:
+    """Nothing is asked of what nobody here speaks; it goes on when somebody does again."""
+    said = f"has no connector here: {products.name_of(end.connector)}"
+    return Stand(
+        state="attention",
+        word="",
+        line=format_html("{} {}.", end.name, said),
+        trouble=f"{end.name} {said}",
+        happened=f"The link rests, because {end.name} {said}.",
+        remedy="What is waiting is kept and sent when the connector is installed again.",
+        who_acts="The operators of this portal have to act.",
+    )
 
 
 def _end_words(end: Connection) -> str:
