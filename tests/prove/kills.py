@@ -22,7 +22,6 @@ from tests.prove.stage import Stage, Workers, until
 from tests.prove.told import Claim, Told
 
 TOKEN = "POST /site/oauth2/access_token"
-WORKERS = 4
 LIFE = 7200
 BEAT_SECONDS = 0.5
 
@@ -51,6 +50,7 @@ class Size:
 
     grants: int
     organizations: int
+    workers: int
     seconds: float
     between_kills: tuple[float, float]
     share: float
@@ -61,8 +61,8 @@ class Size:
     grace: int
 
 
-FULL = Size(600, 6, 240, (1.0, 3.0), 0.03, 0.8, 120, 60, 10, 600)
-SHORT = Size(60, 3, 12, (1.5, 3.0), 0.2, 0.4, 6, 3, 1, 30)
+FULL = Size(600, 6, 4, 240, (1.0, 3.0), 0.03, 0.8, 120, 60, 10, 600)
+SHORT = Size(60, 3, 3, 10, (1.5, 3.0), 0.2, 0.4, 6, 3, 1, 30)
 
 
 def prove(stage: Stage, *, short: bool) -> Told:
@@ -77,7 +77,7 @@ def prove(stage: Stage, *, short: bool) -> Told:
         "SWEEP_SECONDS": str(size.sweep),
         "REFRESH_PER_SECOND": "200",
     }
-    with stage.workers(WORKERS, **environment) as workers:
+    with stage.workers(size.workers, **environment) as workers:
         until(lambda: attempts(stage, linked) > 0)
         kill_at_random(stage, workers, size, random.Random(seed))
         calm(stage, workers, linked, 3 * size.lease + 120)
@@ -197,7 +197,7 @@ def counted(stage: Stage, size: Size, linked: list[Linked], kills: int, seed: in
     ]
     tried = (
         f"{len(linked)} grants, {size.share * len(linked) / BEAT_SECONDS:.0f} due a second, the "
-        f"vendor answers in {size.latency} s, {WORKERS} workers, seed {seed}"
+        f"vendor answers in {size.latency} s, {size.workers} workers, seed {seed}"
     )
     raw = {"seed": seed, "lost": lost, "ledger": told, "calls": calls}
     return Told(tried, ("counted", "number"), rows, claims, raw)
