@@ -16,6 +16,7 @@ from connections.contracts import (
 from integrations.atlassian import CLOUD_ID, OAUTH, SITE, TOKEN, UNSCOPED
 
 TOKENS_PAGE = "https://id.atlassian.com/manage-profile/security/api-tokens"
+APPS_PAGE = "https://id.atlassian.com/manage-profile/apps"
 ADMIN_PAGE = "https://admin.atlassian.com/"
 CONSOLE = "https://developer.atlassian.com/console/myapps/"
 OAUTH_DOCS = "https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/"
@@ -138,6 +139,7 @@ def oauth(product: str) -> Method:
         lifetime="Renewed by itself; ends when unused for 90 days, when the password changes, or "
         "when they withdraw it",
         limits="65,000 points an hour for the app, shared by all its users",
+        withdraw=WITHDRAW_GRANT,
         personal=True,
     )
 
@@ -266,6 +268,10 @@ def gateway(product: str) -> str:
     return f"https://api.atlassian.com/ex/{product.lower()}/{{{CLOUD_ID}}}/"
 
 
+WITHDRAW_GRANT = (
+    Step("Open Atlassian account settings, Connected apps.", url=APPS_PAGE),
+    Step("Find the app by the name under which it asked you, and choose Remove access."),
+)
 WITHDRAW_TOKEN = (
     Step("Open Atlassian account settings, Security, API tokens.", url=TOKENS_PAGE),
     Step("Find the token by its name and its expiry date, and choose Revoke."),

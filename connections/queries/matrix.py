@@ -48,6 +48,15 @@ class PlaceRow:
     words: str
     may: list[tuple[str, bool]]
 
+    @property
+    def refused(self) -> list[str]:
+        """What is needed and not allowed here."""
+        return [title for title, is_allowed in self.may if not is_allowed]
+
+    @property
+    def allowed(self) -> int:
+        return len(self.may) - len(self.refused)
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:

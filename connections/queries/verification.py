@@ -9,6 +9,7 @@ from typing import Any
 
 from connections.contracts import Manifest
 from connections.explain import Explanation, explain
+from connections.flows.placed import RIGHTS
 from connections.models import Check, CheckOutcome, Connection, Credential, Outcome, Verification
 from connections.queries.credential import kind_word
 from connections.queries.matrix import Matrix, checks_of, is_of_place, matrix_of
@@ -76,6 +77,7 @@ class VerificationTab:
     icon: str
     tone: str
     lines: list[CheckLine]
+    place_lines: list[CheckLine]  # what was noted of each place, which the matrix tells shorter
     answered: int
     matrix: Matrix | None
     drift: list[Drift]
@@ -112,12 +114,21 @@ def verification_tab(
         word=word,
         icon=icon,
         tone=tone,
-        lines=[_line(check, product) for check in checks if not is_of_place(check)],
+        lines=[_line(check, product) for check in checks if not _is_folded(check)],
+        place_lines=[_line(check, product) for check in checks if _is_rights(check)],
         answered=sum(check.outcome != CheckOutcome.WAITING for check in checks),
         matrix=matrix,
         drift=drifts(latest.drift) if latest else [],
         history=_history(connection),
     )
+
+
+def _is_rights(check: Check) -> bool:
+    return bool(check.key == RIGHTS and check.outcome == CheckOutcome.NOTED)
+
+
+def _is_folded(check: Check) -> bool:
+    return is_of_place(check) or _is_rights(check)
 
 
 def _line(check: Check, product: str) -> CheckLine:

@@ -54,7 +54,8 @@ def test_a_connection_that_copies_nothing_promises_no_sync_and_shows_its_spaces(
 
     matrix = text(ada.get(base + "verification"))
     places = matrix[matrix.index("In each place") :].partition("</table>")[0]
-    assert (places.count(" allowed"), places.count("not allowed")) == (15, 4)
+    assert (places.count("4 of 5"), places.count("3 of 5")) == (2, 1)
+    assert places.count("Not: Start runs, Keep integrations with code hosts in order") == 1
     assert "right:" not in matrix and "Allowed here" not in matrix
 
     settings = unescape(text(ada.get(base + "settings")))
