@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.journeys import rows, walks
 from tests.journeys.windows import Person, Windows, found_organization, sign_up
 from tests.live import LivePortal
+from tests.prove.ways_behind import begin
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,20 @@ def test_a_dead_kind_of_token_is_recognised_before_it_is_tried(
     dora.reads("This is an app password", "28 July 2026")
     expect(dora.page.get_by_label("Name of the connection")).to_have_value("Dead")
     assert secret not in dora.page.content()
+
+
+def test_a_token_in_the_wrong_form_is_told_where_it_belongs(
+    dora: Person, portal: LivePortal
+) -> None:
+    scoped = walks.at_atlassian(portal, "tokens", "dana-jira")
+    begin(dora, "jira", "classic-token")
+    walks.link_by_secret(
+        dora, "API token without scopes", "Issues", scoped["token"],
+        site="acme", email=scoped["email"],
+    )  # fmt: skip
+
+    dora.wait_at("/check$")
+    dora.reads("A token with scopes works at api.atlassian.com only")
 
 
 class TestLinkedAgain:

@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 
 from tests.journeys import walks
 from tests.journeys.looks import faults
-from tests.journeys.test_sites import PANEL, begin, known
 from tests.journeys.windows import (
     PATIENCE_SECONDS,
     Person,
@@ -19,6 +18,7 @@ from tests.journeys.windows import (
     until,
 )
 from tests.live import LivePortal
+from tests.prove.ways_behind import begin
 
 SPACE, KEY = "dana-levi", "PAY-1"
 
@@ -35,8 +35,8 @@ def lina(windows: Windows, portal: LivePortal) -> Person:
     code = walks.arrived(lina)
     walks.choose_workspaces(lina, code, SPACE)
     walks.wait_synced(lina, code)
-    client = known(portal, "site_credentials", "acme-site")
-    begin(lina, only=("See who is linked", PANEL))
+    client = walks.at_atlassian(portal, "site_credentials", "acme-site")
+    begin(lina, "jira", "site-credentials", ("relay-development",))
     lina.follow("Choose The site's OAuth credentials")
     walks.name_it(lina, "Issues")
     lina.fill("Site", "acme")

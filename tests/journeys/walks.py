@@ -105,6 +105,12 @@ def token(portal: LivePortal, name: str) -> str:
     return str(next(each["token"] for each in known if each["about"].startswith(f"{name}:")))
 
 
+def at_atlassian(portal: LivePortal, kind: str, name: str) -> dict[str, Any]:
+    """The token, client or app of this name at Atlassian's sandbox."""
+    known = sandbox_state(portal)["vendors"]["atlassian"][kind]
+    return next(dict(each) for each in known if each["name"] == name)
+
+
 def requests(portal: LivePortal) -> list[dict[str, Any]]:
     found: Any = portal.ask("/requests")
     return list(found["requests"] if isinstance(found, dict) else found)

@@ -19,7 +19,7 @@ from tests.journeys.windows import Person, Windows, found_organization, launched
 from tests.live import LivePortal
 from tests.prove.stage import Stage
 from tests.prove.told import Claim, Told
-from tests.prove.ways_known import KNOWN, VENDORS, Way, missing, offered
+from tests.prove.ways_known import KNOWN, VENDORS, Way, in_short, missing, offered
 from tests.prove.ways_walk import Walk
 from tests.vendor import ROOT
 
@@ -49,13 +49,6 @@ def prove(stage: Stage, *, short: bool) -> Told:
     with live_portal(stage) as portal, browser() as opened:
         seen, complaints = walked(portal, opened, ways)
     return counted(ways, seen, complaints)
-
-
-def in_short() -> list[Way]:
-    """Of each vendor its first way that is exchanged or pasted."""
-    return [
-        next(w for w in KNOWN if w.connector == each and w.method != "oauth") for each in VENDORS
-    ]
 
 
 @contextmanager

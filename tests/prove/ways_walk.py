@@ -20,7 +20,6 @@ from tests.prove.ways_known import OURS, Consent, Way, method_of
 from tests.prove.ways_vendors import Made, SpaceToken
 
 PATIENCE = PATIENCE_SECONDS * 1000
-LEASED = "its token is leased all the same"
 PROVEN = re.compile("Proven|Not provable by reading")
 ANSWERED = re.compile("answered 200")
 
@@ -315,9 +314,8 @@ class Walk:
         self.person.reads("Revoked")
         self._look("revoked")
         if self.key:
-            assert behind.leased(self.portal, self.identifier, self.key) != HTTPStatus.OK, (
-                "its token is leased all the same"
-            )
+            again = behind.leased(self.portal, self.identifier, self.key)
+            assert again != HTTPStatus.OK, "its token is leased all the same"
         return self._ended() + (", leases end" if leased == HTTPStatus.OK else "")
 
     def _ended(self) -> str:
