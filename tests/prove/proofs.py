@@ -12,4 +12,5 @@ PROOFS: dict[str, str] = {
     "restore": "tests.prove.restore",
     "revocation": "tests.prove.revocation",
     "keys": "tests.prove.keys",
+    "ways": "tests.prove.ways",
 }
