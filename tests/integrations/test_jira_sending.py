@@ -325,6 +325,28 @@ def test_a_back_fill_moves_nothing_and_says_what_it_is(target: Target, reach: Re
     assert [each["prevent_transitions"] for each in received] == [True, True]
 
 
+def test_jira_runs_the_commands_of_what_arrives_once(target: Target, reach: Reach) -> None:
+    accounts = atlassian(target.sandbox).describe()["accounts"]
+    email = next(each["email"] for each in accounts if each["nickname"] == "dana")
+    author = replace(DANA, email=email)
+    said = "PAY-1 #comment Counted #time 1.5h on it #start-progress\nNO-9 #close"
+    for _ in range(2):
+        deliver(reach, commit(1, said, author=author))
+        deliver(reach, commit(2, "PAY-2 #comment x", author=replace(DANA, email="no@body.example")))
+    assert [each["did"] for each in truth(target)["fired"]] == [
+        ["PAY-1 comment", "PAY-1 time", "PAY-1 Start Progress", "Issue has not been found :NO-9"],
+        ["Can't find JIRA user with given author email: no@body.example"],
+    ]
+    assert target.status("PAY-1") == "In Progress"
+    assert [each["timeSpentSeconds"] for each in target.issue("PAY-1", "worklog")] == [5400]
+    assert len(target.issue("PAY-1", "comment")) == 1
+
+
+def test_without_smart_commits_none_is_run(target: Target, reach: Reach) -> None:
+    deliver(reach, commit(1, "PAY-1 #start-progress"), options=frozenset())
+    assert (truth(target)["fired"], target.status("PAY-1")) == ([], "Open")
+
+
 def test_a_full_back_fill_is_taken_in_the_fewest_requests(target: Target, reach: Reach) -> None:
     events = [commit(number, f"PAY-{number % 40 + 1} x") for number in range(1, 2001)]
     sent = deliver(reach, *events, back_fill=True)

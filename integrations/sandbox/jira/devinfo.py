@@ -8,6 +8,7 @@ from integrations.sandbox.atlassian.errors import development, gateway
 from integrations.sandbox.http import Response, json_response
 from integrations.sandbox.jira.development import KINDS, Repository
 from integrations.sandbox.jira.provider_place import ACCEPTED, ProviderPlace, accepted
+from integrations.sandbox.jira.smart import Smart
 from integrations.sandbox.jira.submitting import Submission, check_request, count
 
 Json = dict[str, Any]
@@ -24,7 +25,9 @@ def submit(place: ProviderPlace) -> Response:
     backfill = body.get("operationType") == "BACKFILL"
     place.draw(count(repositories), backfill=backfill)
     wait = float(call.switches.apply_seconds)
-    outcome = Submission(place.data, place.development, place.provider, body, wait, call.now).run()
+    smart = Smart(place.data, [each for each in place.members if each.active])
+    given = (place.data, place.development, place.provider, smart, body, wait, call.now)
+    outcome = Submission(*given).run()
     place.development.received.append(
         {
             "what": "devinfo",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from integrations.sandbox.atlassian.call import Call
 from integrations.sandbox.atlassian.errors import development, gateway
 from integrations.sandbox.atlassian.limits import Limits
+from integrations.sandbox.atlassian.world import Account
 from integrations.sandbox.http import Response
 from integrations.sandbox.jira.development import Development, Properties, Provider
 from integrations.sandbox.jira.world import JiraSite
@@ -26,6 +27,12 @@ class ProviderPlace:
     @property
     def provider(self) -> Provider:
         return self.development.provider(self.call.identity.name)
+
+    @property
+    def members(self) -> list[Account]:
+        """The people of this site."""
+        known = self.call.world.accounts.values()
+        return [each for each in known if each.account_id in self.call.site.members]
 
     def check_size(self) -> None:
         """Raises ApiError 413 for a body that is too long."""

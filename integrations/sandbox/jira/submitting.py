@@ -24,6 +24,7 @@ from integrations.sandbox.jira.development import (
     Repository,
     replaces,
 )
+from integrations.sandbox.jira.smart import Smart
 from integrations.sandbox.jira.triggers import fire
 from integrations.sandbox.jira.world import JiraSite
 
@@ -100,6 +101,7 @@ class Submission:
     site: JiraSite
     data: Development
     provider: Provider
+    smart: Smart
     body: Json
     apply_seconds: float
     now: float
@@ -169,7 +171,8 @@ class Submission:
         if kind == "commits":
             body["message"] = body["message"][:LONGEST_MESSAGE]
         held[entity["id"]] = Entity(body, sequence, issues, self.data.next_order())
-        fire(self.data, self.body, kind, old.body if old else None, body, self.now)
+        before = old.body if old else None
+        fire(self.data, self.smart, self.body, kind, before, body, self.now)
 
 
 def wrong_entity(kind: str, entity: Json) -> list[str]:

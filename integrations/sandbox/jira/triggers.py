@@ -1,7 +1,8 @@
 """What Jira itself does when development information arrives: workflow triggers and smart commits.
 
 Neither happens where `preventTransitions` says so, for what is older than two weeks, or for what
-was there already. They are noted, not carried out: a test compares them with what a portal did.
+was there already. Triggers are noted, not carried out, for a site's admins choose what they do;
+commands are carried out (`smart.py`).
 """
 
 from __future__ import annotations
@@ -11,23 +12,28 @@ from datetime import datetime
 from typing import Any
 
 from integrations.sandbox.jira.development import Development
+from integrations.sandbox.jira.smart import Smart
 
 Json = dict[str, Any]
 TWO_WEEKS = 14 * 86400.0
 KEY = re.compile(r"\b[A-Za-z][A-Za-z0-9_]+-\d+\b")
-COMMAND = re.compile(r"\b[A-Z][A-Z0-9_]+-\d+\b[^\n]*?(?:^|\s)#[A-Za-z]")
 
 
 def fire(
-    data: Development, request: Json, kind: str, old: Json | None, new: Json, now: float
+    data: Development,
+    smart: Smart,
+    request: Json,
+    kind: str,
+    old: Json | None,
+    new: Json,
+    now: float,
 ) -> None:
-    """Note the trigger of an entity that was stored just now."""
+    """Note the trigger of an entity that was stored just now, and run what a commit asks for."""
     event = trigger(kind, old, new)
     if not event or request.get("preventTransitions") or now - made(kind, new) > TWO_WEEKS:
         return
-    row = {"event": event, "kind": kind, "id": new["id"], "smart": False}
-    if kind == "commits":
-        row["smart"] = COMMAND.search(new["message"]) is not None
+    did = smart.run(new, now) if kind == "commits" else []
+    row = {"event": event, "kind": kind, "id": new["id"], "smart": bool(did), "did": did}
     data.fired.append(row)
 
 
