@@ -12,5 +12,6 @@ PROOFS: dict[str, str] = {
     "restore": "tests.prove.restore",
     "revocation": "tests.prove.revocation",
     "keys": "tests.prove.keys",
+    "relay": "tests.prove.relay",
     "ways": "tests.prove.ways",
 }
