@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.servers import Servers, pointing_at
@@ -54,7 +53,3 @@ def restored(servers: Servers, packed: Path, blocker: DjangoDbBlocker) -> Iterat
     with blocker.unblock(), pointing_at(database.name):
         yield database
     servers.drop(database.name)
-
-
-def upgrade() -> None:
-    call_command("migrate", database="owner", verbosity=0, interactive=False)

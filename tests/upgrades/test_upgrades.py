@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from django.db import connections
@@ -12,8 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.servers import TEMPLATE, Servers
-from tests.upgrades import dumps
-from tests.upgrades.databases import DUMPS, filled, restored, upgrade
+from tests.upgrades import dumps, together
+from tests.upgrades.databases import DUMPS, Database, filled, restored
 
 GROWN_BY_MIGRATING = {"django_migrations", "django_content_type"}
 
@@ -50,17 +51,25 @@ class Upgraded:
     after: dict[str, int]
 
 
-@pytest.fixture(scope="module", params=DUMPS, ids=lambda path: path.name)
-def upgraded(
-    request: pytest.FixtureRequest,
-    servers: Servers,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
-) -> Iterator[Upgraded]:
-    with restored(servers, request.param, django_db_blocker) as old:
-        before = old.counts()
-        upgrade()
-        yield Upgraded(old.name, before, old.counts())
+@pytest.fixture(scope="module")
+def all_upgraded(
+    servers: Servers, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[dict[Path, Upgraded]]:
+    names = {packed: filled(servers, dumps.unpack(packed)) for packed in DUMPS}
+    before = {packed: Database(servers, name).counts() for packed, name in names.items()}
+    with django_db_blocker.unblock():
+        together.upgrade(list(names.values()))
+    yield {
+        packed: Upgraded(name, before[packed], Database(servers, name).counts())
+        for packed, name in names.items()
+    }
+    for name in names.values():
+        servers.drop(name)
+
+
+@pytest.fixture(params=DUMPS, ids=lambda path: path.name)
+def upgraded(request: pytest.FixtureRequest, all_upgraded: dict[Path, Upgraded]) -> Upgraded:
+    return all_upgraded[request.param]
 
 
 def test_an_upgraded_database_is_like_a_new_one(upgraded, fresh, servers):
@@ -73,6 +82,15 @@ def test_an_upgrade_loses_no_row(upgraded):
 
     for table in before.keys() & after.keys() - GROWN_BY_MIGRATING:
         assert after[table] >= before[table], table
+
+
+def test_every_migration_is_on_record_once(upgraded, servers):
+    with servers.postgres.connect(upgraded.name) as old, servers.postgres.connect(TEMPLATE) as new:
+        was, is_now = (
+            sorted(side.execute("SELECT app, name FROM django_migrations")) for side in (old, new)
+        )
+
+    assert was == is_now
 
 
 def test_the_newest_dump_has_every_migration(servers, django_db_setup, django_db_blocker):
