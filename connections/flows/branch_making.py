@@ -78,7 +78,8 @@ def maker(actor: Actor, connection: Connection) -> Actor:
 def ask(
     *, actor: Actor, repository: Repository, name: str, start: str, subject: str = ""
 ) -> BranchWish:
-    """A worker makes the branch. Raises FlowProblem for what the person can mend."""
+    """A worker makes the branch; who asks again while one does is shown the same. Raises
+    FlowProblem for what the person can mend."""
     connection = repository.connection
     actor = maker(actor, connection)
     pace.keep("branch", actor)
@@ -91,6 +92,10 @@ def ask(
         raise FlowProblem("taken", "name", TAKEN)
     if not rows.filter(name=start).exists():
         raise FlowProblem("start", "start", NO_START)
+    asked = BranchWish.objects.filter(repository_id=repository.id, stand=WishStand.WAITING)
+    if same := asked.filter(name=name, start=start).first():
+        found: BranchWish = same
+        return found
     wish = BranchWish(
         organization_id=repository.organization_id,
         connection=connection,
