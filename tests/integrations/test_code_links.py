@@ -50,6 +50,15 @@ HOME = "https://git.acme.example/bitbucket/projects/PAY/repos/ledger"
             "https://git.acme.example/plugins/servlet/create-branch"
             "?issueKey=PAY-1&issueSummary=A%20%26%20B",
         ),
+        (CLOUD, "new_branch_in", HERE, ""),
+        (
+            DATA_CENTER,
+            "new_branch_in",
+            THERE,
+            "https://git.acme.example/bitbucket/plugins/servlet/create-branch"
+            "?repoId=42&branchFrom=refs/heads/main&branchName=PAY-1-a%26b"
+            "&issueKey=PAY-1&issueSummary=A%20%26%20B",
+        ),
     ],
 )
 def test_code_is_shown_where_the_product_shows_it(
@@ -57,6 +66,7 @@ def test_code_is_shown_where_the_product_shows_it(
 ) -> None:
     found: CodeLinks = links.manifest.code_links  # type: ignore[attr-defined]
     parts = {"branch": "a/b c", "hash": "f00d", "number": "7", "issue": "PAY-1", "summary": "A & B"}
+    parts |= {"id": "42", "start": "main", "name": "PAY-1-a&b"}
     assert found.filled(getattr(found, kind), repository, **parts) == url
 
 
