@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from connections.queries import restores
 from portal import audit, roles, tenancy
 from portal.models import AuditEvent, Notice, User
 from portal.policy import Role
+from tests import scenes
 from tests.connections.ways import a_team, again, link_by_consent
 from tests.leasing import service
 from tests.vendor import Vendor
@@ -42,12 +44,20 @@ def marks_of_our_own(tmp_path: Path, settings: Any) -> Iterator[None]:
     yield
 
 
+@scenes.begun
+def beginning(works: Works, vendor: Vendor) -> tuple[Connection, list[Mark]]:
+    """A connection, and the marks that linking it left."""
+    with TemporaryDirectory() as folder, override_settings(HIGH_WATER_FILE=f"{folder}/marks"):
+        link_by_consent(works, vendor)
+        with works.inside():
+            return Connection.objects.get(), [*high_water.standing()]
+
+
 @pytest.fixture
-def linked(works: Works, vendor: Vendor) -> Connection:
-    link_by_consent(works, vendor)
-    with works.inside():
-        found: Connection = Connection.objects.get()
-        return found
+def linked(beginning: tuple[Connection, list[Mark]]) -> Connection:
+    connection, marks = beginning
+    high_water.rise(marks)
+    return connection
 
 
 def received_later(works: Works, connection: Connection, ago: timedelta) -> None:
