@@ -329,7 +329,7 @@ def test_jira_runs_the_commands_of_what_arrives_once(target: Target, reach: Reac
     accounts = atlassian(target.sandbox).describe()["accounts"]
     email = next(each["email"] for each in accounts if each["nickname"] == "dana")
     author = replace(DANA, email=email)
-    said = "PAY-1 #comment Counted #time 1.5h on it #start-progress\nNO-9 #close"
+    said = "PAY-1 #comment Counted #time 1.5h on it #start-progress now\nNO-9 #close"
     for _ in range(2):
         deliver(reach, commit(1, said, author=author))
         deliver(reach, commit(2, "PAY-2 #comment x", author=replace(DANA, email="no@body.example")))
@@ -339,7 +339,7 @@ def test_jira_runs_the_commands_of_what_arrives_once(target: Target, reach: Reac
     ]
     assert target.status("PAY-1") == "In Progress"
     assert [each["timeSpentSeconds"] for each in target.issue("PAY-1", "worklog")] == [5400]
-    assert len(target.issue("PAY-1", "comment")) == 1
+    assert len(target.issue("PAY-1", "comment")) == 2  # what follows a transition is one, too
 
 
 def test_without_smart_commits_none_is_run(target: Target, reach: Reach) -> None:

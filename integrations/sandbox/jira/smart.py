@@ -74,7 +74,10 @@ class Smart:
             return f"{key} comment"
         if word.lower() == "time":
             return self._log(issue, signed, text)
-        return self._move(issue, author, word, now)
+        done = self._move(issue, author, word, now)
+        if done and text:
+            issue.comments.append({**signed, "body": document(text)})
+        return done or f"{key} {word}: not exactly one transition fits"
 
     def _log(self, issue: Issue, signed: Json, text: str) -> str:
         found = TIME.search(text)
@@ -87,9 +90,10 @@ class Smart:
         return f"{issue.key} time"
 
     def _move(self, issue: Issue, author: Account, word: str, now: float) -> str:
+        """Return what was done; nothing where not exactly one transition fits."""
         meant = matching(word, issue.project.workflow.open_to(issue.status, admin=False))
         if len(meant) != 1:
-            return f"{issue.key} {word}: {len(meant)} transitions fit"
+            return ""
         (step,) = meant
         issue.history.append(
             {"by": author.account_id, "name": step.name, "since": issue.status, "to": step.to,
