@@ -24,6 +24,7 @@ from connections.flows import (
     exporting,
     exports,
     forget,
+    former,
     hook_rounds,
     hook_secrets,
     hook_settling,
@@ -110,6 +111,7 @@ _register("poll_connection", polling.perform)
 _register("apply_shrink", sync.apply_shrink)
 _register(replacement.JOB, replacing.advance, replacing.gave_up)
 _register("forget_connection", forget.perform)
+_register(former.JOB, former.end)
 _register(sendings.SEND, sending.perform, sending.gave_up)
 _register(imports.IMPORT, importing.perform, importing.gave_up)
 _register(import_checks.FORGET, importing.forget)

@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.utils import timezone
 
-from connections import looked_up, places
+from connections import looked_up
 from connections.access import Way, way_by
 from connections.contracts import BASE_URL, Identity
 from connections.errors import VendorError
@@ -24,6 +24,7 @@ from connections.flows import (
     counted,
     departure,
     due,
+    former,
     guests,
     hosts,
     marks,
@@ -231,15 +232,15 @@ def _new(pending: PendingLink, identity: Identity) -> Connection:
 def _relinked(pending: PendingLink) -> Connection:
     """Same id, name and history; what was sealed and asked with the old credential is over."""
     connection: Connection = Connection.objects.get(id=pending.relink_id)
-    connection.method, connection.consumer_id = pending.method, pending.consumer_id
-    connection.state = Connection.State.UNVERIFIED
-    connection.suspect_since, connection.last_error, connection.last_error_at = None, "", None
-    connection.looks, connection.looked_at = 0, None
     old = Credential.objects.filter(connection_id=connection.id, replaced_at=None).first()
     if old is not None:
         old.replaced_at, old.refresh_due_at = timezone.now(), None
         old.save(update_fields=["replaced_at", "refresh_due_at"])
-        places.forget_credential(old)
+        former.put_away(connection, old, pending)
+    connection.method, connection.consumer_id = pending.method, pending.consumer_id
+    connection.state = Connection.State.UNVERIFIED
+    connection.suspect_since, connection.last_error, connection.last_error_at = None, "", None
+    connection.looks, connection.looked_at = 0, None
     verify.supersede(connection)
     if pending.account_confirmed:
         sync.stop(connection)

@@ -86,6 +86,33 @@ class TestSigningIn:
         other = signed_in(works, vendor, consumer, relink=again(works, connection))
         assert (other.id, other.state) == (connection.id, Connection.State.ACTIVE)
 
+    def test_a_grant_that_was_replaced_ends_at_space_and_nothing_of_it_stays(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        consumer = registered(works, vendor)
+        connection = signed_in(works, vendor, consumer)
+        old = in_use(works, connection)
+
+        signed_in(works, vendor, consumer, relink=again(works, connection))
+        works.drain()
+
+        assert [row["revoked"] for row in rows(vendor, "grants")] == [True, False]
+        assert sealed_for(works, old.id) == []
+        assert works.verify(connection).outcome == "passed"
+
+    def test_a_former_grant_is_not_sent_to_another_server(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        connection = signed_in(works, vendor, registered(works, vendor))
+        old = in_use(works, connection)
+
+        there = registered(works, vendor, FJORD)
+        signed_in(works, vendor, there, relink=again(works, connection), user="rashid")
+        works.drain()
+
+        asked = [row for row in vendor.requests() if row["path"].endswith("refresh-tokens/self")]
+        assert asked == [] and sealed_for(works, old.id) == []
+
     def test_each_address_has_a_consumer_of_its_own(self, works: Works, vendor: Vendor) -> None:
         here, there = registered(works, vendor), registered(works, vendor, FJORD)
 
