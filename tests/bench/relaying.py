@@ -1,67 +1,72 @@
-"""What a link costs: the requests of a back-fill, and how long a push takes to reach its target.
+"""What a link costs: the requests of a back-fill, and how long what happens is on its way.
 
 The back-fill draws 10,000 commits of ten repositories from the rows and takes them to Jira's
-sandbox; the fewest requests are those whose every body is as full as Jira allows. The lag is from
-the transaction that keeps a push, fifty of them a second, to the moment when the target answers,
-which takes it 100 ms; a worker drains beside in this process.
+sandbox; the fewest requests are those whose every body is as full as Jira allows. The lag is that
+of five hundred deliveries through everything that bin/run starts for it, see `carrying.py`.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 
 from connections import access
-from connections.contracts import BranchRecord, CommitRecord, Person
-from connections.flows import keep, relay_links
+from connections.flows import relay_links
 from connections.models import Commit, Connection, Link, RelayAttempt, Repository, Workspace
-from portal import clock, roles, work
-from portal.models import Team
-from tests.bench import rounds
+from portal import clock, roles
+from tests.bench import carrying, rounds
 from tests.bench.rounds import Line
 from tests.conftest import installed
-from tests.connections import board as room
 from tests.connections.atlassian_life import Life
-from tests.connections.board import Wall, wall
-from tests.connections.relaying import board
-from tests.servers import Servers
+from tests.servers import Servers, pointing_at
 from tests.vendor import Vendor
 from tests.works import Works
 
 COMMITS, REPOSITORIES = 10_000, 10
 FEWEST = COMMITS // 1000  # entities of a request; no more than 400 of one repository
-PUSHES, A_SECOND = 500, 50
-TARGET_SECONDS = 0.1
+ANOTHER = "portal_bench_lag"
 
 
 def run(servers: Servers, folder: Path, *, count: int = 1) -> bool:
     """Measure, print and keep; whether every bound holds."""
-    found: dict[str, list[float]] = {"one": [], "five": []}
     with TemporaryDirectory() as place, installed(Path(place)) as works:
-        found["requests"] = [backfilled(works)]
-        roomy()
-        with wall(settings) as here:
-            target = board(works)
-            one, five = sources(works, target, 1), sources(works, target, 5)
-            here.seconds = TARGET_SECONDS
-            for _ in range(count):
-                found["one"].append(lag(works, here, one))
-                found["five"].append(lag(works, here, five))
-    lines = [
-        Line("requests of a back-fill ÷ fewest", [n / FEWEST for n in found["requests"]], 1.05),
-        Line("lag p95, one connection, seconds", found["one"], 2),
-        Line("lag p95, five connections, seconds", found["five"], 2),
-    ]
-    about = f"{COMMITS:,} commits of {REPOSITORIES} repositories; {PUSHES} pushes"
+        requests = [backfilled(works)]
+    lines = [Line("requests of a back-fill ÷ fewest", [n / FEWEST for n in requests], 1.05)]
+    found: dict[str, list[Any]] = {"requests": list(requests)}
+    for name, connections in (("one connection", 1), ("five connections", 5)):
+        rounds_of = []
+        for _ in range(count):
+            with anew(servers):
+                rounds_of.append(carrying.measured(servers, connections))
+        lags = [one.share(0.95) for one in rounds_of]
+        lines.append(Line(f"lag p95, {name}, seconds", lags, 2))
+        astray = [float(one.missing + one.twice) for one in rounds_of]
+        lines.append(Line(f"deliveries not once there, {name}", astray, 0))
+        found[name] = [asdict(one) | middle_and_tail(one) for one in rounds_of]
+    about = f"{COMMITS:,} commits of {REPOSITORIES} repositories; {carrying.DELIVERIES} deliveries"
     return rounds.report("relay", about, lines, found, folder)
+
+
+@contextmanager
+def anew(servers: Servers) -> Iterator[None]:
+    """A database in which nothing has happened, and a broker that says nothing."""
+    servers.clone(ANOTHER)
+    servers.empty_valkey()
+    with pointing_at(ANOTHER):
+        yield
+    servers.drop(ANOTHER)
+
+
+def middle_and_tail(one: carrying.Found) -> dict[str, float]:
+    return {"p50": one.share(0.5), "p99": one.share(0.99)}
 
 
 # ── A back-fill ───────────────────────────────────────────────────────────────────────────────
@@ -97,84 +102,13 @@ def backfilled(works: Works) -> float:
             return float(RelayAttempt.objects.count())
 
 
-# ── Lag ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def roomy() -> None:
-    """The imaginary target takes as much in a request as Jira does."""
-    room.MOST, known = 400, room.Board.manifest
-    assert known.relay is not None
-    room.Board.manifest = replace(known, relay=replace(known.relay, batch=2000))
-
-
-def sources(works: Works, target: Connection, count: int) -> list[Connection]:
-    """So many connections of ten repositories each, linked to this target."""
-    made = [code(works, 10, f"code {count} {n}") for n in range(count)]
-    for source in made:
-        linked(works, source, target)
-    return made
-
-
-def lag(works: Works, here: Wall, made: list[Connection]) -> float:
-    """The 95th percentile of seconds from kept to answered."""
-    here.came, here.moments = [], []
-    kept: dict[str, float] = {}
-    stop = threading.Event()
-    worker = threading.Thread(target=draining, args=(stop,), daemon=True)
-    worker.start()
-    pushed(works, made, kept)
-    until = time.monotonic() + 30
-    while len(here.moments) < 2 * PUSHES and time.monotonic() < until:
-        time.sleep(0.1)
-    stop.set()
-    worker.join(60)
-    came = zip(here.came, here.moments, strict=True)
-    seen = {pin["name"].rsplit(" ", 1)[1]: at for pin, at in came}
-    lags = sorted(seen.get(key, time.time()) - at for key, at in kept.items())
-    return lags[int(len(lags) * 0.95)]
-
-
-def pushed(works: Works, sources: list[Connection], kept: dict[str, float]) -> None:
-    """Fifty a second: a commit and its branch, kept as a webhook's fetch keeps them."""
-    with works.inside():
-        rows = {
-            source.id: list(
-                Repository.objects.filter(connection=source).select_related("workspace")
-            )
-            for source in sources
-        }
-    began = time.monotonic()
-    for number in range(PUSHES):
-        time.sleep(max(0.0, began + number / A_SECOND - time.monotonic()))
-        own = rows[sources[number % len(sources)].id]
-        row = own[number % len(own)]
-        key = uuid4().hex + "00000000"
-        person = Person("", "Dana Levi", "dana@acme.example")
-        commit = CommitRecord(key, message=f"CARD-{number} Do it", author=person)
-        branch = BranchRecord(f"branch:t{number}", "branch", f"t{number}", key, clock.now())
-        seen = keep.Seen(uuid4(), clock.now())
-        with roles.using_role("worker"), works.inside():
-            keep.page(keep.Place(row.workspace, row), [branch], seen)
-            keep.page(keep.Place(row.workspace, row), [commit], seen)
-        kept[key] = time.time()
-
-
-def draining(stop: threading.Event) -> None:
-    with roles.using_role("worker"):
-        while not stop.is_set():
-            if not work.drain():
-                time.sleep(0.05)
-
-
 # ── The scene ─────────────────────────────────────────────────────────────────────────────────
 
 
 def code(works: Works, repositories: int, name: str) -> Connection:
-    with works.inside():
-        team = None if name == "code" else Team.objects.create(name=name)
     with roles.using_role("worker"), works.inside():
         made: Connection = Connection.objects.create(
-            connector="bitbucket-cloud", method="api-token", name=name, team=team, state="active",
+            connector="bitbucket-cloud", method="api-token", name=name, state="active",
             account_id=str(uuid4()), account_name="Dana Levi", capabilities=["repositories-read"],
         )  # fmt: skip
         space = Workspace.objects.create(

@@ -10,6 +10,7 @@ import pytest
 from connections.models import Delivery
 from tests.bench import (
     applying,
+    carrying,
     fencing,
     flooding,
     growing,
@@ -27,6 +28,8 @@ from tests.bench import (
 from tests.bench.rounds import Line
 from tests.bench.stage import database_name
 from tests.servers import Servers
+from tests.vendor import Vendor
+from tests.works import Works
 
 
 def test_a_bound_is_a_bound_on_the_median() -> None:
@@ -134,6 +137,14 @@ def test_every_side_empties_the_same_inbox(servers: Servers, db: None) -> None:
         assert applying.messages(at, 250) >= 0
         with applying.tasks(at) as do:
             assert do(20) > 0
+
+
+def test_what_is_told_arrives_through_every_process(
+    servers: Servers, works: Works, vendor: Vendor
+) -> None:
+    with carrying.scene(servers, works, vendor, 1, 10) as at:
+        found = carrying.carried(at, 10, 20.0)
+        assert found.is_whole and found.accepted == 10
 
 
 def test_one_is_measured_beside_a_flood(servers: Servers, db: None) -> None:
