@@ -163,13 +163,17 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """Something people look for that the vendor removed; said plainly in the catalogue."""
+    """Something people look for that the vendor removed; said plainly in the catalogue.
+
+    `is_all`: it is the product itself, and what still runs of it is served.
+    """
 
     title: str
     on: date
     why: str
     instead: str = ""
     url: str = ""
+    is_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

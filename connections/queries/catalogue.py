@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from connections import registry
-from connections.contracts import Capability, Manifest, Method, MethodKind
+from connections.contracts import Capability, Manifest, Method, MethodKind, Retired
 from connections.flows import consumers
 from connections.models import Connection, ConnectionState, Consumer
 from connections.queries import products
@@ -54,6 +54,11 @@ class ProductPage:
     @property
     def how_long(self) -> str:
         return how_long(self.manifest.slug)
+
+    @property
+    def gone(self) -> list[Retired]:
+        """What the vendor removed of a product that is still there."""
+        return [each for each in self.manifest.retired if not each.is_all]
 
 
 def how_long(slug: str) -> str:

@@ -55,11 +55,12 @@ RETIRED = (
     Retired(
         title="JetBrains Space and SpaceCode",
         on=ENDED,
-        why="JetBrains discontinued both. Organizations at jetbrains.space are gone; their "
-        "addresses answer nobody. This connector serves installations of Space On-Premises that "
-        "still run, and simulators.",
+        why="JetBrains discontinued Space and SpaceCode. Organizations at jetbrains.space are "
+        "gone; their addresses answer nobody. This connector serves installations of Space "
+        "On-Premises that still run, and simulators.",
         instead="For builds JetBrains names TeamCity; code moves to another Git host.",
         url=ENDED_URL,
+        is_all=True,
     ),
 )
 

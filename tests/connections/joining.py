@@ -144,10 +144,9 @@ def item(works: Works, link: Link, **values: Any) -> RelayItem:
         "due_at": clock.now() if values.get("state", "waiting") == "waiting" else None,
     } | values  # fmt: skip
     with roles.using_role("worker"), works.inside():
-        repository = Repository.objects.filter(connection_id=link.source_id).order_by("full_name")
-        made: RelayItem = RelayItem.objects.create(
-            link=link, connection_id=link.target_id, repository=repository[0], **given
-        )
+        rows = Repository.objects.filter(connection_id=link.source_id).order_by("full_name")
+        given.setdefault("repository", rows[0])
+        made: RelayItem = RelayItem.objects.create(link=link, connection_id=link.target_id, **given)
     return made
 
 

@@ -63,6 +63,16 @@ class TestList:
         assert "Acme code" in page and "Acme issues" in page and "acme.atlassian.net" in page
         assert "for 5 minutes" in page and "1 event failed for good" in page
 
+    def test_it_counts_what_is_in_trouble(
+        self, works: Works, source: Connection, place: Workspace, alice: Client
+    ) -> None:
+        link = joined(works, source, place)
+        assert "none in trouble" in text(alice.get(LINKS))
+        assert "Nothing fits" in text(alice.get(f"{LINKS}?state=trouble"))
+        item(works, link, heard_at=clock.now() - timedelta(minutes=5))
+        page = text(alice.get(f"{LINKS}?state=trouble"))
+        assert "1 in trouble" in page and "Code to issues" in page
+
     @pytest.mark.parametrize(
         ("query", "shown"),
         [
@@ -123,6 +133,31 @@ class TestOne:
         assert part_of(works, link)["api"] is True
         answer = alice.post(f"{here}repositories/parts", {"selected": ["nonsense"]}, follow=True)
         assert "Tick a repository first" in text(answer)
+
+    def test_what_was_written_is_taken_back_after_a_look(
+        self, works: Works, source: Connection, place: Workspace, alice: Client
+    ) -> None:
+        link = joined(works, source, place)
+        with works.inside():
+            first = Repository.objects.get(slug="api")  # the first by name
+        item(works, link, state="sent", sent_sequence=1, subjects=["ACME-1"])
+        here = f"{LINKS}{link.id}/repositories/parts"
+        page = text(alice.post(here, {"selected": [first.id], "erase": "1"}))
+        assert "1 event of 1 repository is no longer shown at Jira" in page
+        assert part_of(works, link)["api"] is True
+        alice.post(here, {"selected": [first.id], "erase": "1", "sure": "1"})
+        assert part_of(works, link)["api"] is False
+
+    def test_its_repositories_are_sorted_by_their_last_trouble(
+        self, works: Works, source: Connection, place: Workspace, alice: Client
+    ) -> None:
+        link = joined(works, source, place)
+        with works.inside():
+            parts = LinkRepository.objects.filter(link=link, repository__slug="web-shop")
+            parts.update(last_error="refused", last_error_at=clock.now())
+        page = text(alice.get(f"{LINKS}{link.id}/?sort=-trouble"))
+        assert page.index("acme/web-shop") < page.index("acme/api")
+        assert alice.get(f"{LINKS}{link.id}/?sort=-size").status_code == 400
 
     def test_a_back_fill_shows_how_far_it_is_and_is_stopped(
         self, works: Works, source: Connection, place: Workspace, alice: Client
@@ -201,6 +236,42 @@ class TestLogAndOutbox:
         assert "2 commits, 1 branch" in page and "NOPE-1" in page and HOSTILE not in page
         assert "Jira is not answering" in page
         assert "NOPE-1" not in text(alice.get(f"{here}?state=failed"))
+
+    @pytest.mark.parametrize(
+        ("query", "is_found"),
+        [
+            *(("?q=acme-7", True), ("?q=cccc", True), ("?q=nope-1", True), ("?q=ACME-8", False)),
+            *(("?kind=commit", True), ("?kind=deployment", False)),
+        ],
+    )
+    def test_one_thing_is_found_in_the_log(
+        self,
+        works: Works,
+        source: Connection,
+        place: Workspace,
+        alice: Client,
+        query: str,
+        is_found: bool,
+    ) -> None:
+        link = joined(works, source, place)
+        sent = item(works, link, state="sent", key="c" * 40, subjects=["ACME-7"])
+        entry = [str(sent.id), "commit", "c" * 40, "accepted", ""]
+        attempt(works, link, items=[entry], unknown_subjects=["NOPE-1"])
+        page = text(alice.get(f"{LINKS}{link.id}/log{query}"))
+        assert ("2 commits, 1 branch" in page) is is_found
+        assert ("Nothing fits" in page) is not is_found
+
+    def test_the_outbox_calls_things_as_people_do(
+        self, works: Works, source: Connection, place: Workspace, alice: Client
+    ) -> None:
+        link = joined(works, source, place)
+        with works.inside():
+            repository = Repository.objects.get(slug="web-shop")
+        for kind, key in (("commit", "c" * 40), ("pull_request", "7"), ("deployment", "{d1}")):
+            item(works, link, kind=kind, key=key, repository=repository)
+        page = text(alice.get(f"{LINKS}{link.id}/outbox"))
+        assert "ACME-1 Take the cart along" in page and "#7 ACME-1: Take the cart" in page
+        assert "Staging" in page
 
     def test_what_failed_is_sent_again_or_discarded_after_a_look(
         self, works: Works, source: Connection, place: Workspace, alice: Client
