@@ -69,6 +69,7 @@ class Servers:
         if kept.exists():
             copy(kept, self.postgres.folder)
             self._start(self.postgres)
+            self._list_catalogs()
             return
         self._start(self.postgres)
         self.postgres.make_database(TEMPLATE)
@@ -76,6 +77,7 @@ class Servers:
             call_command("migrate", database="owner", verbosity=0, interactive=False)
         self._forget_shared_list()
         self._keep_template(kept)
+        self._list_catalogs()
 
     def _start(self, server: Postgres | Valkey) -> None:
         server.prepare()
@@ -193,6 +195,11 @@ class Servers:
             )
             admin.execute("VACUUM pg_shdepend")
             admin.execute("REINDEX TABLE pg_shdepend")
+
+    def _list_catalogs(self) -> None:
+        """The first to connect after a start writes a list of catalogs beside the template's files:
+        it is copied with them, and nobody writes it again in each clone."""
+        self.postgres.connect(TEMPLATE).close()
 
     def _keep_template(self, kept: Path) -> None:
         """Copy the stopped server's folder aside; without a writable var/ nothing is kept."""
