@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from connections import registry
+from connections.budgets import Hour
 from connections.contracts import Manifest
+from connections.flows import budget
 from connections.models import Connection, Credential, Replacement
 from connections.queries.health import expires_soon
 
@@ -42,6 +44,7 @@ class CredentialTab:
     lifetime: str
     limits: str
     acts_as: str
+    hour: Hour | None  # what the vendor said of the account's requests, or that we shall wait
 
 
 def credential_tab(connection: Connection, manifest: Manifest | None) -> CredentialTab:
@@ -59,7 +62,14 @@ def credential_tab(connection: Connection, manifest: Manifest | None) -> Credent
         lifetime=method.lifetime if method else "",
         limits=method.limits if method else "",
         acts_as=method.acts_as if method else "",
+        hour=_said(connection),
     )
+
+
+def _said(connection: Connection) -> Hour | None:
+    hour = budget.stand(connection.budget_id)
+    tells = hour is not None and (hour.said_at is not None or hour.is_blocked)
+    return hour if tells else None
 
 
 def facts(row: Credential) -> CredentialFacts:

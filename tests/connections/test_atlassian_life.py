@@ -13,7 +13,8 @@ from connections.flows import lifecycle, replacement
 from connections.models import Check, Connection, PendingLink, Replacement, Workspace
 from portal import clock
 from tests.connections.atlassian_life import Life
-from tests.connections.ways import again, sealed_for
+from tests.connections.pages import base_of, signed_in, text
+from tests.connections.ways import a_team, again, sealed_for
 from tests.vendor import Vendor
 from tests.works import Works
 
@@ -127,3 +128,20 @@ def test_each_pasted_one_is_replaced_in_two_phases(
         life.grow_stale(connection)
         life.sweep()
         assert life.in_use(connection).version == 2
+
+
+def test_what_is_said_of_the_limits_of_each_way_is_shown(works: Works, vendor: Vendor) -> None:
+    """The hour's points of a consent are told by each answer; a token has bursts alone."""
+    life, ada = Life(works, vendor, "jira"), signed_in(works.admin)
+    granted = life.connection(life.link("oauth"))
+    other = life.link("scoped-token", "tomas-jira", called="Token", team_id=a_team(works))
+    by_token = life.connection(other)
+    vendor.order("/atlassian/switches", burst_per_second=0)
+    works.verify(by_token)
+
+    of_grant = text(ada.get(base_of(granted) + "credential"))
+    of_token = text(ada.get(base_of(by_token) + "credential"))
+
+    assert "65,000 points an hour" in of_grant and "of 65,000, as Jira said" in of_grant
+    assert "Limited by the second only" in of_token and "Left of the hour" not in of_token
+    assert "Jira asked for it; we ask again" in of_token
