@@ -25,8 +25,15 @@ BETWEEN = {
 }
 WORDS = {
     **{each: each for each in ("close", "Close", "in-progress", "a", "x-", "comment", "TIME")},
-    **{"close.": "close", "close!": "close", "done,": "done", "ok)": "ok", "done2": "done"},
-    **{"to_do": "to", "größer": "gr", "i’m": "i", "done/": "done"},
+    "close.": "close",
+    "close!": "close",
+    "done,": "done",
+    "ok)": "ok",
+    "done2": "done",
+    "to_do": "to",
+    "größer": "gr",
+    "i’m": "i",
+    "done/": "done",
     **dict.fromkeys(("1", "-close", "_x", "é", "", "!", "42nd"), None),
 }
 

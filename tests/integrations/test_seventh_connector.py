@@ -171,9 +171,7 @@ class TestAnotherPackage:
         self, settings: Any, package: str, tmp_path: Path, said: int, why: str
     ) -> None:
         file = tmp_path / "site" / package / "connector.py"
-        file.write_text(
-            file.read_text().replace("contract_version=1", f"contract_version={said}")
-        )
+        file.write_text(file.read_text().replace("contract_version=1", f"contract_version={said}"))
         importlib.invalidate_caches()
         settings.CONNECTORS = [package]
         _read_anew()
