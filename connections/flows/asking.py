@@ -29,11 +29,12 @@ class Asking:
     way: Way
     budget_id: UUID
     purpose: Purpose
+    chunk: int = FEW  # requests that are taken from the hour at once
     _purse: budget.Purse = field(init=False, repr=False)
     _api: VendorApi | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._purse = budget.Purse(self.budget_id, self.purpose, chunk=FEW)
+        self._purse = budget.Purse(self.budget_id, self.purpose, chunk=self.chunk)
 
     @property
     def spent(self) -> int:

@@ -6,9 +6,9 @@ guard that it has (`shrink.py`). Whole streams are left to a run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -26,34 +26,31 @@ from connections.contracts import (
     Target,
 )
 from connections.errors import EndpointRemoved, ReauthorizationRequired, RemoteGone, VendorError
-from connections.flows import budget, effects, keep, plan, relay_capture, relay_range, sync
-from connections.flows.asking import Asking
+from connections.flows import (
+    answered,
+    budget,
+    effects,
+    keep,
+    made_due,
+    persons,
+    plan,
+    relay_capture,
+    relay_range,
+)
+from connections.flows.answered import Answer, Fetched, Known
+from connections.flows.asking import FEW, Asking
 from connections.flows.chains import container_of
-from connections.models import Connection, Repository, StreamStand, StreamState, Workspace
+from connections.models import Connection, Repository, Workspace
 from portal import clock, tenancy
 
 UNKNOWN: Final = "unknown_stream"
 PART_OF: Final = {"commit-pulls": plan.COMMITS}  # kept with each commit
-SHORT: Final = 300  # repositories: so many are listed whenever one is not found
-EACH: Final = timedelta(hours=1) / 10_000  # of more than those, until they are listed again
 NOTHING: Final = Page((), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What came of one target: ids of the rows it changed, or the code of what went wrong.
-
-    `due` when the whole stream was made due instead.
-    """
-
-    target: Target
-    changed: tuple[str, ...] = ()
-    gone: bool = False
-    due: bool = False
-    error: str = ""
-
-
-def opened(connection_id: UUID, purpose: Purpose = Purpose.TOLD) -> Asking | None:
+def opened(
+    connection_id: UUID, purpose: Purpose = Purpose.TOLD, *, chunk: int = FEW
+) -> Asking | None:
     """The way to fetch on behalf of this connection; None when it is not live. Close it."""
     with tenancy.transaction():
         rows = Connection.objects.select_related("consumer").filter(id=connection_id)
@@ -61,7 +58,7 @@ def opened(connection_id: UUID, purpose: Purpose = Purpose.TOLD) -> Asking | Non
         if connection is None or not connection.is_live:
             return None
         way = way_of(connection)
-    return Asking(connection, way, budget.of(connection), purpose)
+    return Asking(connection, way, budget.of(connection), purpose, chunk)
 
 
 def fetch(
@@ -74,31 +71,47 @@ def fetch(
     """
     with tenancy.transaction():
         streams = plan.chosen(asking.connection)
-    visit = _Visit(asking, keep.Place(workspace, repository), streams)
-    found = [visit.fetch(target) for target in targets]
-    if any(each.due or each.changed for each in found):
-        read_what_follows(asking.connection, streams)
+    found = of_container(asking, keep.Place(workspace, repository), streams, targets)
+    if any(each.is_news for each in found):
+        made_due.read_what_follows(asking.connection, streams)
     return found
 
 
-def read_what_follows(connection: Connection, streams: Mapping[str, Stream]) -> None:
-    """What these changes call for is read by a run; a new repository has its streams."""
-    with tenancy.transaction():
-        plan.draw(connection, streams.values())
-        if plan.due(connection, streams).exists():
-            sync.go_on(connection)
+def of_container(
+    asking: Asking, place: keep.Place, streams: Mapping[str, Stream], targets: Iterable[Target]
+) -> list[Fetched]:
+    """The same with streams that are known; whoever calls it reads what follows news."""
+    return _Visit(asking, place, streams).fetch(targets)
 
 
 @dataclass(slots=True)
 class _Visit:
-    """One container's things, one after the other; `is_there` once the container was looked at."""
+    """One container's things, kept together; `is_there` once the container was looked at."""
 
     asking: Asking
     place: keep.Place
     streams: Mapping[str, Stream]
     is_there: bool | None = None
 
-    def fetch(self, target: Target) -> Fetched:
+    def fetch(self, targets: Iterable[Target]) -> list[Fetched]:
+        """What came of each. What was answered before there was trouble is kept all the same."""
+        answers: list[Answer | Fetched] = []
+        trouble: VendorError | None = None
+        for target in targets:
+            try:
+                answers.append(self._answer(target))
+            except VendorError as error:
+                trouble = error
+                break
+        changed = self._keep(
+            [one for one in answers if isinstance(one, Answer) and one.says_something]
+        )
+        if trouble is not None:
+            raise trouble
+        return [self._fetched(one, changed) for one in answers]
+
+    def _answer(self, target: Target) -> Answer | Fetched:
+        """What the vendor says, or what comes of a target that it was not or not well asked for."""
         stream = self.streams.get(PART_OF.get(target.stream, target.stream))
         if stream is None:  # nobody chose it, or we do not keep it
             return Fetched(target, error=UNKNOWN)
@@ -117,12 +130,21 @@ class _Visit:
             if is_passing(error):
                 raise
             return Fetched(target, error=error.code)
-        if not page.records and not page.rejected:
-            return self._gone(stream, target)
-        if _says_nothing(page) and not self._is_repository_there():
-            return Fetched(target, due=True, error=RemoteGone.code)
-        self.is_there = True
-        return self._keep(stream, target, page, began)
+        answer = Answer(target, stream, page, began)
+        if answer.says_something:
+            if _says_nothing(page) and not self._is_repository_there():
+                return Fetched(target, due=True, error=RemoteGone.code)
+            self.is_there = True
+        return answer
+
+    def _fetched(self, one: Answer | Fetched, changed: Collection[Known]) -> Fetched:
+        if isinstance(one, Fetched):
+            return one
+        if not one.says_something:
+            return self._gone(one.stream, one.target)
+        ids = tuple(each.remote_id for each in one.page.records if answered.known(each) in changed)
+        error = "" if one.page.records else keep.UNREADABLE
+        return Fetched(one.target, changed=ids, error=error)
 
     def _asked(self, target: Target) -> Page:
         """As the vendor has it; ValueError where a connector cannot ask for one thing."""
@@ -132,24 +154,32 @@ class _Visit:
         fields = self.asking.connection.fields
         return connector.fetch(self.asking.api(), container_of(self.place), fields, target)
 
-    def _keep(self, stream: Stream, target: Target, page: Page, began: datetime) -> Fetched:
-        """The records are rows. What changed calls for more."""
-        seen = keep.Seen(pass_id=uuid4(), at=clock.now(), began=began)
+    def _keep(self, answers: Sequence[Answer]) -> set[Known]:
+        """The records are rows, at once; those that changed. What changed calls for more."""
+        changed: set[Known] = set()
+        if not answers:
+            return changed
         commits = self.streams.get(plan.COMMITS)
-        brought = relay_range.read(self.asking, self.place, commits, page.records)
-        with tenancy.transaction():
-            changed = keep.page(self.place, page.records, seen)
-            more = keep.page(self.place, brought.commits, seen)
+        said = [record for one in answers for record in one.page.records]
+        brought = relay_range.read(self.asking, self.place, commits, said)
+        began = min(one.began for one in answers)
+        seen = keep.Seen(pass_id=uuid4(), at=clock.now(), began=began)
+        grown: Counter[str] = Counter()
+        with tenancy.transaction(), persons.gathered():
+            for key, records in answered.lists(answers):
+                written = keep.page(self.place, records, seen)
+                changed |= {answered.known(each) for each in records if each.remote_id in written}
+                grown[key] += written.new
+                effects.follow(self.place, key, written, self.streams)
+            grown[plan.COMMITS] += keep.page(self.place, brought.commits, seen).new
             relay_range.note(self.place, brought)
-            if page.rejected:
-                model = keep.SHELVES[stream.record].model
-                keep.rejected(model, self.place, page.rejected, seen)
-            effects.follow(self.place, stream.key, changed, self.streams)
-        self._grew(stream, changed.new)
-        if commits is not None:
-            self._grew(commits, more.new)
-        error = "" if page.records else keep.UNREADABLE
-        return Fetched(target, changed=tuple(changed), error=error)
+            for one in answers:
+                if one.page.rejected:
+                    model = keep.SHELVES[one.stream.record].model
+                    keep.rejected(model, self.place, one.page.rejected, seen)
+        for key, by in sorted(grown.items()):
+            self._grew(key, by)
+        return changed
 
     def _gone(self, stream: Stream, target: Target) -> Fetched:
         """The row is gone, unless it is its whole repository that is not found."""
@@ -158,7 +188,7 @@ class _Visit:
         with tenancy.transaction():
             was_there = self._rows(stream, target).exists()
             if was_there and stream.key == plan.REPOSITORIES:
-                list_anew(self.place.workspace)
+                made_due.list_anew(self.place.workspace)
                 return Fetched(target, due=True)
         if not was_there:
             return Fetched(target, gone=True)
@@ -166,20 +196,20 @@ class _Visit:
         if self.place.repository is not None and not self._is_repository_there():
             return Fetched(target, due=True, error=RemoteGone.code)
         if self.place is not before:  # it has another name by now
-            return self.fetch(target)
+            return self.fetch([target])[0]
         with tenancy.transaction():
             gone = self._rows(stream, target).update(gone_at=timezone.now())
             if gone and self.place.repository is not None:
                 model = keep.SHELVES[stream.record].model
                 relay_capture.note(self.place.repository, model, [target.key])
-        self._grew(stream, -gone)
+        self._grew(stream.key, -gone)
         return Fetched(target, changed=(target.key,) if gone else (), gone=True)
 
-    def _grew(self, stream: Stream, by: int) -> None:
+    def _grew(self, key: str, by: int) -> None:
         """Apart from what follows: a run that keeps pages may lock the same lists the other way."""
         if by:
             with tenancy.transaction():
-                keep.grew(self.place, stream.key, by)
+                keep.grew(self.place, key, by)
 
     def _rows(self, stream: Stream, target: Target) -> Any:
         model = keep.SHELVES[stream.record].model
@@ -206,10 +236,10 @@ class _Visit:
         found = next((one for one in page.records if isinstance(one, RepositoryRecord)), None)
         if found is None:
             with tenancy.transaction():
-                list_anew(self.place.workspace)
+                made_due.list_anew(self.place.workspace)
         elif found.slug != repository.slug and plan.REPOSITORIES in self.streams:
             itself = _Visit(self.asking, keep.Place(self.place.workspace), self.streams)
-            itself._keep(self.streams[plan.REPOSITORIES], target, page, began)
+            itself._keep([Answer(target, self.streams[plan.REPOSITORIES], page, began)])
             with tenancy.transaction():
                 renamed = Repository.objects.get(id=repository.id)
             self.place = keep.Place(self.place.workspace, renamed)
@@ -231,31 +261,7 @@ def _says_nothing(page: Page) -> bool:
     )
 
 
-def list_anew(workspace: Workspace) -> None:
-    """All its repositories are listed soon, unless removals wait for a person or it fails.
-
-    A long listing is made due no oftener than the hour's requests allow.
-    """
-    rows = StreamState.objects.filter(workspace_id=workspace.id, stream=plan.REPOSITORIES)
-    state = rows.select_for_update().first()
-    if state is None or state.stand in (StreamStand.FAILING, StreamStand.HELD_BACK):
-        return
-    now = clock.now()
-    soonest = max(now, (state.last_full_at or now) + max(0, state.held - SHORT) * EACH)
-    is_due = state.due_at is not None and state.due_at <= now
-    if not is_due or state.wanted != plan.ASKED:  # which is whole, and sooner
-        state.wanted = plan.FULL
-    state.due_at = now if is_due else min(soonest, state.due_at or soonest)
-    state.save(update_fields=["wanted", "due_at"])
-
-
 def _whole(place: keep.Place, target: Target) -> Fetched:
     """The stream of this container is due, and a run reads what changed of it."""
-    with tenancy.transaction():
-        rows = StreamState.objects.filter(
-            workspace_id=place.workspace.id,
-            repository_id=place.repository.id if place.repository else None,
-            stream=target.stream,
-        )
-        plan.want(rows, plan.TOLD)
+    made_due.stream(place, target.stream)
     return Fetched(target, due=True)

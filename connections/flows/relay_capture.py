@@ -37,6 +37,7 @@ KINDS: Final[Mapping[type[Any], RelayKind]] = {
     Deployment: RelayKind.DEPLOYMENT,
 }
 TAG: Final = "tag:"
+_asked: ContextVar[set[UUID] | None] = ContextVar("asked", default=None)
 _told_by: ContextVar[Sequence[UUID]] = ContextVar("told_by", default=())
 
 # A sequence is the clock's microseconds, or one more than before: it grows though clocks go back,
@@ -100,6 +101,24 @@ def heard(told_by: Sequence[UUID]) -> Iterator[None]:
         _told_by.reset(token)
 
 
+@contextmanager
+def asking_once() -> Iterator[None]:
+    """Workers are asked for at the end, once for each target, however much is put down meanwhile.
+
+    Outside of transactions. Whom nobody asks, as this process dies, the sweep finds.
+    """
+    targets: set[UUID] = set()
+    token = _asked.set(targets)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+        if targets:
+            with tenancy.transaction():
+                for target_id in sorted(targets):
+                    relay_outbox.ask(target_id)
+
+
 def note(repository: Repository, model: type[Any], remote_ids: Sequence[str]) -> None:
     """These rows of a repository were written, or are gone: inside the same transaction."""
     kind = KINDS.get(model)
@@ -134,6 +153,10 @@ def _run(statement: str, facts: Mapping[str, Any]) -> set[UUID]:
 
 def ask_after_commit(target_id: UUID) -> None:
     """A worker sends what is due to this target, once the open transaction is committed."""
+    waiting = _asked.get()
+    if waiting is not None:
+        waiting.add(target_id)
+        return
     organization_id = tenancy.organization_id()
 
     def ask() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -19,11 +19,12 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
+from connections.contracts import Stream
 from connections.errors import RateLimited, ReauthorizationRequired, RemoteGone, VendorError
-from connections.flows import fetching, keep, overload, plan, relay_capture
+from connections.flows import budget, fetching, keep, made_due, overload, plan, relay_capture
+from connections.flows.answered import Fetched
 from connections.flows.applying import ask_to_fetch
 from connections.flows.asking import Asking
-from connections.flows.fetching import Fetched
 from connections.flows.meanings import WAITS, wait
 from connections.flows.told_rows import Settled, Taken, group, settle, take, take_all_of
 from connections.models import DirtyTarget, Repository, Workspace
@@ -68,11 +69,34 @@ class Sitting:
         self.is_refused |= isinstance(error, ReauthorizationRequired)
 
 
+@dataclass(slots=True)
+class _Turn:
+    """What is fetched together, and where it belongs, read once."""
+
+    sitting: Sitting
+    streams: Mapping[str, Stream]
+    workspaces: Mapping[UUID, Workspace]
+    repositories: Mapping[UUID | None, Repository]
+    has_news: bool = False
+
+    @classmethod
+    def at(cls, sitting: Sitting, taken: Sequence[Taken]) -> _Turn:
+        repositories = {one.repository_id for one in taken} - {None}
+        with tenancy.transaction():
+            there = Workspace.objects.filter(gone_at=None)
+            return cls(
+                sitting,
+                plan.chosen(sitting.asking.connection),
+                there.in_bulk([*{one.workspace_id for one in taken}]),
+                Repository.objects.in_bulk([*repositories]),
+            )
+
+
 def perform(claim: work.Claim, *, connection_id: str) -> None:
     """What is due of this connection was fetched, as far as its account's budget allows."""
     with tenancy.transaction():
         claim.hold()
-    asking = fetching.opened(UUID(connection_id))
+    asking = fetching.opened(UUID(connection_id), chunk=budget.CHUNK)
     if asking is None:
         return
     again_at: datetime | None = None
@@ -113,7 +137,7 @@ def _read_lists_instead(sitting: Sitting, connection_id: str) -> None:
     if taken:
         left = [Settled(one, LEFT_TO_SYNC, is_left_to_sync=True) for one in taken]
         settle(sitting.claim, left)
-        fetching.read_what_follows(connection, streams)
+        made_due.read_what_follows(connection, streams)
 
 
 def _ask_again(connection_id: UUID, again_at: datetime | None) -> None:
@@ -130,42 +154,50 @@ def _ask_again(connection_id: UUID, again_at: datetime | None) -> None:
 
 def _fetch(sitting: Sitting, taken: Sequence[Taken]) -> None:
     """Container by container; what could not be asked yet is due as before."""
-    left = list(taken)
+    left, settled, turn = list(taken), list[Settled](), _Turn.at(sitting, taken)
     try:
-        for _, grouped in groupby(taken, key=group):
-            if sitting.is_over:
-                break
-            these = list(grouped)
-            settle(sitting.claim, _of_container(sitting, these))
-            step("told.fetched")
-            left = left[len(these) :]
+        with relay_capture.asking_once():
+            for _, grouped in groupby(taken, key=group):
+                if sitting.is_over:
+                    break
+                these = list(grouped)
+                came = _of_container(turn, these)
+                left = left[len(these) :]
+                if these[0].attempts > 1:  # what may kill its worker takes no other along
+                    settle(sitting.claim, came)
+                else:
+                    settled += came
     except RateLimited:
-        _put_back(sitting, left)
+        _end(turn, settled, left)
         raise
-    _put_back(sitting, left)
+    _end(turn, settled, left)
 
 
-def _put_back(sitting: Sitting, left: Sequence[Taken]) -> None:
+def _end(turn: _Turn, settled: Sequence[Settled], left: Sequence[Taken]) -> None:
+    """What follows news is read, and the rows say what came: once for all containers."""
+    if turn.has_news:
+        made_due.read_what_follows(turn.sitting.asking.connection, turn.streams)
     now = clock.now()
-    settle(sitting.claim, [Settled(one, due_at=now, was_tried=False) for one in left])
+    back = [Settled(one, due_at=now, was_tried=False) for one in left]
+    settle(turn.sitting.claim, [*settled, *back])
+    step("told.fetched")
 
 
-def _of_container(sitting: Sitting, these: Sequence[Taken]) -> list[Settled]:
+def _of_container(turn: _Turn, these: Sequence[Taken]) -> list[Settled]:
+    sitting, first = turn.sitting, these[0]
     sitting.claim.stay()
-    first = these[0]
-    with tenancy.transaction():
-        workspace = Workspace.objects.filter(id=first.workspace_id, gone_at=None).first()
-        repository = Repository.objects.filter(id=first.repository_id).first()
+    workspace = turn.workspaces.get(first.workspace_id)
+    repository = turn.repositories.get(first.repository_id)
     if workspace is None or (first.repository_id is not None and repository is None):
         return [Settled(one, "gone") for one in these]
     if workspace.last_error in plan.LOST:  # which only its listing finds out to be over
         return [_given_up(one, workspace.last_error) for one in these]
     if first.attempts > len(WAITS) + 1:
         return [_given_up(first, NEVER)]
-    targets = [one.target for one in these]
+    targets, place = [one.target for one in these], keep.Place(workspace, repository)
     try:
         with relay_capture.heard([each for one in these for each in one.told_by]):
-            found = fetching.fetch(sitting.asking, workspace, repository, targets)
+            found = fetching.of_container(sitting.asking, place, turn.streams, targets)
     except RateLimited:
         raise
     except VendorError as error:
@@ -177,6 +209,7 @@ def _of_container(sitting: Sitting, these: Sequence[Taken]) -> list[Settled]:
         log.exception("told.raised", extra={"streams": sorted({o.target.stream for o in these})})
         return [_later(one, FAILED) for one in these]
     sitting.silent.clear()
+    turn.has_news |= any(each.is_news for each in found)
     return [_settled(one, came) for one, came in zip(these, found, strict=True)]
 
 

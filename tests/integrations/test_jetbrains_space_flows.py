@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connections.flows import hosts, lifecycle, replacement, rotation
+from connections.flows import hosts, lifecycle, link, replacement, rotation
 from connections.flows.problems import FlowProblem
 from connections.models import Connection, PendingLink, Replacement, Workspace
 from connections.queries.matrix import matrix_of
@@ -12,7 +12,7 @@ from integrations.jetbrains_space import CONNECTOR
 from portal import clock
 from portal.secret import Secret
 from tests.connections.test_replacement import do, in_use, now
-from tests.connections.ways import a_team, again, patiently, sealed_for
+from tests.connections.ways import a_team, again, come_back, patiently, sealed_for
 from tests.integrations.space_linking import (
     ACME,
     FJORD,
@@ -29,11 +29,12 @@ from tests.integrations.space_linking import (
     registered,
     revoked,
     rows,
+    settled,
     signed_in,
     token,
 )
 from tests.vendor import Vendor
-from tests.works import Works
+from tests.works import SESSION, Works
 
 Stage = PendingLink.Stage
 
@@ -106,9 +107,11 @@ class TestSigningIn:
         connection = signed_in(works, vendor, registered(works, vendor))
         old = in_use(works, connection)
 
-        there = registered(works, vendor, FJORD)
-        signed_in(works, vendor, there, relink=again(works, connection), user="rashid")
-        works.drain()
+        pending = at_another_server(works, vendor, again(works, connection))
+        assert pending.stage == Stage.CONFIRM_ACCOUNT
+        with works.inside():
+            link.confirm_account(actor=works.alice, pending=pending)
+        assert settled(works, pending).fields == {"base_url": FJORD}
 
         asked = [row for row in vendor.requests() if row["path"].endswith("refresh-tokens/self")]
         assert asked == [] and sealed_for(works, old.id) == []
@@ -122,6 +125,17 @@ class TestSigningIn:
         assert (one.fields["base_url"], other.fields["base_url"]) == (ACME, FJORD)
         asked = {row["host"] for row in vendor.requests() if row["path"] == "/oauth/token"}
         assert asked == {"acme.jetbrains.space", "space.fjord.example"}
+
+
+def at_another_server(works: Works, vendor: Vendor, connection: Connection) -> PendingLink:
+    """Linked again by somebody of another organization of Space; the worker has asked there."""
+    there = registered(works, vendor, FJORD)
+    pending = prepared(works, "oauth", consumer_id=there.id, relink=connection)
+    with works.inside():
+        url = link.depart(actor=works.alice, pending=pending, session_key=SESSION)
+    come_back(works, works.consent(url, user="rashid"), connector=SLUG)
+    works.drain()
+    return works.reloaded(pending)
 
 
 class TestServiceAccount:
