@@ -21,6 +21,7 @@ class SetupFailed(SystemExit):
 
 def enter(root: Path, lock: str, command: str, arguments: list[str]) -> None:
     """Run on inside the virtual environment, with everything of the lock installed."""
+    keep_bytecode(root)
     python = root / ".venv" / "bin" / "python"
     if not is_whole(python):
         create(root / ".venv")
@@ -28,6 +29,13 @@ def enter(root: Path, lock: str, command: str, arguments: list[str]) -> None:
     if Path(sys.prefix).resolve() != (root / ".venv").resolve():
         here = str(root / "bin" / "launcher")
         os.execv(python, [str(python), here, command, *arguments])
+
+
+def keep_bytecode(root: Path) -> None:
+    """Whoever wants no bytecode beside the sources has it in var/: many processes start here, and
+    each would compile everything anew."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(root / "var" / "bytecode"))
 
 
 def is_whole(python: Path) -> bool:
