@@ -233,10 +233,10 @@ def worker(servers: Servers, works: Works) -> Iterator[None]:
         children.stop(running, signal.SIGTERM, 10)
 
 
-def until(true: Callable[[], bool]) -> None:
+def until(true: Callable[[], bool], why: Callable[[], object] = str) -> None:
     end = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < end, "too late"
+        assert time.monotonic() < end, f"too late {why()}"
         time.sleep(0.1)
 
 
@@ -291,15 +291,19 @@ def push(vendor: Vendor, of: Source, slug: str, branch: str, number: int) -> Non
 def settled(at: Scene) -> None:
     """Nothing is on its way any more."""
     at.vendor.order("/webhooks/settle", seconds=PATIENCE)
-    until(lambda: not waiting(at))
+    until(lambda: not any(waiting(at)), lambda: waiting(at))
 
 
-def waiting(at: Scene) -> bool:
+def waiting(at: Scene) -> tuple[list[object], ...]:
+    """Deliveries not applied, things not fetched, items not sent: a few of each."""
     with at.works.inside():
+        new = Delivery.objects.filter(state=Delivery.State.NEW).values_list("event_key", flat=True)
+        things = DirtyTarget.objects.exclude(due_at=None)
+        items = RelayItem.objects.exclude(due_at=None)
         return (
-            Delivery.objects.filter(state=Delivery.State.NEW).exists()
-            or DirtyTarget.objects.exclude(due_at=None).exists()
-            or RelayItem.objects.exclude(due_at=None).exists()
+            list(new[:3]),
+            list(things.values_list("stream", "key", "attempts", "error", "due_at")[:3]),
+            list(items.values_list("kind", "key", "state", "error", "due_at")[:3]),
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connections.budgets import Purpose
-from connections.flows import overload, told_kinds, waking
-from connections.models import Branch, Connection, Delivery, DirtyTarget
-from portal import clock, roles, tenancy
+from connections.flows import applying, overload, told_kinds, told_rows, waking
+from connections.models import Branch, Connection, Delivery, DirtyTarget, Repository
+from portal import clock, roles, tenancy, work
 from portal.models import Notice, User
 from tests import scenes
 from tests.connections.coding import SPACE, held, linked, slugs, truth
@@ -59,6 +59,26 @@ def test_a_list_is_read_instead_of_each_of_its_things_where_many_wait(at: Line) 
     words = {key: word for key, word in came.items() if key.startswith("branches ")}
     assert words.pop("branches branch:alone") == "changed"
     assert (len(words), set(words.values())) == (5, {"left_to_sync"})
+
+
+def test_so_many_are_taken_at_once_and_no_more(at: Line) -> None:
+    """However the database joins what is chosen with what is changed."""
+    slug = slugs(at.works)[0]
+    connection = at.sender.connection
+    with roles.using_role("worker"), at.works.inside():
+        row = Repository.objects.get(slug=slug)
+        place = {"connection": connection, "workspace": row.workspace, "repository": row}
+        place |= {"organization_id": row.organization_id, "stream": "branches"}
+        DirtyTarget.objects.bulk_create(
+            DirtyTarget(**place, key=f"branch:{n}", due_at=clock.now())
+            for n in range(3 * told_rows.MOST)
+        )
+        applying.ask_to_fetch(connection.id)
+        with roles.connection().cursor() as cursor:
+            cursor.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
+    with roles.using_role("worker"), tenancy.acting_for(at.works.acme):
+        claim = next(one for one in work.claim(9) if one.organization_id == at.works.acme.id)
+        assert len(told_rows.take(claim, str(connection.id))) == told_rows.MOST
 
 
 def test_while_an_inbox_lags_an_object_is_fetched_once_a_minute(at: Line) -> None:
