@@ -98,9 +98,8 @@ def _end(link: Link, *, by: Actor) -> None:
 
 
 def _written(link: Link) -> Any:
-    """What the target has of this link, as far as it was told."""
-    rows = RelayItem.objects.filter(link_id=link.id, sent_sequence__isnull=False)
-    return rows.exclude(subjects=[])
+    """What the target may have of this link: what it was told, and what nobody knows of."""
+    return RelayItem.objects.filter(link_id=link.id).exclude(subjects=[])
 
 
 # ── In a worker ───────────────────────────────────────────────────────────────────────────────
@@ -126,8 +125,9 @@ def go_on(claim: work.Claim, reach_of: GetReach, connector: Relays, link: Link) 
     with tenancy.transaction():
         rows = LinkRepository.objects.filter(link_id=link.id, erasing=True)
         one = rows.order_by("id").first()
-    if one is None:
-        return False
+        hand = relay_outbox.in_hand(link)
+        if one is None or hand.filter(repository_id=one.repository_id).exists():
+            return False
     if not _take_back(claim, reach_of(link), connector, link, one.repository_id):
         with tenancy.transaction():
             claim.hold()
@@ -136,7 +136,17 @@ def go_on(claim: work.Claim, reach_of: GetReach, connector: Relays, link: Link) 
 
 
 def _remove(claim: work.Claim, reach: Reach, connector: Relays, link: Link) -> None:
-    """What the link wrote goes; it ends when nothing of it remains, or after enough looks."""
+    """What the link wrote goes; it ends when nothing of it remains, or after enough looks.
+
+    Not while a worker may still write, or a request of one that died is on its way.
+    """
+    with tenancy.transaction():
+        claim.hold()
+        if relay_outbox.in_hand(link).exists():
+            link.hold()
+            link.waits_until = clock.now() + LOOK_AGAIN
+            _save(link, "waits_until")
+            return
     if not relay_kinds.way_of(link).by_mark:
         if not _take_back(claim, reach, connector, link, None):
             _finish(claim, link, left=0)
