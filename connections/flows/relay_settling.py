@@ -97,7 +97,7 @@ class Book:
 
         What another worker has taken meanwhile is its own: this one knows an older state.
         """
-        if time.monotonic() - self.held_at > settings.LEASE_SECONDS:
+        if time.monotonic() - self.held_at > settings.LEASE_SECONDS / 3:
             with tenancy.transaction():
                 self.claim.hold()
                 mine = relay_outbox.extend(self.claim, self.open.values())
