@@ -47,7 +47,7 @@ def remove(*, actor: Actor, link: Link, erase: bool, confirm_name: str = "") -> 
     link.removal = Removal.ERASE if erase else Removal.KEEP
     link.removal_by, link.removal_began_at = actor.name[:200], clock.now()
     link.removal_total = _written(link).count() if erase else 0
-    link.removal_done = 0
+    link.removal_done = link.removal_left = 0
     was_draft = link.state == LinkState.DRAFT
     link.state = LinkState.REMOVING
     link.waits_for, link.waits_until = "", None
@@ -149,7 +149,7 @@ def _remove(claim: work.Claim, reach: Reach, connector: Relays, link: Link) -> N
             return
     if not relay_kinds.way_of(link).by_mark:
         if not _take_back(claim, reach, connector, link, None):
-            _finish(claim, link, left=0)
+            _finish(claim, link, left=link.removal_left)
         return
     mark = str(link.id)
     connector.erase(reach, way=link.way, mark=mark)
@@ -194,13 +194,14 @@ def _take_back(
         if not items:
             return False
         events = relay_records.events(link, items)
-    connector.erase(reach, way=link.way, mark=str(link.id), known=events)
+    left = connector.erase(reach, way=link.way, mark=str(link.id), known=events)
     step("relay.taken_back")
     with tenancy.transaction():
         claim.hold()
         link.hold()
         link.removal_done += len(items)
-        link.save(update_fields=["removal_done"])
+        link.removal_left += left if repository_id is None else 0
+        link.save(update_fields=["removal_done", "removal_left"])
         _forget(items)
         claim.progressed()
     return True

@@ -78,6 +78,11 @@ def test_a_branch_follows_what_its_pull_requests_are_called(at: Joined) -> None:
     at.arrive()
     assert hanging(at) == {"LAB-1": [f"#{number} Count", BRANCH]}
 
+    at.fault(status=403, match="DELETE /ex/jira/*", times=1)
+    remove(at)
+    at.later(minutes=1)
+    assert (at.now().state, at.now().removal_left) == (LinkState.REMOVED, 1)
+
 
 def test_what_hangs_somewhere_unheard_of_is_taken_back(at: Joined) -> None:
     at.order("/push", branch="topic", commits=["Count"])
