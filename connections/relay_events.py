@@ -101,7 +101,7 @@ class RelayEvent:
     """The latest state of one thing at the source, on its way to one target.
 
     `key` is the record's remote id, which outlives it: without `record` the thing is gone there.
-    `sequence` grows with each change. `former` are the subjects it was last sent with.
+    `sequence` grows with each change. `former` are the subjects it may hang on by now.
 
     `head` is the commit a branch or a pull request's source stands at, where it is known, and
     `commits` are those that a build or a deployment is of. `mentions` are other texts that may name
