@@ -101,11 +101,12 @@ class RelayEvent:
     """The latest state of one thing at the source, on its way to one target.
 
     `key` is the record's remote id, which outlives it: without `record` the thing is gone there.
-    `sequence` grows with each change. `former` are the subjects it was last sent with.
+    `sequence` grows with each change. `former` are the subjects it may hang on by now.
 
     `head` is the commit a branch or a pull request's source stands at, where it is known, and
     `commits` are those that a build or a deployment is of. `mentions` are other texts that may name
-    subjects: the titles of a branch's pull requests, the title of the one that was built.
+    subjects: the titles of a branch's pull requests, the title of the one that was built. `beside`
+    are the titles of all pull requests of the branch that a pull request is from.
     `people` holds what more is known of a person, by `carried_key`. `number` is whole, grows, and
     is a build's own in its repository, where the record has none.
     """
@@ -119,6 +120,7 @@ class RelayEvent:
     head: CommitRecord | None = None
     commits: tuple[CommitRecord, ...] = ()
     mentions: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     former: tuple[str, ...] = ()
     people: Mapping[str, Carried] = field(default_factory=dict)
     links: CodeLinks = NO_LINKS

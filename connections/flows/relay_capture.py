@@ -65,7 +65,15 @@ ON CONFLICT ON CONSTRAINT relay_item_once DO UPDATE
        urgency = 0, attempts = 0, error = '', error_detail = ''
 RETURNING connection_id
 """.replace("{sequence}", SEQUENCE)
-# What named no subject may name one now that its commit is known, and its pipeline stands for it.
+# A branch hangs on what its pull requests are called, too: it goes again as they change.
+_BRANCHES: Final = """
+SELECT DISTINCT b.remote_id FROM connections_pullrequest p
+  JOIN connections_branch b ON b.organization_id = p.organization_id
+   AND b.repository_id = p.repository_id AND b.name = p.source_branch AND b.kind = 'branch'
+ WHERE p.organization_id = %(organization)s AND p.repository_id = %(repository)s
+   AND p.remote_id = ANY (%(keys)s) AND b.gone_at IS NULL
+"""
+# It may name other subjects now that its commit is known, and its pipeline stands for it.
 _AGAIN: Final = """
 UPDATE connections_relayitem i
    SET sequence = greatest(i.sequence + 1, {sequence}), state = 'waiting', due_at = %(now)s,
@@ -86,7 +94,8 @@ UPDATE connections_relayitem i
          WHERE organization_id = %(organization)s AND repository_id = %(repository)s
            AND commit = ANY (%(hashes)s)) t
  WHERE i.organization_id = %(organization)s AND i.repository_id = %(repository)s
-   AND i.kind = t.kind AND i.key = t.key AND (i.state = 'nothing' OR i.lease_until IS NOT NULL)
+   AND i.kind = t.kind AND i.key = t.key
+   AND (i.state IN ('nothing', 'sent') OR i.lease_until IS NOT NULL)
 RETURNING i.connection_id
 """.replace("{sequence}", SEQUENCE)
 
@@ -141,11 +150,13 @@ def note(repository: Repository, model: type[Any], remote_ids: Sequence[str]) ->
     targets = _run(_PUT_DOWN, facts)
     if model is Commit:
         targets |= _run(_AGAIN, facts | {"hashes": keys})
+    elif model is PullRequest and (names := sorted(_run(_BRANCHES, facts))):
+        targets |= _run(_PUT_DOWN, facts | {"kind": str(RelayKind.BRANCH), "keys": names})
     for target_id in targets:
         ask_after_commit(target_id)
 
 
-def _run(statement: str, facts: Mapping[str, Any]) -> set[UUID]:
+def _run(statement: str, facts: Mapping[str, Any]) -> set[Any]:
     with roles.connection().cursor() as cursor:
         cursor.execute(statement, facts)
         return {row[0] for row in cursor.fetchall()}

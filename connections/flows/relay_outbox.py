@@ -65,12 +65,24 @@ UPDATE connections_relayitem i
                      ELSE j.due_at END,
        sent_sequence = CASE WHEN j.sent THEN j.sequence ELSE i.sent_sequence END,
        sent_at = CASE WHEN j.sent THEN %(now)s ELSE i.sent_at END,
-       subjects = CASE WHEN j.sent THEN j.subjects ELSE i.subjects END,
+       subjects = CASE WHEN j.known THEN j.subjects ELSE i.subjects END,
        error = j.error, error_detail = j.detail
   FROM json_to_recordset(%(rows)s::json) AS j(id uuid, sequence bigint, state text, error text,
-       detail text, attempts smallint, due_at timestamptz, sent boolean, subjects varchar[])
+       detail text, attempts smallint, due_at timestamptz, sent boolean, known boolean,
+       subjects varchar[])
  WHERE i.id = j.id AND i.id IN (SELECT id FROM mine)
 """
+_INTEND: Final = """
+UPDATE connections_relayitem i SET subjects = j.subjects
+  FROM json_to_recordset(%(rows)s::json) AS j(id uuid, subjects varchar[])
+ WHERE i.id = j.id AND i.lease_owner = %(owner)s
+"""
+_EXTEND: Final = """
+UPDATE connections_relayitem SET lease_until = %(until)s
+ WHERE id = ANY (%(ids)s) AND lease_owner = %(owner)s
+RETURNING id
+"""
+LONGEST_SUBJECT: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +106,13 @@ class Taken:
 class Settled:
     """What came of it: the state it is in now, or when it is due again.
 
-    `is_sent` when the target was told, and has it hanging on `subjects`.
+    `is_sent` when the target was told. It `is_known` what it hangs on there then: on `subjects`.
     """
 
     taken: Taken
     state: str
     is_sent: bool = False
+    is_known: bool = False
     subjects: tuple[str, ...] = ()
     error: str = ""
     detail: str = ""
@@ -125,7 +138,7 @@ def take(
         "organization": tenancy.organization_id(),
         "link": link.id,
         "owner": claim.owner,
-        "until": now + timedelta(seconds=2 * settings.LEASE_SECONDS),
+        "until": _until(now),
         "now": now,
         "urgency": urgency,
         "least": portion.least,
@@ -136,6 +149,40 @@ def take(
         cursor.execute(_TAKE, facts)
         found = cursor.fetchall()
     return sorted(map(_taken, found), key=lambda one: (one.sequence, one.kind, one.key))
+
+
+def intend(claim: work.Claim, wanted: Iterable[tuple[Taken, Sequence[str]]]) -> None:
+    """What is about to be sent may hang on these, whether an answer comes or none.
+
+    Else what was taken by a target that nobody heard of could never be taken back.
+    """
+    rows = []
+    for one, subjects in wanted:
+        fit = (each for each in subjects if len(each) <= LONGEST_SUBJECT)
+        all_ = list(dict.fromkeys((*one.subjects, *fit)))
+        if len(all_) > len(one.subjects):
+            rows.append({"id": str(one.id), "subjects": all_})
+    if rows:
+        with roles.connection().cursor() as cursor:
+            cursor.execute(_INTEND, {"rows": json.dumps(rows), "owner": claim.owner})
+
+
+def extend(claim: work.Claim, taken: Iterable[Taken]) -> set[UUID]:
+    """These stay this worker's; which of them still are."""
+    ids = [one.id for one in taken]
+    facts: dict[str, Any] = {"ids": ids, "owner": claim.owner, "until": _until(clock.now())}
+    with roles.connection().cursor() as cursor:
+        cursor.execute(_EXTEND, facts)
+        return {row[0] for row in cursor.fetchall()}
+
+
+def in_hand(link: Link) -> Any:
+    """What some worker may be sending now, or was as it died."""
+    return RelayItem.objects.filter(link_id=link.id, lease_until__gt=clock.now())
+
+
+def _until(now: datetime) -> datetime:
+    return now + timedelta(seconds=2 * settings.LEASE_SECONDS)
 
 
 def _taken(row: Sequence[Any]) -> Taken:
@@ -156,6 +203,7 @@ def settle(claim: work.Claim, settled: Iterable[Settled]) -> None:
             "attempts": one.attempts,
             "due_at": one.due_at and one.due_at.isoformat(),
             "sent": one.is_sent,
+            "known": one.is_known,
             "subjects": list(one.subjects),
         }
         for one in settled

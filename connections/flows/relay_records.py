@@ -141,7 +141,8 @@ class _Shelf:
         if self.builds:
             states = StreamState.objects.filter(repository_id=self.repository.id)
             self.reads_pipelines = states.filter(stream=PIPELINES).exists()
-        self._find_titles({row.name for row in self.branches.values()}, built)
+        names = {row.name for row in self.branches.values()}
+        self._find_titles(names | {row.source_branch for row in self.pulls.values()} - {""}, built)
 
     def _rows(self, model: type[Any], keys: Sequence[str]) -> dict[str, Any]:
         if not keys:
@@ -249,11 +250,15 @@ class _Draft:
             found = []
         return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
 
+    def beside(self) -> tuple[str, ...]:
+        is_pull = self.wanted.kind == RelayKind.PULL_REQUEST
+        pull = self.shelf.pulls.get(self.wanted.key) if is_pull else None
+        found = self.shelf.titles.get(pull.source_branch, []) if pull is not None else []
+        return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
+
     def event(self, people: Any, links: CodeLinks) -> RelayEvent:
         record, head, commits = self.record(), self.head(), self.commits()
-        named = {*map(_key, _named(record)), *map(_key, _named(head))}
-        for each in commits:
-            named.update(map(_key, _named(each)))
+        named = {carried_key(one) for each in (record, head, *commits) for one in _named(each)}
         return RelayEvent(
             kind=RelayKind(self.wanted.kind),
             key=self.wanted.key,
@@ -264,6 +269,7 @@ class _Draft:
             head=head,
             commits=commits,
             mentions=self.mentions(),
+            beside=self.beside(),
             former=self.wanted.subjects,
             people={key: people[key] for key in named if key in people},
             links=links,
@@ -278,9 +284,6 @@ class _Draft:
         if isinstance(row, Deployment):
             return self.shelf.numbers.get(row.pipeline_remote_id, 0)
         return 0
-
-
-_key = carried_key
 
 
 def _named(record: Any) -> tuple[Person, ...]:

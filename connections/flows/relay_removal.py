@@ -47,7 +47,7 @@ def remove(*, actor: Actor, link: Link, erase: bool, confirm_name: str = "") -> 
     link.removal = Removal.ERASE if erase else Removal.KEEP
     link.removal_by, link.removal_began_at = actor.name[:200], clock.now()
     link.removal_total = _written(link).count() if erase else 0
-    link.removal_done = 0
+    link.removal_done = link.removal_left = 0
     was_draft = link.state == LinkState.DRAFT
     link.state = LinkState.REMOVING
     link.waits_for, link.waits_until = "", None
@@ -98,9 +98,8 @@ def _end(link: Link, *, by: Actor) -> None:
 
 
 def _written(link: Link) -> Any:
-    """What the target has of this link, as far as it was told."""
-    rows = RelayItem.objects.filter(link_id=link.id, sent_sequence__isnull=False)
-    return rows.exclude(subjects=[])
+    """What the target may have of this link: what it was told, and what nobody knows of."""
+    return RelayItem.objects.filter(link_id=link.id).exclude(subjects=[])
 
 
 # ── In a worker ───────────────────────────────────────────────────────────────────────────────
@@ -126,8 +125,9 @@ def go_on(claim: work.Claim, reach_of: GetReach, connector: Relays, link: Link) 
     with tenancy.transaction():
         rows = LinkRepository.objects.filter(link_id=link.id, erasing=True)
         one = rows.order_by("id").first()
-    if one is None:
-        return False
+        hand = relay_outbox.in_hand(link)
+        if one is None or hand.filter(repository_id=one.repository_id).exists():
+            return False
     if not _take_back(claim, reach_of(link), connector, link, one.repository_id):
         with tenancy.transaction():
             claim.hold()
@@ -136,10 +136,20 @@ def go_on(claim: work.Claim, reach_of: GetReach, connector: Relays, link: Link) 
 
 
 def _remove(claim: work.Claim, reach: Reach, connector: Relays, link: Link) -> None:
-    """What the link wrote goes; it ends when nothing of it remains, or after enough looks."""
+    """What the link wrote goes; it ends when nothing of it remains, or after enough looks.
+
+    Not while a worker may still write, or a request of one that died is on its way.
+    """
+    with tenancy.transaction():
+        claim.hold()
+        if relay_outbox.in_hand(link).exists():
+            link.hold()
+            link.waits_until = clock.now() + LOOK_AGAIN
+            _save(link, "waits_until")
+            return
     if not relay_kinds.way_of(link).by_mark:
         if not _take_back(claim, reach, connector, link, None):
-            _finish(claim, link, left=0)
+            _finish(claim, link, left=link.removal_left)
         return
     mark = str(link.id)
     connector.erase(reach, way=link.way, mark=mark)
@@ -184,13 +194,14 @@ def _take_back(
         if not items:
             return False
         events = relay_records.events(link, items)
-    connector.erase(reach, way=link.way, mark=str(link.id), known=events)
+    left = connector.erase(reach, way=link.way, mark=str(link.id), known=events)
     step("relay.taken_back")
     with tenancy.transaction():
         claim.hold()
         link.hold()
         link.removal_done += len(items)
-        link.save(update_fields=["removal_done"])
+        link.removal_left += left if repository_id is None else 0
+        link.save(update_fields=["removal_done", "removal_left"])
         _forget(items)
         claim.progressed()
     return True

@@ -32,6 +32,7 @@ from connections.flows import (
     refresh,
     relay_backfill,
     relay_commands,
+    relay_hindrance,
     relay_kinds,
     relay_outbox,
     relay_records,
@@ -123,7 +124,7 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
     try:
         sitting = _opened(claim, connection_id)
     except NotInstalled as error:
-        _rest(claim, UUID(connection_id), error)
+        relay_hindrance.all_rest(claim, UUID(connection_id), error)
         return
     if sitting is None:
         return
@@ -145,30 +146,13 @@ def _opened(claim: work.Claim, connection_id: str) -> Sitting | None:
         return Sitting(claim, target, way) if isinstance(way.connector, Relays) else None
 
 
-def _rest(claim: work.Claim, target_id: UUID, error: VendorError) -> None:
-    """All links there wait; what happens meanwhile is kept."""
-    with tenancy.transaction():
-        links = _links(target_id)
-    for link in links:
-        relay_settling.hindered(claim, link, error)
-
-
 def _sit(sitting: Sitting) -> None:
     """Links take turns until none has anything that may be sent."""
     while not sitting.is_over:
         with tenancy.transaction():
-            links = _links(sitting.target.id)
+            links = relay_hindrance.unhindered(sitting.target.id)
         if not [link for link in links if not sitting.is_over and _turn(sitting, link)]:
             return
-
-
-def _links(target_id: UUID) -> list[Link]:
-    """Those that may send now, and those that are on their way out."""
-    states = (LinkState.ACTIVE, LinkState.REMOVING)
-    rows = Link.objects.filter(target_id=target_id, state__in=states)
-    rows = rows.select_related("source", "target", "destination").order_by("last_sent_at", "id")
-    now = clock.now()
-    return [link for link in rows if link.waits_until is None or link.waits_until <= now]
 
 
 def _turn(sitting: Sitting, link: Link) -> bool:
@@ -180,7 +164,7 @@ def _turn(sitting: Sitting, link: Link) -> bool:
             return True
         return link.state == LinkState.ACTIVE and (_send(sitting, link) or _obey(sitting, link))
     except VendorError as error:
-        relay_settling.hindered(sitting.claim, link, error)
+        relay_hindrance.hindered(sitting.claim, link, error)
         return True
 
 
@@ -215,9 +199,19 @@ def _take(
         sitting.claim.hold()
         taken = relay_outbox.take(link, sitting.claim, urgency=urgency, portion=portion, size=size)
         events = relay_records.events(link, taken) if taken else []
+        _intend(sitting, link, taken, events)
         if isinstance(sitting.connector, RunsCommands):
             relay_commands.draw(link, sitting.connector, taken, events)
         return taken, events
+
+
+def _intend(
+    sitting: Sitting, link: Link, taken: Sequence[Taken], events: Sequence[RelayEvent]
+) -> None:
+    kinds, subjects = relay_kinds.travelling(link), sitting.connector.subjects
+    pairs = zip(taken, events, strict=True)
+    wanted = [(one, subjects(event)) for one, event in pairs if event.kind in kinds]
+    relay_outbox.intend(sitting.claim, wanted)
 
 
 def _deliver(
@@ -241,7 +235,10 @@ def _deliver(
     try:
         for parcel in packing.parcels:
             sitting.claim.stay()
-            _ship(sitting, link, book, parcel)
+            if link.state == LinkState.REMOVING:
+                return
+            if book.has(parcel):
+                _ship(sitting, link, book, parcel)
     finally:
         book.put_back()
 
@@ -284,10 +281,11 @@ def _ask_again(target_id: UUID) -> None:
     """One job waits for what is due next, however much comes until then."""
     soonest: datetime | None = None
     for link in Link.objects.filter(target_id=target_id, state=LinkState.ACTIVE):
-        due = relay_settling.next_due(link)
+        due = relay_hindrance.next_due(link)
         if due is not None:
             soonest = due if soonest is None else min(soonest, due)
     if relay_removal.is_wanted(target_id):
-        soonest = clock.now()
+        again = clock.now() + relay_removal.LOOK_AGAIN
+        soonest = again if soonest is None else min(soonest, again)
     if soonest is not None and soonest <= clock.now() + SOON:
         relay_outbox.ask(target_id, run_at=soonest)

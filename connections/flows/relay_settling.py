@@ -9,14 +9,14 @@ at last alone, and end as dead letters.
 from __future__ import annotations
 
 import json
-import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Min
+from django.conf import settings
 
 from connections.contracts import (
     Outcomes,
@@ -27,7 +27,6 @@ from connections.contracts import (
     Told,
 )
 from connections.errors import (
-    RateLimited,
     Refused,
     Unavailable,
     UnexpectedResponse,
@@ -40,8 +39,6 @@ from portal import clock, roles, tenancy, work
 
 LATELY: Final = timedelta(minutes=1)  # what took something then is not out of reach
 LONG: Final = timedelta(minutes=5)  # out of reach so long, one of its events may be to blame
-SOONEST, LATEST = 5.0, 900.0
-LATER: Final = timedelta(minutes=15)  # where somebody has to act first
 TRIES: Final = 10
 MOST_KEPT: Final = 300  # items of an attempt that the log names
 ACCEPTED: Final = "accepted"
@@ -82,6 +79,7 @@ class Book:
     claim: work.Claim
     link: Link
     open: dict[Key, Taken] = field(default_factory=dict)
+    held_at: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(
@@ -93,6 +91,19 @@ class Book:
     ) -> Book:
         pairs = zip(taken, events, strict=True)
         return cls(claim, link, {key_of(event): one for one, event in pairs})
+
+    def has(self, parcel: Parcel) -> bool:
+        """Whether some of it is still to be sent by this worker; leases that wear on are extended.
+
+        What another worker has taken meanwhile is its own: this one knows an older state.
+        """
+        if time.monotonic() - self.held_at > settings.LEASE_SECONDS / 3:
+            with tenancy.transaction():
+                self.claim.hold()
+                mine = relay_outbox.extend(self.claim, self.open.values())
+            self.open = {key: one for key, one in self.open.items() if one.id in mine}
+            self.held_at = time.monotonic()
+        return any(key_of(event) in self.open for event in parcel.events)
 
     def idle(self, packing: Packing) -> None:
         """What is in no parcel names no subject, or is of a kind that does not travel."""
@@ -204,12 +215,14 @@ def _line(taken: Taken, outcome: str, detail: str) -> list[str]:
 def _settled(taken: Taken, told: Told) -> Settled:
     """The item as the target's word leaves it."""
     if told.outcome is Outcomes.ACCEPTED:
-        return Settled(taken, RelayState.SENT, is_sent=True, subjects=told.subjects)
+        on = told.subjects
+        return Settled(taken, RelayState.SENT, is_sent=True, is_known=True, subjects=on)
     if told.outcome is Outcomes.WITHDRAWN:
-        return Settled(taken, RelayState.NOTHING, is_sent=True)
+        return Settled(taken, RelayState.NOTHING, is_sent=True, is_known=True)
     if told.outcome is Outcomes.UNKNOWN_SUBJECT:
         named = ", ".join(told.unknown[:10])
-        return Settled(taken, RelayState.NOTHING, error=str(told.outcome), detail=named)
+        error = str(told.outcome)
+        return Settled(taken, RelayState.NOTHING, is_known=True, error=error, detail=named)
     return Settled(
         taken, RelayState.DEAD, error=str(told.outcome), detail=told.detail, attempts=taken.attempts
     )
@@ -252,45 +265,3 @@ def _count(link: Link, settled: Sequence[Settled], told: Sequence[tuple[Taken, T
     }
     with roles.connection().cursor() as cursor:
         cursor.execute(_COUNT, facts)
-
-
-# ── The whole target ──────────────────────────────────────────────────────────────────────────
-
-
-def hindered(claim: work.Claim, link: Link, error: VendorError) -> None:
-    """The link waits: for the vendor's hour, longer the longer it is silent, or for somebody."""
-    with tenancy.transaction():
-        claim.hold()
-        link.hold()
-        now = clock.now()
-        link.last_error, link.last_error_detail = error.code, error.detail[:200]
-        link.last_error_at = now
-        if not isinstance(error, RateLimited):
-            link.failing_since = link.failing_since or now
-        link.waits_for, link.waits_until = error.code, now + _rest(link, error, now)
-        link.save(
-            update_fields=[
-                *("last_error", "last_error_detail", "last_error_at"),
-                *("failing_since", "waits_for", "waits_until"),
-            ]
-        )
-        telling_relay.out_of_reach(link)
-
-
-def _rest(link: Link, error: VendorError, now: datetime) -> timedelta:
-    if isinstance(error, RateLimited):
-        return timedelta(seconds=error.retry_after_seconds or 60.0)
-    if not error.retry:
-        return LATER
-    elapsed = (now - (link.failing_since or now)).total_seconds()
-    seconds = min(LATEST, max(SOONEST, elapsed / 3))
-    return timedelta(seconds=seconds * random.uniform(0.8, 1.0))
-
-
-def next_due(link: Link) -> datetime | None:
-    """When this link has something to send; None when it has nothing."""
-    rows = RelayItem.objects.filter(link_id=link.id, due_at__isnull=False)
-    found: datetime | None = rows.aggregate(soonest=Min("due_at"))["soonest"]
-    if found is None:
-        return None
-    return max(found, link.waits_until) if link.waits_until else found

@@ -36,7 +36,7 @@ class RelayItem(TenantModel):
     `sequence` grows with each change (microseconds of the clock, or one more than before), and
     `sent_sequence` is what the target has. `connection` is the target. What is to be sent has a
     `due_at`, and is some worker's until `lease_until`. `urgency` 0 goes before 1, which back-fills
-    have. `subjects` are those it was sent with last, so that a removed one can be taken back.
+    have. `subjects` are those it may hang on there, so that a removed one can be taken back.
     """
 
     State, Cause = RelayState, RelayCause

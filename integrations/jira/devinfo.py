@@ -129,9 +129,10 @@ def _file(event: RelayEvent, file: ChangedFile) -> dict[str, Any]:
 def _branch(event: RelayEvent, name: str, target: str, home: str = "") -> dict[str, Any]:
     """A branch; the commit it stands at hangs on the branch's issues, whatever its message says.
 
-    `home` is the address of another repository that it is in.
+    `home` is the address of another repository that it is in; what is `beside` is of this one.
     """
-    keys = keys_of(event)
+    beside = () if home else issue_keys(*event.beside)
+    keys = tuple(dict.fromkeys((*keys_of(event), *beside)))[:MOST_KEYS]
     head = event.head if event.head and event.head.remote_id == target else None
     last = head or CommitRecord(target or "unknown", committed_at=_stood_at(event))
     both = tuple(dict.fromkeys((*keys, *issue_keys(last.message))))[:MOST_KEYS]

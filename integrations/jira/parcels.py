@@ -113,10 +113,18 @@ def branch_withdrawal(event: RelayEvent, *, leaves: bool = False) -> str:
     if not isinstance(record, PullRequestRecord) or not event.former or not record.source_branch:
         return ""
     stays = record.state is PullState.OPEN and keys_of(event) and not leaves
-    told_of = not is_fork(event, record) and issue_keys(record.source_branch)
+    told_of = not is_fork(event, record) and _others_keys(event, record)
     if stays or told_of:
         return ""
     return _entity_path(event, RelayKind.BRANCH, source_id(event, record))
+
+
+def _others_keys(event: RelayEvent, record: PullRequestRecord) -> tuple[str, ...]:
+    """The issues that the branch hangs on by its name, and by what other pull requests say."""
+    others = list(event.beside)
+    if record.title in others:
+        others.remove(record.title)
+    return issue_keys(record.source_branch, *others)
 
 
 def _entity_path(event: RelayEvent, kind: RelayKind, key: str) -> str:

@@ -174,9 +174,10 @@ class Board:
         )
         return Sent(told, answer.status, answer.request, answer.latency_seconds)
 
-    def erase(self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> None:
+    def erase(self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()) -> int:
         keys = [_name(event) for event in known]
         reach.api.send("POST", "erase", {"mark": mark, "keys": keys})
+        return 0
 
     def remains(
         self, reach: Reach, *, way: str, mark: str, known: Sequence[RelayEvent] = ()

@@ -117,6 +117,33 @@ def test_a_build_is_taken_back_where_its_key_is_gone(at: Joined) -> None:
     assert [one.subjects for one in at.items(kind="build", state="nothing") if one.sent_at] == [[]]
 
 
+def test_a_build_hangs_on_what_its_commit_names_once_that_is_known(at: Joined) -> None:
+    push(at, "topic", "PAY-2 Begin")
+    later = at.told.sent()
+    at.order("/statuses", branch="topic", key="ci", state="SUCCESSFUL", refname="PAY-1-a")
+    at.arrive()
+    assert (at.counts("PAY-1")[3], at.counts("PAY-2")[3]) == (1, 0)
+    at.told.deliver(later)
+    at.told.work()
+    assert (at.counts("PAY-1")[3], at.counts("PAY-2")[3]) == (1, 1)
+
+
+def test_a_branch_hangs_on_what_all_its_pull_requests_name_until_it_is_gone(at: Joined) -> None:
+    push(at, "NONE-1-topic", "Begin")
+    at.arrive()
+    first = at.pull("create", source="NONE-1-topic", title="PAY-1 Begin")["id"]
+    at.arrive()
+    at.pull("decline", id=first)
+    second = at.pull("create", source="NONE-1-topic", title="PAY-2 Begin")["id"]
+    at.arrive()
+    at.pull("approve", id=second, user="tomas")
+    at.arrive()
+    assert [at.counts(key)[1] for key in ("PAY-1", "PAY-2")] == [1, 1]
+    at.pull("merge", id=second)
+    at.arrive()
+    assert [at.counts(key)[1] for key in ("PAY-1", "PAY-2")] == [0, 0]
+
+
 def test_a_site_that_is_closed_is_waited_for(at: Joined, vendor: Vendor) -> None:
     vendor.order("/atlassian/sites", site="acme", suspended=True)
     push(at, "topic", "PAY-1 Begin")
@@ -153,5 +180,5 @@ def test_a_link_paused_while_it_sends_is_at_rest_afterwards(at: Joined, vendor: 
     assert at.now().state == Link.State.PAUSED
     assert at.counts("PAY-1")[0] == 1 and at.items(state="waiting", kind="commit")
     at.do(relay_links.resume)
-    at.works.drain()
+    at.later(minutes=1)  # what came was put down some seconds ahead
     assert at.counts("PAY-1")[0] == 2 and backwards(at.truth()) == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.db import connections as databases
 
 from connections.flows import (
     relay_backfill,
@@ -70,6 +73,36 @@ def test_a_worker_that_dies_loses_and_doubles_nothing(step: str, at: Relay, wall
     assert all(one.sent_sequence == one.sequence for one in at.items(kind="commit"))
     if step != "relay.sent":  # then the answer was lost, and the same state comes again
         assert_once(wall)
+
+
+def test_what_another_worker_has_by_now_is_not_sent(at: Relay, wall: Wall, settings: Any) -> None:
+    wall.is_down = True
+    at.push("CARD-1", *(f"CARD-{n} Commit" for n in range(1, MOST + 5)))
+    at.read()
+    wall.is_down, wall.seconds, settings.LEASE_SECONDS = False, 0.9, 2
+    with at.works.inside():
+        Link.objects.update(waits_until=None)
+        RelayItem.objects.update(due_at=clock.now())
+    with roles.using_role("worker"):
+        relay_waking.wake()
+    wall.came.clear()
+
+    def drain() -> None:
+        at.works.drain()
+        databases.close_all()
+
+    worker = threading.Thread(target=drain)
+    worker.start()
+    until = time.monotonic() + 20
+    while not at.items(lease_until__isnull=False) and time.monotonic() < until:
+        time.sleep(0.05)
+    with roles.using_role("worker"), at.works.inside():
+        RelayItem.objects.update(lease_owner=uuid4())
+    worker.join(30)
+    assert len(wall.came) == MOST
+    wall.seconds = 0.0
+    at.later(minutes=3)
+    assert len(wall.names("commit")) == MOST + 4
 
 
 def test_a_silent_target_is_waited_for_and_told_of(at: Relay, wall: Wall) -> None:
