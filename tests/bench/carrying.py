@@ -36,10 +36,11 @@ from connections.models import (
     DirtyTarget,
     RelayAttempt,
     RelayItem,
+    RequestBudget,
     Workspace,
 )
 from integrations import bitbucket_code
-from portal import tenancy
+from portal import roles, tenancy
 from portal.models import Heartbeat
 from tests import ingesting
 from tests.bench.stage import database_name
@@ -142,6 +143,7 @@ def scene(servers: Servers, works: Works, vendor: Vendor, count: int, most: int)
     sources = [source(works, vendor, number, count, most) for number in range(count)]
     for one in sources:
         linked(works, one.connection, target)
+    unhurried()
     works.drain()
     here = {"REDIS_URL": os.environ["REDIS_URL"]}
     ingesting.prove(works.worker_keys, "worker")
@@ -183,6 +185,12 @@ def source(works: Works, vendor: Vendor, number: int, of: int, most: int) -> Sou
     made.connection = works.connection(pending, streams=STREAMS)
     works.sync(made.connection, space)
     return made
+
+
+def unhurried() -> None:
+    """The accounts may ask as often as it takes."""
+    with roles.using_role("worker"), tenancy.elsewhere(tenancy.PLATFORM), tenancy.transaction():
+        RequestBudget.objects.update(per_hour=int(UNHURRIED))
 
 
 def linked(works: Works, connection: Connection, target: Connection) -> None:

@@ -76,7 +76,7 @@ class Size:
 
 
 FULL = Size(10_000, PER_HOUR, (100, 900), 6)
-SHORT = Size(80, 100, (60, 120), 2)
+SHORT = Size(120, 150, (60, 120), 2)
 
 
 @dataclass(frozen=True, slots=True)
