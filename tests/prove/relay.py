@@ -44,7 +44,7 @@ class Size:
 
 STEPS = ("relay.taken", "relay.sent", "relay.settled", "told.taken", "told.fetched")
 FULL = Size(900, 4.0, 3, 8, 60, (5, 12), (6, 12), STEPS, True)
-SHORT = Size(24, 12.0, 1, 3, 60, (60, 60), (60, 60), ("relay.sent",), False)
+SHORT = Size(24, 12.0, 1, 3, 15, (60, 60), (60, 60), ("relay.sent",), False)
 
 
 def prove(stage: Stage, *, short: bool) -> Told:
