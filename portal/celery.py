@@ -55,12 +55,16 @@ app.conf.update(
     task_default_queue="portal",
     beat_scheduler="celery.beat:Scheduler",  # one static tick needs no file
     beat_schedule={"tick": {"task": "drain", "schedule": settings.SWEEP_SECONDS}},
+    # Celery would close each hand's database connections before and after each hint, and most hints
+    # find little to do.
+    CELERY_DB_REUSE_MAX=1_000_000_000,
 )
 
 
 @app.task(name="drain")
 def drain() -> None:
-    """Do the due jobs."""
+    """Do the due jobs, with connections that are still good."""
+    import_module("django.db").close_old_connections()
     import_module("portal.work").drain()  # models load after this module
 
 

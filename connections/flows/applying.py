@@ -22,6 +22,7 @@ from django.db import DataError
 from connections.flows import delivery_hours, inbox_claims, overload, pushes
 from connections.flows.inbox_claims import FRESH, PICK, TRIED, Batch
 from connections.flows.meanings import Known, Outcome, Place, Row, again
+from connections.flows.pauses import Pauses
 from connections.receiving import handover
 from portal import clock, roles, tenancy, work
 from portal.steps import step
@@ -33,6 +34,8 @@ BATCHES: Final = 10  # of a sitting
 ALONE: Final = 10  # of a sitting, after those
 FETCH: Final = "fetch_told"
 REMEMBERED: Final = 20  # deliveries that learn what came of one object
+
+_pauses = Pauses(0.1)
 
 # What this worker no longer has in hand is left as it is.
 _SETTLE = """
@@ -72,12 +75,16 @@ Came = Sequence[tuple[Row, Outcome]]
 
 def perform(claim: work.Claim) -> None:
     """Deliveries of the acting organization that are due were read, and have their outcomes."""
+    here = str(claim.organization_id)
+    _pauses.keep(here)
     handover.take(claim)
     sitting = Sitting(claim)
     sitting.begin()
     sitting.work(FRESH, BATCH, BATCHES, ahead=True)
     sitting.work(TRIED, 1, ALONE)
     sitting.end()
+    if not sitting.leaves_some:
+        _pauses.note(here)
 
 
 @dataclass(slots=True)

@@ -53,6 +53,7 @@ class Sitting:
     asking: Asking
     silent: set[UUID] = field(default_factory=set)
     is_refused: bool = False
+    has_news: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -77,7 +78,6 @@ class _Turn:
     streams: Mapping[str, Stream]
     workspaces: Mapping[UUID, Workspace]
     repositories: Mapping[UUID | None, Repository]
-    has_news: bool = False
 
     @classmethod
     def at(cls, sitting: Sitting, taken: Sequence[Taken]) -> _Turn:
@@ -100,13 +100,15 @@ def perform(claim: work.Claim, *, connection_id: str) -> None:
     if asking is None:
         return
     again_at: datetime | None = None
+    sitting = Sitting(claim, asking, has_news=claim.job.attempts > 1)  # of who died before this
     try:
-        if _sit(Sitting(claim, asking), connection_id):
+        if _sit(sitting, connection_id):
             again_at = clock.now() + PAUSE
     except RateLimited as error:
         again_at = clock.now() + timedelta(seconds=asking.rest(error))
     finally:
         asking.close()
+        _read_what_follows(sitting)
     with tenancy.transaction():
         claim.hold()
         Job.objects.filter(id=claim.id).update(dedupe=None)  # what is told now asks for its own
@@ -123,6 +125,15 @@ def _sit(sitting: Sitting, connection_id: str) -> bool:
         step("told.taken")
         _fetch(sitting, taken)
     return sitting.is_out_of_reach
+
+
+def _read_what_follows(sitting: Sitting) -> None:
+    """What the news of the whole sitting calls for is read by one run."""
+    if sitting.has_news:
+        connection = sitting.asking.connection
+        with tenancy.transaction():
+            streams = plan.chosen(connection)
+        made_due.read_what_follows(connection, streams)
 
 
 def _read_lists_instead(sitting: Sitting, connection_id: str) -> None:
@@ -168,18 +179,16 @@ def _fetch(sitting: Sitting, taken: Sequence[Taken]) -> None:
                 else:
                     settled += came
     except RateLimited:
-        _end(turn, settled, left)
+        _end(sitting, settled, left)
         raise
-    _end(turn, settled, left)
+    _end(sitting, settled, left)
 
 
-def _end(turn: _Turn, settled: Sequence[Settled], left: Sequence[Taken]) -> None:
-    """What follows news is read, and the rows say what came: once for all containers."""
-    if turn.has_news:
-        made_due.read_what_follows(turn.sitting.asking.connection, turn.streams)
+def _end(sitting: Sitting, settled: Sequence[Settled], left: Sequence[Taken]) -> None:
+    """The rows say what came: once for all containers."""
     now = clock.now()
     back = [Settled(one, due_at=now, was_tried=False) for one in left]
-    settle(turn.sitting.claim, [*settled, *back])
+    settle(sitting.claim, [*settled, *back])
     step("told.fetched")
 
 
@@ -209,7 +218,7 @@ def _of_container(turn: _Turn, these: Sequence[Taken]) -> list[Settled]:
         log.exception("told.raised", extra={"streams": sorted({o.target.stream for o in these})})
         return [_later(one, FAILED) for one in these]
     sitting.silent.clear()
-    turn.has_news |= any(each.is_news for each in found)
+    sitting.has_news |= any(each.is_news for each in found)
     return [_settled(one, came) for one, came in zip(these, found, strict=True)]
 
 

@@ -318,21 +318,21 @@ def waiting(at: Scene) -> tuple[list[object], ...]:
 def counted(at: Scene) -> Found:
     """Each delivery with what carried it."""
     with at.works.inside():
-        told = list(Delivery.objects.values_list("connection_id", "received_at", "body"))
+        told = list(Delivery.objects.values_list("repository_id", "received_at", "body"))
         items = {
-            (connection, kind, key): str(id_)
-            for id_, connection, kind, key in RelayItem.objects.values_list(
-                "id", "link__source_id", "kind", "key"
+            (repository, kind, key): str(id_)
+            for id_, repository, kind, key in RelayItem.objects.values_list(
+                "id", "repository_id", "kind", "key"
             )
         }
         sent = arrivals()
         requests = RelayAttempt.objects.count()
     lags, missing, twice = [], 0, 0
-    for connection, received, body in told:
+    for repository, received, body in told:
         wanted = named(json.loads(bytes(body)))
         if not wanted:
             continue
-        came = [sent.get(items.get((connection, *one), ""), []) for one in wanted]
+        came = [sent.get(items.get((repository, *one), ""), []) for one in wanted]
         missing += not all(came)
         twice += any(len(one) > 1 for one in came)
         if all(came):
