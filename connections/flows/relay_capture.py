@@ -43,6 +43,7 @@ _told_by: ContextVar[Sequence[UUID]] = ContextVar("told_by", default=())
 # A sequence is the clock's microseconds, or one more than before: it grows though clocks go back,
 # and though rows are made anew.
 SEQUENCE: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+WAITS: Final = "i.state = 'waiting' AND i.lease_until IS NULL"
 _PUT_DOWN: Final = """
 INSERT INTO connections_relayitem AS held (id, organization_id, link_id, connection_id,
        repository_id, kind, key, sequence, state, cause, heard_at, changed_at, due_at, urgency,
@@ -73,11 +74,14 @@ SELECT DISTINCT b.remote_id FROM connections_pullrequest p
  WHERE p.organization_id = %(organization)s AND p.repository_id = %(repository)s
    AND p.remote_id = ANY (%(keys)s) AND b.gone_at IS NULL
 """
-# It may name other subjects now that its commit is known, and its pipeline stands for it.
+# It may name other subjects now that its commit is known, and its pipeline stands for it. What
+# waits is written as well: a worker may be taking it just now, and not see this commit yet.
 _AGAIN: Final = """
 UPDATE connections_relayitem i
-   SET sequence = greatest(i.sequence + 1, {sequence}), state = 'waiting', due_at = %(now)s,
-       changed_at = %(now)s, attempts = 0
+   SET sequence = greatest(i.sequence + 1, {sequence}), state = 'waiting',
+       changed_at = CASE WHEN {waits} THEN i.changed_at ELSE %(now)s END,
+       due_at = CASE WHEN {waits} THEN i.due_at ELSE %(now)s END,
+       attempts = CASE WHEN {waits} THEN i.attempts ELSE 0 END
   FROM (SELECT 'branch' AS kind, remote_id AS key FROM connections_branch
          WHERE organization_id = %(organization)s AND repository_id = %(repository)s
            AND target = ANY (%(hashes)s)
@@ -95,9 +99,9 @@ UPDATE connections_relayitem i
            AND commit = ANY (%(hashes)s)) t
  WHERE i.organization_id = %(organization)s AND i.repository_id = %(repository)s
    AND i.kind = t.kind AND i.key = t.key
-   AND (i.state IN ('nothing', 'sent') OR i.lease_until IS NOT NULL)
+   AND (i.state IN ('waiting', 'nothing', 'sent') OR i.lease_until IS NOT NULL)
 RETURNING i.connection_id
-""".replace("{sequence}", SEQUENCE)
+""".replace("{sequence}", SEQUENCE).replace("{waits}", WAITS)
 
 
 @contextmanager

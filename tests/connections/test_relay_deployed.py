@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from uuid import uuid4
+
+from django.db import connections as databases
 
 from connections.contracts import RelayKind
-from connections.flows import relay_records
+from connections.flows import relay_capture, relay_records
 from connections.models import Commit, Deployment, Link, RelayItem, Repository
 from integrations.jira.issue_keys import keys_of
 from portal import clock, roles
@@ -69,3 +73,37 @@ def test_a_deployment_names_what_came_since_the_last_one_there(works: Works) -> 
         ["b"],  # back to what was
         ["b"],  # the same again
     ]
+
+
+def test_a_commit_that_is_written_while_its_deployment_is_taken_sends_it_again(
+    works: Works,
+) -> None:
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    with works.inside():
+        here = Repository.objects.get(connection=code, slug="api")
+    here.relayed_at = clock.now()
+    with roles.using_role("worker"), works.inside():
+        Deployment.objects.create(
+            connection=code, repository=here, remote_id="{1}", commit=hash_of("a"),
+            environment="Production", state="successful",
+        )  # fmt: skip
+    joining.item(works, link, repository=here, kind=RelayKind.DEPLOYMENT, key="{1}")
+
+    def write() -> None:
+        with roles.using_role("worker"), works.inside():
+            Commit.objects.create(
+                connection=code, repository=here, remote_id=hash_of("a"), message="KEY-1 a"
+            )
+            relay_capture.note(here, Commit, [hash_of("a")])
+        databases.close_all()
+
+    writer = threading.Thread(target=write)
+    with roles.using_role("worker"), works.inside():
+        rows = RelayItem.objects.filter(kind=RelayKind.DEPLOYMENT)
+        rows.update(lease_owner=uuid4(), lease_until=clock.now() + timedelta(minutes=1))
+        writer.start()
+        writer.join(0.7)
+    writer.join(20)
+    with works.inside():
+        assert RelayItem.objects.get(kind=RelayKind.DEPLOYMENT).sequence > 1

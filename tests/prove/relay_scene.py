@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,11 @@ SELECT (SELECT count(*) FROM connections_relayitem WHERE due_at IS NOT NULL),
 """
 _KINDS = ["relay_to_target", "fetch_told", "apply_deliveries", "poll_connection", "sync_connection"]
 _READ = "UPDATE connections_connection SET next_sync_at = now() WHERE connector = 'bitbucket-cloud'"
+# As though days had passed since its deployments were read: then a poll looks at them.
+_DAYS_PASS = (
+    "UPDATE connections_streamstate SET last_success_at = now() - interval '2 days'"
+    " WHERE stream = 'deployments'"
+)
 _POLLED = (
     "SELECT min(next_sync_at) > now() FROM connections_connection"
     " WHERE connector = 'bitbucket-cloud'"
@@ -107,17 +113,31 @@ def activated(stage: Stage, source: Connection, target: Connection, site: str) -
 
 
 def let_read(stage: Stage, linked: Linked) -> None:
-    """A sync is due: no webhook tells of deployments."""
+    """A sync is due. It reads deployments where pipelines changed: no webhook tells of them."""
     with stage.servers.postgres.connect(stage.database) as administrator:
         administrator.execute(_READ)
 
 
-def come_to_rest(stage: Stage, linked: Linked, seconds: float) -> None:
-    """What happened is read and sent. A TimeoutError says what stands in its way."""
+def let_days_pass(stage: Stage) -> None:
+    """The next sync looks at deployments, whatever changed."""
+    with stage.servers.postgres.connect(stage.database) as administrator:
+        administrator.execute(_DAYS_PASS)
+
+
+def come_to_rest(
+    stage: Stage, linked: Linked, seconds: float, *, at_rest: Callable[[], object]
+) -> None:
+    """What happened is read and sent, and then what happens `at_rest`, of which nothing tells.
+
+    What was deployed after its pipeline had ended is found by the look that a day brings, so days
+    pass. A TimeoutError says what stands in the way.
+    """
     stage.vendor.order("/webhooks/settle", seconds=8)
     end = time.monotonic() + seconds
     try:
-        for _ in range(2):  # what is read last may name what was read before
+        for happen in (lambda: None, at_rest):  # what is read last may name what was read before
+            happen()
+            let_days_pass(stage)
             let_read(stage, linked)
             until(lambda: bool(asked(stage, _POLLED)[0][0]), end - time.monotonic(), 0.3)
             until(lambda: quiet(stage), end - time.monotonic(), 0.5)

@@ -16,7 +16,10 @@ WEIGHTS = {
     "request_changes": 3, "merge": 6, "decline": 2, "status": 12, "pipeline": 9, "deployment": 7,
     "branch_delete": 3,
 }  # fmt: skip
-OPENING = ("branch", "pull_request", "approve", "status", "pipeline", "pipeline", "deployment")
+OPENING = (
+    *("branch", "pull_request", "approve", "status", "pipeline", "pipeline", "deployment"),
+    *("pipeline", "pipeline"),
+)
 
 
 @dataclass(slots=True)
@@ -195,3 +198,9 @@ class Stream:
         where = self.chance.choice(("Staging", "Production"))
         self._order(home, "/deployments", pipeline=home.built.pop(0), environment=where)
         return True
+
+    def deploy_last(self) -> None:
+        """What is built and deployed nowhere goes out at the very end, as no pipeline changes."""
+        for home in self.homes:
+            while self._deployment(home):
+                self.done["deployment"] += 1
