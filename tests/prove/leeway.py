@@ -203,7 +203,7 @@ def restart(stage: Stage, size: Size, doomed: Doomed, seen: Seen) -> None:
     before = calls(stage)
     for first in range(3):
         doomed.send(SPOOLED, wanted[first::3])
-    until(lambda: calls(stage) > before + 2, every=0.02)
+    until(lambda: calls(stage) > before, every=0.02)
     if seen.restarts % 2:
         with stage.servers.database_away():
             time.sleep(size.deadline)
