@@ -107,7 +107,8 @@ class RandomDeeds(Generic[W, R, P, U]):
 
     def _push(self, at: Draw[W, R, P, U]) -> Json:
         branch = self._chance.choice(list(at.look.contents.branches))
-        wish = {"branch": branch, "commits": self._chance.randrange(1, 9)}
+        count = self._chance.randrange(1, 9)
+        wish = {"branch": branch, "commits": count, "message": f"{names.issue(count)} Change"}
         return self._deeds.pushing.push(self._changing(at), at.user, wish)
 
     def _force_push(self, at: Draw[W, R, P, U]) -> Json | None:
@@ -118,7 +119,8 @@ class RandomDeeds(Generic[W, R, P, U]):
         return self._deeds.pushing.push(self._changing(at), at.user, wish)
 
     def _branch_create(self, at: Draw[W, R, P, U]) -> Json:
-        wish = {"branch": f"topic/{self._chance.randrange(10**9)}", "commits": 1}
+        number = self._chance.randrange(10**9)
+        wish = {"branch": f"topic/{names.issue(number)}-{number}", "commits": 1}
         return self._deeds.pushing.push(self._changing(at), at.user, wish)
 
     def _branch_delete(self, at: Draw[W, R, P, U]) -> Json | None:
@@ -137,7 +139,8 @@ class RandomDeeds(Generic[W, R, P, U]):
     # ── pull requests ─────────────────────────────────────────────────────────────────────────
 
     def _pull_request_create(self, at: Draw[W, R, P, U]) -> Json:
-        place, source = self._changing(at), f"work/{self._chance.randrange(10**9)}"
+        place, number = self._changing(at), self._chance.randrange(10**9)
+        source = f"work/{names.issue(number)}-{number}"
         self._deeds.pushing.push(place, at.user, {"branch": source, "commits": 2})
         people = list(at.workspace.members)
         wish = {
