@@ -15,7 +15,6 @@ from tests.journeys.windows import (
     Windows,
     found_organization,
     sign_up,
-    until,
 )
 from tests.live import LivePortal
 from tests.prove.ways_behind import begin
@@ -91,8 +90,7 @@ def test_what_is_pushed_is_in_the_log(lina: Person, portal: LivePortal) -> None:
     lina.page.get_by_text("More", exact=True).click()
     lina.press("Sync now")
     lina.open(f"{here}log")
-    main = lina.page.locator("main")
-    until(lambda: lina.page.reload() and "Taken" in main.inner_text())
+    lina.sees("Taken")
     found = faults(lina, "log")
     shown = portal.ask(f"/atlassian/panel?site=acme&issue={KEY}")
     assert "Pay once" in str(shown)
@@ -110,7 +108,6 @@ def test_a_link_is_removed_with_what_it_wrote(lina: Person, portal: LivePortal) 
     lina.open(f"{here}settings")
     lina.fill("Type Code to Issues to confirm", "Code to Issues")
     lina.press("Remove it")
-    main = lina.page.locator("main")
-    until(lambda: lina.page.reload() and "was taken back at Jira" in main.inner_text())
+    lina.sees("was taken back at Jira")
     assert not faults(lina, "removed")
     assert "Pay once" not in str(portal.ask(f"/atlassian/panel?site=acme&issue={KEY}"))

@@ -79,10 +79,14 @@ def wait_synced(person: Person, connection: str) -> None:
     expect(heading).to_be_visible(timeout=PATIENCE_SECONDS * 1000)
 
 
-def reloads_until(person: Person, words: str) -> None:
+def reloads_until(person: Person, words: str | re.Pattern[str]) -> None:
     """Load the page again until a worker has done what it is to say."""
     main = person.page.locator("main")
-    until(lambda: person.page.reload() and words in main.inner_text())
+    pattern = re.compile(re.escape(words)) if isinstance(words, str) else words
+    try:
+        until(lambda: person.page.reload() and pattern.search(main.inner_text()))
+    except AssertionError as late:
+        raise AssertionError(f"{words} is not said by: {main.inner_text()}") from late
 
 
 def make_team(person: Person, name: str) -> None:

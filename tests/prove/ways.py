@@ -27,7 +27,7 @@ STEPS = ("linked", "verified", "linked again", "refreshed", "rotated", "revoked"
 SOON = {"LEASE_SECONDS": "5", "SWEEP_SECONDS": "2", "REQUESTS_PER_HOUR": "100000"}
 SMALL = {"SANDBOX_REPOSITORIES": "24"}
 NOT_TRIED = "not tried"
-LONGEST = 300
+LONGEST = 2_000
 
 
 @dataclass

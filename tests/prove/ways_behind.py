@@ -61,7 +61,10 @@ def verifications(portal: LivePortal, connection: str) -> int:
 
 
 def let_pass(portal: LivePortal, connection: str, seconds: int) -> None:
-    """The vendor's clock goes on, and our token was received so much earlier."""
+    """The vendor's clock goes on, and our token was received so much earlier.
+
+    The clock first: what a sweep got in between would have ended with the old token."""
+    portal.order("/clock", advance=seconds)
     rows.asked(
         portal,
         "UPDATE connections_credential SET expires_at = expires_at - %s * interval '1 second',"
@@ -69,7 +72,6 @@ def let_pass(portal: LivePortal, connection: str, seconds: int) -> None:
         " WHERE connection_id = %s AND replaced_at IS NULL",
         *(seconds, seconds, connection),
     )
-    portal.order("/clock", advance=seconds)
 
 
 def leased(portal: LivePortal, connection: str, key: str) -> int:

@@ -22,6 +22,7 @@ from tests.prove.ways_vendors import Made, SpaceToken
 PATIENCE = PATIENCE_SECONDS * 1000
 PROVEN = re.compile("Proven|Not provable by reading")
 ANSWERED = re.compile("answered 200")
+RENEWED = re.compile(r"\d times? so far")  # again by a verification that the old token's end met
 
 
 @dataclass
@@ -196,7 +197,7 @@ class Walk:
         self._open("credential")
         self.person.reads("Not yet")
         behind.let_pass(self.portal, self.identifier, self.way.seconds + 60)
-        walks.reloads_until(self.person, "1 time so far")
+        walks.reloads_until(self.person, RENEWED)
         self.person.reads("Renewals")
         self._verified_once_more()
         self.portal.order("/clock", offset=0)
