@@ -37,7 +37,7 @@ def refusal(one: Asked, connection: Connection) -> tuple[str, str]:
     if replacement.under_way(connection) is not None:
         return UNDER_WAY, ""
     old = stages.current(connection)
-    if old is not None and old.lease_until is not None and old.lease_until > timezone.now():
+    if old is not None and switching.is_being_renewed(old):
         return RENEWING, ""
     if acts_as_forbidden(one, connection):
         return PERSONAL, ""
