@@ -98,7 +98,7 @@ def repository(record: RepositoryRecord, sequence: int) -> dict[str, Any]:
 def _commit(
     event: RelayEvent, record: CommitRecord, keys: Sequence[str], *, files: bool = False
 ) -> dict[str, Any]:
-    changed = event.files if files else ()
+    changed = [each for each in event.files if each.path] if files else []
     return present(
         id=record.remote_id,
         hash=record.remote_id,
@@ -107,7 +107,7 @@ def _commit(
         message=cut(record.message, LONGEST_MESSAGE) or "n/a",
         author=author(event, record.author),
         authorTimestamp=moment(record.committed_at or event.at),
-        fileCount=max(event.file_count, len(changed)) if files else 0,
+        fileCount=max(event.file_count, len(event.files)) if files else 0,
         files=[_file(event, each) for each in changed[:MOST_FILES]],
         flags=["MERGE_COMMIT"] if len(record.parents) > 1 else [],
         url=address(record.url, _at(event, "commit", hash=record.remote_id), event.repository.url),
