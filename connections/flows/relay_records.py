@@ -17,10 +17,7 @@ from connections import registry
 from connections.contracts import (
     CodeLinks,
     CommitRecord,
-    DeploymentRecord,
     Person,
-    PipelineRecord,
-    PullRequestRecord,
     RelayEvent,
     RelayKind,
     RelayRecord,
@@ -106,6 +103,7 @@ class _Shelf:
     builds: dict[str, Any] = field(default_factory=dict)
     pipelines: dict[str, Any] = field(default_factory=dict)
     deployments: dict[str, Any] = field(default_factory=dict)
+    repeated: set[str] = field(default_factory=set)  # deployments that a later one stands for
     brought: dict[str, list[str]] = field(default_factory=dict)  # by deployment
     reads_pipelines: bool = False
     numbers: dict[str, int] = field(default_factory=dict)
@@ -138,6 +136,7 @@ class _Shelf:
             runs = [row.pipeline_remote_id for row in self.deployments.values()]
             found = self._rows(Pipeline, sorted(set(runs) - {""}))
             self.numbers = {key: row.number for key, row in found.items()}
+            self.repeated = relay_deployed.repeated(self.repository.id, list(found))
         if self.builds:
             states = StreamState.objects.filter(repository_id=self.repository.id)
             self.reads_pipelines = states.filter(stream=PIPELINES).exists()
@@ -154,7 +153,7 @@ class _Shelf:
         names = [row.source_branch for row in self.pulls.values() if row.source_branch]
         if names:
             rows = Branch.objects.filter(repository_id=self.repository.id, kind="branch")
-            self.by_name = {row.name: row for row in rows.filter(name__in=names, gone_at=None)}
+            self.by_name = {row.name: row for row in rows.filter(name__in=names)}
 
     def _find_titles(self, names: set[str], built: Iterable[Any]) -> None:
         """The titles of pull requests: those of a branch, and those that brought a commit."""
@@ -179,7 +178,9 @@ class _Shelf:
     def head_of(self, pull: Any) -> CommitRecord | None:
         """The commit that a pull request's source stands at; its own hash may be shortened."""
         branch = self.by_name.get(pull.source_branch)
-        if branch is None or not branch.target.startswith(pull.source_hash or branch.target):
+        if branch is None or branch.gone_at is not None:
+            return None
+        if not branch.target.startswith(pull.source_hash or branch.target):
             return None
         return self.commit(branch.target)
 
@@ -198,7 +199,7 @@ class _Draft:
 
     def people(self) -> Iterator[Person]:
         for one in (self.record(), self.head(), *self.commits()):
-            yield from _named(one)
+            yield from relay_people.named(one)
 
     def record(self) -> RelayRecord | None:
         shelf, key = self.shelf, self.wanted.key
@@ -210,7 +211,8 @@ class _Draft:
             case RelayKind.PULL_REQUEST:
                 return relay_rows.pull(shelf.pulls.get(key))
             case RelayKind.DEPLOYMENT:
-                return relay_rows.deployment(shelf.deployments.get(key))
+                found = None if key in shelf.repeated else shelf.deployments.get(key)
+                return relay_rows.deployment(found)
         if key in shelf.pipelines:
             return relay_rows.pipeline(shelf.pipelines[key])
         built = shelf.builds.get(key)
@@ -251,14 +253,23 @@ class _Draft:
         return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
 
     def beside(self) -> tuple[str, ...]:
+        found = self.shelf.titles.get(self._source_branch(), [])
+        return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
+
+    def _source_branch(self) -> str:
+        """The name of the branch that a pull request is from; "" of all else."""
         is_pull = self.wanted.kind == RelayKind.PULL_REQUEST
         pull = self.shelf.pulls.get(self.wanted.key) if is_pull else None
-        found = self.shelf.titles.get(pull.source_branch, []) if pull is not None else []
-        return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
+        return "" if pull is None else pull.source_branch
 
     def event(self, people: Any, links: CodeLinks) -> RelayEvent:
         record, head, commits = self.record(), self.head(), self.commits()
-        named = {carried_key(one) for each in (record, head, *commits) for one in _named(each)}
+        source = self.shelf.by_name.get(self._source_branch())
+        named = {
+            carried_key(one)
+            for each in (record, head, *commits)
+            for one in relay_people.named(each)
+        }
         return RelayEvent(
             kind=RelayKind(self.wanted.kind),
             key=self.wanted.key,
@@ -270,6 +281,8 @@ class _Draft:
             commits=commits,
             mentions=self.mentions(),
             beside=self.beside(),
+            branch_key="" if source is None else source.remote_id,
+            branch_gone=source is not None and source.gone_at is not None,
             former=self.wanted.subjects,
             people={key: people[key] for key in named if key in people},
             links=links,
@@ -284,17 +297,3 @@ class _Draft:
         if isinstance(row, Deployment):
             return self.shelf.numbers.get(row.pipeline_remote_id, 0)
         return 0
-
-
-def _named(record: Any) -> tuple[Person, ...]:
-    match record:
-        case CommitRecord():
-            return (record.author, record.committer)
-        case PullRequestRecord():
-            persons = tuple(each.person for each in record.participants)
-            return (record.author, record.closed_by, *persons)
-        case PipelineRecord():
-            return (record.creator,)
-        case DeploymentRecord():
-            return (record.by,)
-    return ()

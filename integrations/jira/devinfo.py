@@ -159,6 +159,8 @@ def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
     Whether a declined one's stands is known by its head; of a fork we never hear.
     """
     fork = is_fork(event, record)
+    if event.branch_gone and not fork:
+        return None
     stands = record.state is PullState.OPEN or (event.head is not None and not fork)
     if record.state is PullState.MERGED or not stands or not record.source_branch:
         return None
@@ -171,16 +173,17 @@ def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
 
 def source_id(event: RelayEvent, record: PullRequestRecord) -> str:
     """The id of a pull request's branch. A fork's may be named like one of ours."""
-    fork = f"{record.source_repository}:" if is_fork(event, record) else ""
-    return entity_id(fork + record.source_branch)
+    if is_fork(event, record):
+        return entity_id(f"{record.source_repository}:{record.source_branch}")
+    return branch_id(event.branch_key) if event.branch_key else entity_id(record.source_branch)
 
 
 def fork_url(event: RelayEvent, record: PullRequestRecord) -> str:
-    """The fork's address where it is like ours; empty where that cannot be told."""
+    """The fork's address where it is like ours, or the product says how; empty where neither."""
     here, name = event.repository, event.repository.full_name
-    if not name or not here.url.endswith(f"/{name}"):
-        return ""
-    return here.url.removesuffix(name) + record.source_repository
+    if name and here.url.endswith(f"/{name}"):
+        return here.url.removesuffix(name) + record.source_repository
+    return event.links.sibling(here.url, record.source_repository)
 
 
 def _source_hash(event: RelayEvent, record: PullRequestRecord) -> str:

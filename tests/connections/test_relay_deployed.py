@@ -8,9 +8,18 @@ from uuid import uuid4
 
 from django.db import connections as databases
 
-from connections.contracts import RelayKind
+from connections.contracts import DeploymentRecord, RelayKind
 from connections.flows import relay_capture, relay_records
-from connections.models import Commit, Deployment, Link, RelayItem, Repository
+from connections.flows.relay_drawing import Row
+from connections.models import (
+    Branch,
+    Commit,
+    Deployment,
+    Link,
+    Pipeline,
+    RelayItem,
+    Repository,
+)
 from integrations.jira.issue_keys import keys_of
 from portal import clock, roles
 from tests.connections import joining
@@ -107,3 +116,40 @@ def test_a_commit_that_is_written_while_its_deployment_is_taken_sends_it_again(
     writer.join(20)
     with works.inside():
         assert RelayItem.objects.get(kind=RelayKind.DEPLOYMENT).sequence > 1
+
+
+def test_what_is_deployed_again_has_the_later_ones_state_whatever_order_they_come_in(
+    works: Works,
+) -> None:
+    """Both have their run's number: a target could not tell them apart."""
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    with roles.using_role("worker"), works.inside():
+        here = Repository.objects.get(connection=code, slug="web-shop")
+        run = Pipeline.objects.get(repository=here)
+        for key, hours, state in (("{z}", 3, "failed"), ("{a}", 1, "successful")):
+            Deployment.objects.create(
+                connection=code, repository=here, remote_id=key, commit=run.commit, state=state,
+                environment="Live", pipeline_remote_id=run.remote_id,
+                started_at=clock.now() - timedelta(hours=hours),
+            )  # fmt: skip
+        again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
+        wanted = [Row(here.id, "deployment", key, clock.now()) for key in ("{a}", "{z}")]
+        later, first = relay_records.events(again, wanted)
+    assert (later.number, first.record) == (run.number, None)
+    assert isinstance(later.record, DeploymentRecord)
+    assert later.record.state == "successful"
+
+
+def test_a_pull_request_knows_its_branch_and_that_it_is_gone(works: Works) -> None:
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    with roles.using_role("worker"), works.inside():
+        here = Repository.objects.get(connection=code, slug="web-shop")
+        again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
+        for gone in (False, True):
+            Branch.objects.update(gone_at=clock.now() if gone else None)
+            wanted = [Row(here.id, "pull_request", "7", clock.now())]
+            (event,) = relay_records.events(again, wanted)
+            assert (event.branch_key, event.branch_gone) == ("branch:ACME-1-cart", gone)
+            assert (event.head is None) is gone
