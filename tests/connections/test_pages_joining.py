@@ -118,7 +118,7 @@ def test_a_double_is_warned_of_and_has_to_be_wanted(
     here = f"{LINKS}{link.id}/start"
     page = text(alice.get(here))
     assert "Things would be shown twice" in page and HOSTILE not in page
-    assert "in spite of that" in refused(alice.post(here, {"span": "none"}))
+    assert "start it anyway" in refused(alice.post(here, {"span": "none"}))
     assert alice.post(here, {"span": "none", "doubles": "on"}).status_code == 303
     assert reloaded(works, link).state == "active"
 
