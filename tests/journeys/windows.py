@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import email
 import email.policy
-import os
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from portal.seeding import PASSWORD
 from tests.live import LivePortal
 
 DESKTOP, PHONE = (1440, 900), (390, 844)
 PATIENCE_SECONDS = 30.0
-CHROMIUM = os.environ.get("PORTAL_CHROMIUM") or shutil.which("chromium")
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 # A page that was asked for and refused is not a fault of the page.
 ANSWERS = "Failed to load resource: the server responded with a status of 4"
 
 expect.set_options(timeout=10_000)
-
-
-@contextmanager
-def launched(playwright: Playwright) -> Iterator[Browser]:
-    """Chromium runs."""
-    found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-    try:
-        yield found
-    finally:
-        found.close()
 
 
 @dataclass
