@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from django.db.models import Q
+
 from connections import registry
 from connections.contracts import (
     CodeLinks,
@@ -156,31 +158,27 @@ class _Shelf:
             self.by_name = {row.name: row for row in rows.filter(name__in=names)}
 
     def _find_titles(self, names: set[str], built: Iterable[Any]) -> None:
-        """The titles of pull requests: those of a branch, and those that brought a commit."""
+        """The titles of pull requests: those of a branch of ours, and those that brought a commit.
+        A fork's branch may be named like it, such as main."""
         pulls = PullRequest.objects.filter(repository_id=self.repository.id, gone_at=None)
         if names:
-            found = pulls.filter(source_branch__in=names).order_by("-number")
+            ours = Q(source_repository__iexact=self.repository.full_name) | Q(source_repository="")
+            found = pulls.filter(ours, source_branch__in=names).order_by("-number")
             for name, title in found.values_list("source_branch", "title")[:500]:
                 self.titles[name].append(title)
-        hashes = {row.commit for row in built if row.commit}
-        numbers = {
-            number
-            for each in hashes
-            if each in self.commits
-            for number in self.commits[each].pulls or ()
-        }
+        hashes = {row.commit for row in built} & self.commits.keys()
+        numbers = {number for each in hashes for number in self.commits[each].pulls or ()}
         if numbers:
             titles = dict(pulls.filter(number__in=numbers).values_list("number", "title"))
-            for each in hashes & self.commits.keys():
+            for each in hashes:
                 own = self.commits[each].pulls or ()
                 self.merged[each] = [titles[n] for n in own if n in titles]
 
     def head_of(self, pull: Any) -> CommitRecord | None:
         """The commit that a pull request's source stands at; its own hash may be shortened."""
         branch = self.by_name.get(pull.source_branch)
-        if branch is None or branch.gone_at is not None:
-            return None
-        if not branch.target.startswith(pull.source_hash or branch.target):
+        stands = branch is not None and branch.gone_at is None
+        if not stands or not branch.target.startswith(pull.source_hash or branch.target):
             return None
         return self.commit(branch.target)
 

@@ -149,8 +149,10 @@ def _branch(event: RelayEvent, name: str, target: str, home: str = "") -> dict[s
 
 
 def _stood_at(event: RelayEvent) -> datetime:
-    record = event.record
-    return (record.committed_at if isinstance(record, BranchRecord) else None) or event.at
+    match event.record:
+        case BranchRecord(committed_at=at) | PullRequestRecord(updated_at=at):
+            return at or event.at
+    return event.at
 
 
 def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
@@ -158,16 +160,13 @@ def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
 
     Whether a declined one's stands is known by its head; of a fork we never hear.
     """
-    fork = is_fork(event, record)
-    if event.branch_gone and not fork:
+    fork, home = is_fork(event, record), _source_home(event, record)
+    if not home or not record.source_branch or record.state is PullState.MERGED:
         return None
-    stands = record.state is PullState.OPEN or (event.head is not None and not fork)
-    if record.state is PullState.MERGED or not stands or not record.source_branch:
+    known = event.head is not None and not fork
+    if (event.branch_gone and not fork) or not (known or record.state is PullState.OPEN):
         return None
-    home = fork_url(event, record) if fork else ""
-    if fork and not home:
-        return None
-    made = _branch(event, record.source_branch, _source_hash(event, record), home)
+    made = _branch(event, record.source_branch, _source_hash(event, record), home if fork else "")
     return made | {"id": source_id(event, record)}
 
 
@@ -186,6 +185,13 @@ def fork_url(event: RelayEvent, record: PullRequestRecord) -> str:
     return event.links.sibling(here.url, record.source_repository)
 
 
+def _source_home(event: RelayEvent, record: PullRequestRecord) -> str:
+    """The address of the repository that it is from; empty where it may be a fork that is gone."""
+    if is_fork(event, record):
+        return fork_url(event, record)
+    return event.repository.url if record.source_repository or event.head else ""
+
+
 def _source_hash(event: RelayEvent, record: PullRequestRecord) -> str:
     """The whole hash where the head is known: pull requests may have a shortened one."""
     head = event.head.remote_id if event.head else ""
@@ -201,8 +207,7 @@ def is_fork(event: RelayEvent, record: PullRequestRecord) -> bool:
 
 
 def _pull_request(event: RelayEvent, record: PullRequestRecord) -> dict[str, Any]:
-    fork = is_fork(event, record)
-    home = fork_url(event, record) if fork else event.repository.url
+    home = _source_home(event, record)
     return present(
         id=entity_id(event.key),
         displayId=f"#{record.number}",

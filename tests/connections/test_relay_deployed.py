@@ -17,6 +17,7 @@ from connections.models import (
     Deployment,
     Link,
     Pipeline,
+    PullRequest,
     RelayItem,
     Repository,
 )
@@ -153,3 +154,18 @@ def test_a_pull_request_knows_its_branch_and_that_it_is_gone(works: Works) -> No
             (event,) = relay_records.events(again, wanted)
             assert (event.branch_key, event.branch_gone) == ("branch:ACME-1-cart", gone)
             assert (event.head is None) is gone
+
+
+def test_a_forks_pull_request_names_no_issues_of_our_branch_of_that_name(works: Works) -> None:
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    with roles.using_role("worker"), works.inside():
+        here = Repository.objects.get(connection=code, slug="web-shop")
+        again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
+        found = {}
+        for source in (here.full_name.upper(), "nora/web-shop"):
+            PullRequest.objects.update(source_repository=source)
+            wanted = [Row(here.id, "branch", "branch:ACME-1-cart", clock.now())]
+            (event,) = relay_records.events(again, wanted)
+            found[source] = event.mentions
+    assert list(found.values()) == [("ACME-1: Take the cart along",), ()]

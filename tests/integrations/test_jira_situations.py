@@ -171,6 +171,18 @@ def test_a_long_branch_is_the_same_one_by_itself_and_with_its_pull_request() -> 
     assert [each["id"] for each in repository["branches"]] == [sha(1)]
 
 
+def test_a_fork_that_is_gone_has_no_branch_and_no_page() -> None:
+    told = pull(source_repository="")
+    (asked,) = body_of(told)["repositories"][0]["pullRequests"]
+    assert (asked["sourceBranch"], asked.get("sourceBranchUrl")) == ("PAY-1-count", None)
+    assert body_of(told)["repositories"][0]["branches"] == []
+
+
+def test_a_head_that_is_not_known_stood_when_its_pull_request_changed() -> None:
+    last = only(pull(updated_at=NOW - timedelta(days=3)), "branches")["lastCommit"]
+    assert last["authorTimestamp"] == "2026-11-17T09:30:00.000Z"
+
+
 def test_a_fork_on_a_server_of_ones_own_is_where_its_product_says() -> None:
     root = "https://git.acme.example/bitbucket"
     home = replace(HOME, full_name="PAY/ledger", url=f"{root}/projects/PAY/repos/ledger/browse")
