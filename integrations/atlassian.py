@@ -36,6 +36,7 @@ HOUR = 3600
 
 Fields = Mapping[str, str]
 
+_ELSEWHERE = "This connection leads to another site by now."
 # What a 401 of the gateway says of a token that lives: "Unauthorized; scope does not match".
 _NO_SCOPE = re.compile(r"scope", re.IGNORECASE)
 _WRONG_DOOR = (
@@ -53,8 +54,15 @@ _OTHER_DOOR = (
 
 def at(fields: Fields, product: str, cloud_id: str, path: str) -> str:
     """A product's path as this connection reaches it: a token's form has led to one site already,
-    a person's consent may have opened several."""
-    return path if CLOUD_ID in fields else f"ex/{product}/{segment(cloud_id)}/{path}"
+    a person's consent may have opened several.
+
+    Raises RemoteGone where the form led to another site: keys of issues are the same at many.
+    """
+    if CLOUD_ID not in fields:
+        return f"ex/{product}/{segment(cloud_id)}/{path}"
+    if fields[CLOUD_ID] != cloud_id:
+        raise RemoteGone(_ELSEWHERE)
+    return path
 
 
 # ── Errors ────────────────────────────────────────────────────────────────────────────────────

@@ -131,6 +131,13 @@ class TestSites:
         assert [r.slug for r in confluence_sites.records] == ["acme"]
         assert [r.reason for r in jira_sites.rejected] == ["id is missing"]
 
+    def test_a_token_of_one_site_leads_to_no_other(self):
+        """Keys of issues and spaces are the same at many sites."""
+        assert atlassian.at({}, "jira", ACME.remote_id, "x") == f"ex/jira/{ACME.remote_id}/x"
+        assert atlassian.at({"cloud_id": ACME.remote_id}, "jira", ACME.remote_id, "x") == "x"
+        with pytest.raises(RemoteGone, match="another site"):
+            atlassian.at({"cloud_id": "of-fjord"}, "jira", ACME.remote_id, "x")
+
     def test_rights_are_said_site_by_site(self):
         api = Canned(fixture("jira/fixtures/accessible_resources.json"))
         known = list(atlassian_sites.sites(api, "jira").records)
