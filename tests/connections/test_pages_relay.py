@@ -343,6 +343,20 @@ class TestWhoMayWhat:
         assert signed_in(tess).post(f"{LINKS}new", wish).status_code == 403
 
 
+class TestNew:
+    def test_what_is_joined_is_ticked_where_there_is_no_choice(
+        self, works: Works, source: Connection, place: Workspace, alice: Client
+    ) -> None:
+        joining.target(works, name="Other issues")
+        tab = text(alice.get(f"/o/acme/connections/{place.connection_id}/links"))
+        assert f"{LINKS}new?connection={place.connection_id}" in tab
+        page = text(alice.get(f"{LINKS}new"))
+        assert f'value="{source.id}" checked' in page and f'value="{place.id}" checked' not in page
+        page = text(alice.get(f"{LINKS}new?connection={place.connection_id}"))
+        assert f'value="{source.id}" checked' in page and f'value="{place.id}" checked' in page
+        assert "From</a>: Choose where it begins" in refused(alice.post(f"{LINKS}new", {}))
+
+
 class TestStaff:
     def test_support_reads_how_a_link_does_and_nothing_of_what_it_says(
         self, works: Works, source: Connection, place: Workspace
