@@ -40,7 +40,7 @@ from connections.relay_events import NO_LINKS, carried_key
 
 FULL: Final = 40
 MOST_MENTIONS: Final = 20
-PIPELINES: Final = "pipelines"
+BRANCHES, PIPELINES = "branches", "pipelines"  # streams
 OWN_RUN: Final = re.compile(r"/pipelines/.*results/\d+/?$")  # a vendor's own, told as a pipeline
 
 
@@ -107,7 +107,7 @@ class _Shelf:
     deployments: dict[str, Any] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)  # deployments that a later one stands for
     brought: dict[str, list[str]] = field(default_factory=dict)  # by deployment
-    reads_pipelines: bool = False
+    reads: set[str] = field(default_factory=set)  # streams
     numbers: dict[str, int] = field(default_factory=dict)
     titles: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     merged: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -139,9 +139,9 @@ class _Shelf:
             found = self._rows(Pipeline, sorted(set(runs) - {""}))
             self.numbers = {key: row.number for key, row in found.items()}
             self.repeated = relay_deployed.repeated(self.repository.id, list(found))
-        if self.builds:
+        if self.builds or self.pulls:
             states = StreamState.objects.filter(repository_id=self.repository.id)
-            self.reads_pipelines = states.filter(stream=PIPELINES).exists()
+            self.reads = set(states.values_list("stream", flat=True))
         names = {row.name for row in self.branches.values()}
         self._find_titles(names | {row.source_branch for row in self.pulls.values()} - {""}, built)
 
@@ -176,7 +176,7 @@ class _Shelf:
 
     def head_of(self, pull: Any) -> CommitRecord | None:
         """The commit that a pull request's source stands at; its own hash may be shortened."""
-        branch = self.by_name.get(pull.source_branch)
+        branch: Any = self.by_name.get(pull.source_branch)
         stands = branch is not None and branch.gone_at is None
         if not stands or not branch.target.startswith(pull.source_hash or branch.target):
             return None
@@ -215,7 +215,7 @@ class _Draft:
             return relay_rows.pipeline(shelf.pipelines[key])
         built = shelf.builds.get(key)
         # The vendor's own pipeline says the same of itself, and more.
-        if built is None or (shelf.reads_pipelines and OWN_RUN.search(built.url)):
+        if built is None or (PIPELINES in shelf.reads and OWN_RUN.search(built.url)):
             return None
         return relay_rows.build(built)
 
@@ -262,7 +262,9 @@ class _Draft:
 
     def event(self, people: Any, links: CodeLinks) -> RelayEvent:
         record, head, commits = self.record(), self.head(), self.commits()
-        source = self.shelf.by_name.get(self._source_branch())
+        name = self._source_branch()
+        source = self.shelf.by_name.get(name)
+        gone = source.gone_at is not None if source else bool(name) and BRANCHES in self.shelf.reads
         named = {
             carried_key(one)
             for each in (record, head, *commits)
@@ -280,7 +282,7 @@ class _Draft:
             mentions=self.mentions(),
             beside=self.beside(),
             branch_key="" if source is None else source.remote_id,
-            branch_gone=source is not None and source.gone_at is not None,
+            branch_gone=gone,
             former=self.wanted.subjects,
             people={key: people[key] for key in named if key in people},
             links=links,

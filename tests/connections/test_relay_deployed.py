@@ -20,6 +20,7 @@ from connections.models import (
     PullRequest,
     RelayItem,
     Repository,
+    StreamState,
 )
 from integrations.jira.issue_keys import keys_of
 from portal import clock, roles
@@ -148,12 +149,21 @@ def test_a_pull_request_knows_its_branch_and_that_it_is_gone(works: Works) -> No
     with roles.using_role("worker"), works.inside():
         here = Repository.objects.get(connection=code, slug="web-shop")
         again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
-        for gone in (False, True):
-            Branch.objects.update(gone_at=clock.now() if gone else None)
+
+        def told() -> tuple[str, bool, bool]:
             wanted = [Row(here.id, "pull_request", "7", clock.now())]
             (event,) = relay_records.events(again, wanted)
-            assert (event.branch_key, event.branch_gone) == ("branch:ACME-1-cart", gone)
-            assert (event.head is None) is gone
+            return event.branch_key, event.branch_gone, event.head is not None
+
+        assert told() == ("branch:ACME-1-cart", False, True)
+        Branch.objects.update(gone_at=clock.now())
+        assert told() == ("branch:ACME-1-cart", True, False)
+        Branch.objects.all().delete()
+        assert told() == ("", False, False)  # nobody reads branches here
+        StreamState.objects.create(
+            connection=code, workspace_id=here.workspace_id, repository=here, stream="branches"
+        )
+        assert told() == ("", True, False)  # made and deleted before anybody looked
 
 
 def test_a_forks_pull_request_names_no_issues_of_our_branch_of_that_name(works: Works) -> None:
