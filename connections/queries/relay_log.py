@@ -214,7 +214,8 @@ def unplaced(row: RelayAttempt) -> int:
     """How many events the target took in that name nothing which is there."""
     if row.answer != TAKEN:
         return 0
-    return max(0, sum(row.events.values()) - row.accepted - row.failed)
+    told: int = sum(row.events.values())
+    return max(0, told - row.accepted - row.failed)
 
 
 def events_in_words(events: Mapping[str, int]) -> str:
