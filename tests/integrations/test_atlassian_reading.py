@@ -116,8 +116,24 @@ class TestBudget:
 
         rate = JIRA.rate(told)
 
-        assert (rate.limit, rate.remaining) == (limit, remaining)
+        assert (rate.limit, rate.remaining, rate.resets_in_seconds) == (limit, remaining, None)
         assert rate.resource == headers.get("ratelimit-reason", "")
+
+    @pytest.mark.parametrize(
+        ("said", "seconds"),
+        [
+            ("2026-11-22T11:00:00Z", 120),
+            ("2026-11-22T09:00:00Z", 0),
+            ("2027-11-22T11:00:00Z", 3600),
+            ("soon", None),
+            ("99999-01-01", None),
+        ],
+    )
+    def test_the_hour_ends_when_jira_says(self, said, seconds):
+        headers = {"x_ratelimit_reset": said, "date": "Sun, 22 Nov 2026 10:58:00 GMT"}
+        assert JIRA.rate(answer({}, **headers)).resets_in_seconds == seconds
+        burst = answer({}, ratelimit_reason="jira-burst-based", **headers)
+        assert JIRA.rate(burst).resets_in_seconds is None
 
 
 class TestSites:
