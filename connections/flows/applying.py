@@ -35,7 +35,7 @@ ALONE: Final = 10  # of a sitting, after those
 FETCH: Final = "fetch_told"
 REMEMBERED: Final = 20  # deliveries that learn what came of one object
 
-_pauses = Pauses(0.2)
+_pauses = Pauses(0.1)
 
 # What this worker no longer has in hand is left as it is.
 _SETTLE = """
