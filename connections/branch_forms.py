@@ -18,6 +18,7 @@ class BranchForm(ProblemForm):
 
     name = CleanText(
         max_length=LONGEST_NAME,
+        random=True,  # an issue's key and a long title are as mixed as a token
         label="Name",
         error_messages={"required": "Write the name of the branch."},
         help_text="With the issue’s key in it, the branch appears at the issue.",
@@ -25,6 +26,7 @@ class BranchForm(ProblemForm):
     )
     start = CleanText(
         max_length=300,
+        random=True,
         label="Begins at",
         error_messages={"required": "Name the branch that it begins at."},
         help_text="A branch of this repository; the new one begins where that stands now.",

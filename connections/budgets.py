@@ -94,8 +94,11 @@ class Hour:
             return self.now
         if self.is_blocked and self.blocked_until is not None:
             return self.blocked_until
-        for at in sorted(self.lately):
-            moment = datetime.fromtimestamp((at + COUNTED) * 60, tz=self.now.tzinfo)
+        zone = self.now.tzinfo
+        freed = [datetime.fromtimestamp((at + COUNTED) * 60, tz=zone) for at in self.lately]
+        if self.said_at is not None and self.said_at + HOUR > self.now:
+            freed.append(self.said_at + HOUR)
+        for moment in sorted(freed):
             later = Hour(self.per_hour, moment, self.spent)
             if later.allows(purpose, 1):
                 return moment

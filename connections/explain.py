@@ -30,6 +30,14 @@ _IN_THE_WIZARD = {
     Button.NONE: Button.START_OVER,
 }
 
+# What is given here was never accepted before.
+_LINK_WORDS = {
+    "reauthorization_required": (
+        "{product} does not accept this credential",
+        "It was refused: it is mistyped, was withdrawn, has expired, or belongs to another form.",
+    ),
+}
+
 # A link that is being made has no history to keep and no schedule to wait for.
 _LINK_REMEDIES = {
     "reauthorization_required": "Check that you copied it whole, that it has not expired, and that "
@@ -59,6 +67,9 @@ def explain(code: str, *, product: str) -> Explanation:
 def explain_link(code: str, *, product: str) -> Explanation:
     """The same while a link is under way: the button leads back into the wizard."""
     found = explain(code, product=product)
+    if code in _LINK_WORDS:
+        title, happened = _LINK_WORDS[code]
+        found = replace(found, title=_filled(title, product), happened=happened)
     if code in _LINK_REMEDIES:
         found = replace(found, remedy=_LINK_REMEDIES[code])
     elif found.who is Who.NOBODY:

@@ -73,6 +73,12 @@ class ProblemForm(CleanForm):
         self.add_error(problem.field if problem.field in self.fields else None, problem.message)
 
 
+def needed_where_shown(form: forms.Form, name: str) -> None:
+    """The page hides this field while nothing asks for it, so it is not marked as optional."""
+    field: Any = form.fields[name]
+    field.is_needed = True
+
+
 class CapabilitiesForm(ProblemForm):
     """What the connection is for; the page draws the boxes itself."""
 
@@ -92,6 +98,7 @@ class CapabilitiesForm(ProblemForm):
             required=False,
             label="Capabilities",
         )
+        needed_where_shown(self, "reason")
 
 
 class LinkForm(ProblemForm):

@@ -95,7 +95,7 @@ def judge(response: Response, body: Any, oauth: OAuth2) -> VendorError | None:
 
 
 def _judge_error(code: str, description: str, oauth: OAuth2, facts: dict[str, Any]) -> VendorError:
-    """An RFC 6749 §5.2 error, with whatever status: Atlassian says 403 where it means 400."""
+    """An RFC 6749 §5.2 error, with whatever status: there are vendors that say 403 for 400."""
     detail = f"{code}: {description}" if description else code
     if code in WRONG_CLIENT or _bends(oauth.wrong_client, code, description):
         return Misconfigured(detail, **facts)

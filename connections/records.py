@@ -39,6 +39,7 @@ class RateBudget:
     resource: str = ""
     near_limit: bool | None = None
     window_seconds: int | None = None
+    resets_in_seconds: int | None = None  # then all of it is there again
 
 
 @dataclass(frozen=True, slots=True)

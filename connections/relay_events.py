@@ -72,6 +72,15 @@ class CodeLinks:
         start = repository_url.removesuffix("/").removesuffix(self.ending)
         return template.format(repository=start, root=found[0], **quoted)
 
+    def sibling(self, repository_url: str, full_name: str) -> str:
+        """The address of another repository of the same product; empty where it cannot be told."""
+        found = re.match(self.root, repository_url)
+        workspace, _, slug = full_name.partition("/")
+        if not self.repository or found is None or not slug:
+            return ""
+        names = {"workspace": quote(workspace), "slug": quote(slug)}
+        return self.repository.format(base=found[0], **names)
+
 
 NO_LINKS = CodeLinks()
 
@@ -106,7 +115,8 @@ class RelayEvent:
     `head` is the commit a branch or a pull request's source stands at, where it is known, and
     `commits` are those that a build or a deployment is of. `mentions` are other texts that may name
     subjects: the titles of a branch's pull requests, the title of the one that was built. `beside`
-    are the titles of all pull requests of the branch that a pull request is from.
+    are the titles of all pull requests of the branch that a pull request is from; `branch_key` is
+    that branch's own key where it is known here, and `branch_gone` that it is there no more.
     `people` holds what more is known of a person, by `carried_key`. `number` is whole, grows, and
     is a build's own in its repository, where the record has none.
     """
@@ -121,6 +131,8 @@ class RelayEvent:
     commits: tuple[CommitRecord, ...] = ()
     mentions: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    branch_key: str = ""
+    branch_gone: bool = False
     former: tuple[str, ...] = ()
     people: Mapping[str, Carried] = field(default_factory=dict)
     links: CodeLinks = NO_LINKS

@@ -11,7 +11,7 @@ from django import forms
 from django.utils import timezone
 
 from connections.contracts import RelayRules
-from connections.forms import DateInput, ProblemForm
+from connections.forms import DateInput, ProblemForm, needed_where_shown
 from connections.models import Link, LinkChoice
 from portal import clock
 from portal.fields import CleanText
@@ -34,8 +34,8 @@ SPANS: Final = (
 class EndsForm(ProblemForm):
     """From where to where; the page draws the choices itself."""
 
-    source = forms.UUIDField(error_messages={"required": "Choose where it begins."})
-    destination = forms.UUIDField(error_messages={"required": "Choose where it leads."})
+    source = forms.UUIDField(label="From", error_messages={"required": "Choose where it begins."})
+    destination = forms.UUIDField(label="To", error_messages={"required": "Choose where it leads."})
     label = CleanText(
         max_length=200,
         required=False,
@@ -54,6 +54,7 @@ class ChoiceForm(ProblemForm):
     )
     pattern = CleanText(
         max_length=400,
+        random=True,
         label="Pattern",
         error_messages={"required": "Write a pattern, such as acme/web-*."},
         help_text="Of the full name: * stands for any text, ? for one character. Several are"
@@ -63,6 +64,7 @@ class ChoiceForm(ProblemForm):
     names = CleanText(
         max_length=200_000,
         multiline=True,
+        random=True,
         label="Names",
         error_messages={"required": "Name a repository."},
         help_text="The full name of each, one a line.",
@@ -192,12 +194,13 @@ class BackfillForm(ProblemForm):
         widget=DateInput(),
         error_messages={"invalid": "Write the day like 2026-09-30."},
     )
-    doubles = forms.BooleanField(required=False, label="Start it in spite of that")
+    doubles = forms.BooleanField(required=False, label="Start it anyway")
 
     def __init__(self, *args: Any, doubles: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
         if not doubles:
             del self.fields["doubles"]
+        needed_where_shown(self, "since")
 
     def clean(self) -> dict[str, Any]:
         """A chosen day is needed where one is to be chosen."""
@@ -207,7 +210,7 @@ class BackfillForm(ProblemForm):
         if given.get("since") and given["since"] > timezone.now().date():
             self.add_error("since", "Choose a day that is past.")
         if "doubles" in self.fields and not given.get("doubles"):
-            self.add_error("doubles", "Say that you want it in spite of that.")
+            self.add_error("doubles", "Tick this to start it anyway.")
         return given
 
     @property

@@ -108,7 +108,10 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """All that is to be sent, in its order, and the events of which nothing has to be."""
+    """All that is to be sent, in its order, and the events of which nothing has to be.
+
+    Requests to different paths may be made at the same time; those to one path keep the order.
+    """
 
     parcels: tuple[Parcel, ...]
     idle: tuple[RelayEvent, ...] = ()

@@ -47,6 +47,14 @@ REPLACEMENT = (
         Button.FIX_FORM,
     ),
     Explanation(
+        "other_place",
+        "This leads to another place",
+        "What you entered works, and opens another place at {product} than this connection.",
+        "Enter one of the same place. To move to another, link the connection again.",
+        Who.MEMBER,
+        Button.FIX_FORM,
+    ),
+    Explanation(
         "personal",
         "The rotation policy forbids it",
         "It acts as a person, and nothing that does may be used here.",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from connections.contracts import Account, Answer, Method, RateBudget
 from connections.errors import (
@@ -36,6 +38,7 @@ HOUR = 3600
 
 Fields = Mapping[str, str]
 
+_ELSEWHERE = "This connection leads to another site by now."
 # What a 401 of the gateway says of a token that lives: "Unauthorized; scope does not match".
 _NO_SCOPE = re.compile(r"scope", re.IGNORECASE)
 _WRONG_DOOR = (
@@ -53,8 +56,15 @@ _OTHER_DOOR = (
 
 def at(fields: Fields, product: str, cloud_id: str, path: str) -> str:
     """A product's path as this connection reaches it: a token's form has led to one site already,
-    a person's consent may have opened several."""
-    return path if CLOUD_ID in fields else f"ex/{product}/{segment(cloud_id)}/{path}"
+    a person's consent may have opened several.
+
+    Raises RemoteGone where the form led to another site: keys of issues are the same at many.
+    """
+    if CLOUD_ID not in fields:
+        return f"ex/{product}/{segment(cloud_id)}/{path}"
+    if fields[CLOUD_ID] != cloud_id:
+        raise RemoteGone(_ELSEWHERE)
+    return path
 
 
 # ── Errors ────────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +190,20 @@ def rate(answer: Answer) -> RateBudget:
         resource=reason,
         near_limit=near not in ("false", "0", "no") if near else None,
         window_seconds=HOUR if limit else None,
+        resets_in_seconds=_until_reset(answer) if is_of_hour else None,
     )
+
+
+def _until_reset(answer: Answer) -> int | None:
+    """By the answer's own clock, so that no clock has to agree."""
+    resets_at = answers.iso_moment(answer.headers.get("x-ratelimit-reset"))
+    try:
+        said_at = parsedate_to_datetime(answer.headers.get("date", ""))
+    except (TypeError, ValueError, IndexError, OverflowError):
+        said_at = datetime.now(UTC)
+    if resets_at is None or said_at.tzinfo is None:
+        return None
+    return max(0, min(HOUR, int((resets_at - said_at).total_seconds())))
 
 
 def _count(header: str) -> int | None:

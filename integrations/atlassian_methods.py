@@ -108,7 +108,9 @@ def authorization_server(product: str, scopes: str) -> OAuth2:
         wrong_client=(("access_denied", "unauthorized"),),  # the secret is wrong or missing: 401
         consumer_steps=(
             Step(
-                "Open the developer console and choose Create, OAuth 2.0 integration.", url=CONSOLE
+                "Open the developer console and choose Create, OAuth 2.0 integration. Where it "
+                "asks for the kind of grant choose account-level: one consent opens several sites.",
+                url=CONSOLE,
             ),
             Step("Name it so that people recognise it when they are asked.", copy="Portal"),
             Step(

@@ -100,7 +100,12 @@ PLATFORM_ITEMS = (
     ("Vendor changes", "platform_changes", "world"),
     ("Record", "platform_record", "history"),
 )
-SUPPORT_ITEMS = (("Look at an organization", "support", "headset"),)
+SUPPORT_ITEMS = (
+    ("Look at an organization", "support", "headset"),
+    ("The organization", "support_look", "building"),  # this and the rest during a look
+    ("Connections", "support_connections", "plug-connected"),
+    ("Links", "support_links", "link"),
+)
 ACCOUNT_ITEMS = (
     ("E-mail addresses", "account_email", "mail"),
     ("Password", "account_change_password", "lock"),
@@ -177,7 +182,14 @@ def area_items(request: HttpRequest, area: str, organization: Any) -> list[NavIt
         return placed(request, shown, organization.slug)
     if area == "platform":
         return placed(request, PLATFORM_ITEMS)
-    return placed(request, SUPPORT_ITEMS if area == "support" else ACCOUNT_ITEMS)
+    if area == "support":
+        return placed(request, SUPPORT_ITEMS, *looked_at(request, organization))
+    return placed(request, ACCOUNT_ITEMS)
+
+
+def looked_at(request: HttpRequest, organization: Any) -> list[str]:
+    """The organization's part of addresses while support looks at it."""
+    return [organization.slug] if getattr(request, "look", None) else []
 
 
 def may_see(request: HttpRequest, name: str) -> bool:
@@ -189,8 +201,11 @@ def may_see(request: HttpRequest, name: str) -> bool:
 def placed(
     request: HttpRequest, items: Iterable[tuple[str, str, str]], *args: str
 ) -> list[NavItem]:
-    """The items whose address exists; the longest address that begins this one is active."""
-    found = [(label, name, address(name, *args), icon) for label, name, icon in items]
+    """The items whose address exists, by these arguments or without any; the longest address
+    that begins this one is active."""
+    found = [
+        (label, name, address(name, *args) or address(name), icon) for label, name, icon in items
+    ]
     here = [url for _, name, url, _ in found if is_here(request.path, name, url)]
     current = max(here, key=len, default="")
     return [NavItem(label, url, icon, url == current) for label, _, url, icon in found if url]

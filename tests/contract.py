@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from connections.contracts import (
+    CONTRACT_VERSION,
     Api,
     Ask,
     Connector,
@@ -29,7 +30,7 @@ from connections.contracts import (
     TellsRights,
     WorkspaceRecord,
 )
-from connections.errors import ReauthorizationRequired
+from connections.errors import ReauthorizationRequired, VendorError
 from connections.http import Door, Limits
 from connections.origins import BaseUrl
 from connections.vendor_api import Authorization, VendorApi
@@ -39,6 +40,23 @@ from tests.contract_answers import AnswersContract
 
 QUICK = Limits(body_bytes=5 * 1024 * 1024, deadline_seconds=2.0, silence_seconds=0.5)
 MOST_PAGES = 60
+# At the account endpoint, which is no list; in one test, because each is a request or two.
+BROKEN_ACCOUNT: Mapping[str, Mapping[str, Any]] = {
+    "P01": {"kind": "html"},
+    "P03-200": {"kind": "empty"},
+    "P03-204": {"kind": "empty", "status": 204},
+    "P04": {"kind": "cut"},
+    "P07-array": {"kind": "body", "lie": "array"},
+    "P07-string": {"kind": "body", "lie": "string"},
+    "P07-null": {"kind": "body", "lie": "null"},
+    "P08": {"kind": "body", "lie": "duplicate_keys"},
+    "P09": {"kind": "body", "lie": "nan"},
+    "P10": {"kind": "body", "lie": "deep"},
+    "P23": {"kind": "status", "status": 403, "text": "<h1>No</h1>", "content_type": "text/html"},
+    "P26": {"kind": "status", "status": 503},
+    "P27": {"kind": "redirect", "status": 302},
+    "P36": {"kind": "headers", "headers": {"Content-Encoding": "snappy"}},
+}
 
 
 @dataclass(frozen=True)
@@ -118,6 +136,7 @@ class ConnectorContract(AnswersContract):
         manifest = self.connector.manifest
 
         assert re.fullmatch(r"[a-z][a-z0-9-]*", manifest.slug)
+        assert manifest.contract_version == CONTRACT_VERSION
         assert manifest.api_url.startswith("https://") or manifest.self_hosted
         assert manifest.api_url.endswith("/")
         assert len({method.key for method in manifest.methods}) == len(manifest.methods)
@@ -213,6 +232,17 @@ class ConnectorContract(AnswersContract):
 
         with pytest.raises(ReauthorizationRequired):
             self.identify(api, wrong)
+
+    def test_p_a_broken_answer_about_who_we_are_says_nothing_of_the_credential(
+        self, api, widest, sandbox, spoil
+    ):
+        for case, fault in BROKEN_ACCOUNT.items():
+            sandbox.faults.withdraw()
+            spoil(**fault)
+            with pytest.raises(VendorError) as caught:
+                self.identify(api, widest)
+            assert not isinstance(caught.value, ReauthorizationRequired), case
+            assert "elsewhere" not in str(caught.value.request), case
 
     # ── doing ─────────────────────────────────────────────────────────────────────────────────
 

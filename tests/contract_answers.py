@@ -1,6 +1,6 @@
 """Whatever a vendor answers, every connector names it: abuse cases P by their ids, at a list.
 
-What is of the token endpoint is the same code for all; `tests/abuse/test_provider_P*.py` has it.
+What is of token endpoints is in `tests/integrations/test_token_endpoints.py`, for all of them, too.
 """
 
 from __future__ import annotations

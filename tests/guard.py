@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+DIALS = ("socket.connect", "socket.sendto", "socket.sendmsg")
+EVENTS = frozenset((*DIALS, "socket.getaddrinfo", "socket.gethostbyname"))
 _refused: list[str] = []
 _state = {"watching": False, "installed": False}
 
@@ -55,15 +57,13 @@ def stays_here(host: object) -> bool:
 
 
 def _look(event: str, arguments: tuple[object, ...]) -> None:
-    if not _state["watching"]:
+    if event not in EVENTS or not _state["watching"]:  # nearly all are of something else
         return
-    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+    if event in DIALS:
         address = arguments[1]
         host = address[0] if isinstance(address, tuple) else None
-    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        host = None if _is_literal(arguments[0]) else arguments[0]
     else:
-        return
+        host = None if _is_literal(arguments[0]) else arguments[0]
     if not stays_here(host):
         _refuse(str(host))
 

@@ -183,9 +183,11 @@ def test_only_env_reads_the_environment() -> None:
 
 def test_vendors_are_named_in_their_own_folders_only() -> None:
     vendors = {dotted.rsplit(".", 1)[1].split("_")[0] for dotted in settings.CONNECTORS}
-    for path in sources("portal", "connections"):
+    vendors.add("atlassian")
+    pages = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
+    for path in [*sources("portal", "connections"), *pages]:
         code = path.read_text().lower()
         for vendor in vendors:
-            if path.name in {"settings.py", "gallery.py"}:
+            if path.stem in {"settings", "gallery"}:
                 continue
             assert vendor not in code, f"{path} names {vendor}"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from connections import registry
+from connections.contracts import Connector
 from portal.policy import TABLE, Permission, Role
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,3 +113,25 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
             if "://" not in target and not target.startswith("mailto:"):
                 assert (page.parent / target).exists(), f"{page.name} → {target}"
+
+
+@pytest.mark.parametrize(
+    "connector", list(registry.connectors().values()), ids=lambda c: c.manifest.slug
+)
+def test_each_connector_has_a_page_with_clicks_scopes_and_quirks(connector: Connector) -> None:
+    """What to click at the vendor, each scope with its reason, and what is odd with its source."""
+    manifest = connector.manifest
+    page = (DOCS / f"{manifest.slug}.md").read_text()
+    assert f"(docs/{manifest.slug}.md)" in (ROOT / "README.md").read_text()
+    parts = {part.partition("\n")[0]: part for part in page.split("\n## ")}
+    clicks = next(text for title, text in parts.items() if title.startswith("What to click"))
+    odd = next(text for title, text in parts.items() if title.startswith("What is odd"))
+    why = next(text for title, text in parts.items() if "| why |" in text)
+    assert "](https://" in clicks or "](jira.md" in clicks
+    assert odd.count("](https://") >= 4
+    for method in manifest.choices:
+        assert method.title in page, method.title
+    words = [w for c in manifest.capabilities for scopes in c.scopes.values() for w in scopes]
+    for word in words:
+        said = {word, word.removeprefix("global:"), word.capitalize()}
+        assert any(each in why for each in said), word

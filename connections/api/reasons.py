@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from connections import registry
 from connections.access import CredentialUnreadable
 from connections.api import asking, kinds
 from connections.api.asking import Refusal
@@ -38,6 +39,9 @@ OF_CONNECTION: Final = frozenset(
         *(LeaseOutcome.REVOKED, LeaseOutcome.LATE, LeaseOutcome.LOOK, LeaseOutcome.UNREADABLE),
     }
 )
+_NOT_INSTALLED: Final = (
+    "This portal has no connector for it at present: nothing here could renew its token or end it."
+)
 _BECAUSE: Final = {
     kinds.VENDOR_INCIDENT.code: INCIDENT,
     kinds.CONSUMER_MISCONFIGURED.code: Misconfigured.code,
@@ -54,6 +58,7 @@ class State:
     breaker: str | None  # why the vendor's breaker is not closed; None when it is
     page_url: str
     has_credential: bool
+    is_installed: bool
 
 
 def not_granted(no: NotGranted) -> Refusal:
@@ -68,6 +73,8 @@ def not_granted(no: NotGranted) -> Refusal:
     if state is not None:
         if no.code == LeaseOutcome.LATE:
             kind, detail, seconds = _late(state)
+        if no.code == LeaseOutcome.NOT_LEASABLE and not state.is_installed:
+            detail = _NOT_INSTALLED
         if no.code == LeaseOutcome.NEEDS_LINK:
             members["relink_url"] = state.page_url
             detail = _lost(state)
@@ -92,6 +99,7 @@ def _state(answer: Answer) -> State | None:
             breaker=breaker.because(Where(connector, server)),
             page_url=page_url(id_),
             has_credential=answer.credential_id is not None,
+            is_installed=registry.is_installed(connector),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from connections.access import Way
-from connections.contracts import Account, Identity, WorkspaceRecord
+from connections.contracts import Account, Identity, Method, WorkspaceRecord
 from connections.flows import guests
 from connections.models import Connection, PendingLink, Workspace
 from connections.paging import every_page
@@ -101,9 +102,22 @@ def told_name(other: Connection, user_id: UUID) -> str:
     return other.name if role in SEES_ALL_TEAMS or mine.exists() else ""
 
 
-def must_ask(pending: PendingLink, identity: Identity) -> bool:
-    """Whether this is another account than before, and not the one a person agreed to."""
-    if pending.relink is None or pending.relink.account_id == identity.account.remote_id:
+def moves(connection: Connection, fields: Mapping[str, str], method: Method) -> bool:
+    """Whether these answers lead the connection to another of the vendor's places.
+
+    One account may open several, and in each there are things of the same name.
+    """
+    place = method.lookup.field if method.lookup else ""
+    return place in connection.fields and connection.fields[place] != fields.get(place)
+
+
+def must_ask(pending: PendingLink, identity: Identity, method: Method) -> bool:
+    """Whether this is another account, or place, than before, and no person agreed to it."""
+    relink = pending.relink
+    if relink is None:
+        return False
+    is_same = relink.account_id == identity.account.remote_id
+    if is_same and not moves(relink, pending.fields, method):
         return False
     agreed = pending.found_account.get("now", {}).get("remote_id")
     return not (pending.account_confirmed and agreed == identity.account.remote_id)

@@ -112,7 +112,11 @@ class Sitting:
         batch = self._turn(nothing, nothing, which, size)
         if not batch.rows:
             return
-        following = self._turn(nothing, batch, which, size if ahead and most > 1 else 0)
+        following = nothing
+        if ahead and most > 1 and not batch.is_last:
+            following = self._turn(nothing, batch, which, size)
+        else:
+            self._read(batch)
         while batch.rows:
             most -= 1
             step("deliveries.claimed")
@@ -151,6 +155,7 @@ class Sitting:
                 came = self.known.outcomes(batch.read)
                 picked = self._at_once(batch, came, following, which, size)
                 claimed = inbox_claims.take(picked, which)
+                claimed.is_last = not inbox_claims.may_leave_some(picked, size)
                 self.known.meet(claimed.rows)
         except DataError as error:
             if not batch.rows:

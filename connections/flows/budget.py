@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Condition
 from typing import Final
 from uuid import UUID
 
 from django.conf import settings
 
-from connections.budgets import Hour, Purpose, blocked_for
+from connections.budgets import HOUR, Hour, Purpose, blocked_for
 from connections.contracts import BASE_URL, RateBudget
 from connections.errors import RateLimited
 from connections.models import Connection, RequestBudget
@@ -122,9 +122,18 @@ def _note(row: RequestBudget, rate: RateBudget) -> None:
     if rate.limit:
         row.per_hour = rate.limit
     if rate.remaining is not None:
-        row.said_remaining, row.said_at = rate.remaining, clock.now()
+        row.said_remaining, row.said_at = rate.remaining, _since(rate)
     if row.blocked_until is not None and row.blocked_until <= clock.now():
         row.refusals, row.blocked_until = 0, None
+
+
+def _since(rate: RateBudget) -> datetime:
+    """From when on an hour counts what was said: where nothing is left, the one that ends as the
+    vendor says."""
+    now = clock.now()
+    if rate.remaining or rate.resets_in_seconds is None:
+        return now
+    return now - HOUR + timedelta(seconds=rate.resets_in_seconds)
 
 
 def refused(budget_id: UUID, retry_after: float | None) -> timedelta:
@@ -134,6 +143,8 @@ def refused(budget_id: UUID, retry_after: float | None) -> timedelta:
         if row.blocked_until is None or row.blocked_until <= now:
             row.refusals += 1  # of many threads that are refused at once, the first one counts
             row.blocked_until = now + blocked_for(row.refusals, retry_after)
+            if retry_after is not None:  # and then there is room, whatever was left before
+                row.said_remaining = None
         rest: timedelta = row.blocked_until - now
         return rest
 

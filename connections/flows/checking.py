@@ -109,6 +109,8 @@ def _problem(one: Replacement, way: Way, identity: Identity) -> tuple[str, str] 
         if other is not None:
             name = accounts.told_name(other, one.user_id) if one.user_id else other.name
             return "account_taken", name
+    if accounts.moves(connection, one.fields, way.method):
+        return "other_place", ""
     missing = _missing(one, way, identity.vocabulary, identity.scopes)
     if one.automatic and missing:
         return "scope_missing", ", ".join(missing)

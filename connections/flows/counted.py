@@ -8,7 +8,7 @@ outside transactions, and so does this.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -51,6 +51,23 @@ def note(way: Way, budget_id: UUID, answer: Answer) -> None:
     rate = way.connector.rate(answer)
     if rate.limit or rate.remaining is not None:
         budget.said(budget_id, rate)
+
+
+@dataclass(slots=True)
+class Noted:
+    """What a thread asks and hears: written down by the worker's own, which has the database."""
+
+    made: int = 0
+    answers: list[Answer] = field(default_factory=list, repr=False)
+
+    def send(self) -> None:
+        self.made += 1
+
+    def settle(self, way: Way, budget_id: UUID, purpose: Purpose) -> None:
+        """They count, and what was answered is known."""
+        budget.count(budget_id, purpose, self.made)
+        for answer in self.answers:
+            note(way, budget_id, answer)
 
 
 def rest_of(connection: Connection, purpose: Purpose = Purpose.REFRESH) -> timedelta:

@@ -37,16 +37,17 @@ def _of(key: str, chosen: Collection[str]) -> Iterator[str]:
             yield from _of(called, chosen)
 
 
-def follow(place: Place, key: str, written: Sequence[str], chosen: Collection[str]) -> int:
+def follow(place: Place, written: Mapping[str, Sequence[str]], chosen: Collection[str]) -> int:
     """What these changes call for is due; how many streams of repositories that made so."""
-    called = of(key, chosen)
-    if not called or not written:
+    called = {each for key, ids in written.items() if ids for each in of(key, chosen)}
+    if not called:
         return 0
     rows, failing = StreamState.objects.filter(stream__in=called), StreamState.Stand.FAILING
     if place.repository is not None:
         rows = rows.filter(repository_id=place.repository.id).exclude(stand=failing)
         return plan.want(rows, plan.CHANGED)
-    changed = Repository.objects.filter(workspace_id=place.workspace.id, remote_id__in=written)
+    ids = written.get(plan.REPOSITORIES, ())
+    changed = Repository.objects.filter(workspace_id=place.workspace.id, remote_id__in=ids)
     of_changed = {"repository_id__in": changed.values("id")}
     renamed = StreamState.objects.filter(stand=failing, error=RemoteGone.code, **of_changed)
     plan.want(renamed, plan.CHANGED)

@@ -6,7 +6,6 @@ guard that it has (`shrink.py`). Whole streams are left to a run.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -71,17 +70,24 @@ def fetch(
     """
     with tenancy.transaction():
         streams = plan.chosen(asking.connection)
-    found = of_container(asking, keep.Place(workspace, repository), streams, targets)
+    with keep.growing() as grown:
+        place = keep.Place(workspace, repository)
+        found = of_container(asking, place, streams, targets, grown)
     if any(each.is_news for each in found):
         made_due.read_what_follows(asking.connection, streams)
     return found
 
 
 def of_container(
-    asking: Asking, place: keep.Place, streams: Mapping[str, Stream], targets: Iterable[Target]
+    asking: Asking,
+    place: keep.Place,
+    streams: Mapping[str, Stream],
+    targets: Iterable[Target],
+    grown: keep.Grown,
 ) -> list[Fetched]:
-    """The same with streams that are known; whoever calls it reads what follows news."""
-    return _Visit(asking, place, streams).fetch(targets)
+    """The same with streams that are known; whoever calls it reads what follows news, and writes
+    by how much lists `grown` are."""
+    return _Visit(asking, place, streams, grown).fetch(targets)
 
 
 @dataclass(slots=True)
@@ -91,6 +97,7 @@ class _Visit:
     asking: Asking
     place: keep.Place
     streams: Mapping[str, Stream]
+    grown: keep.Grown
     is_there: bool | None = None
 
     def fetch(self, targets: Iterable[Target]) -> list[Fetched]:
@@ -164,21 +171,22 @@ class _Visit:
         brought = relay_range.read(self.asking, self.place, commits, said)
         began = min(one.began for one in answers)
         seen = keep.Seen(pass_id=uuid4(), at=clock.now(), began=began)
-        grown: Counter[str] = Counter()
+        news: dict[str, keep.Written] = {}
         with tenancy.transaction(), persons.gathered():
             for key, records in answered.lists(answers):
                 written = keep.page(self.place, records, seen)
                 changed |= {answered.known(each) for each in records if each.remote_id in written}
-                grown[key] += written.new
-                effects.follow(self.place, key, written, self.streams)
-            grown[plan.COMMITS] += keep.page(self.place, brought.commits, seen).new
+                news.setdefault(key, keep.Written()).add(written)
+            effects.follow(self.place, news, self.streams)
+            brought_new = keep.page(self.place, brought.commits, seen).new
             relay_range.note(self.place, brought)
             for one in answers:
                 if one.page.rejected:
                     model = keep.SHELVES[one.stream.record].model
                     keep.rejected(model, self.place, one.page.rejected, seen)
-        for key, by in sorted(grown.items()):
-            self._grew(key, by)
+        self._grew(plan.COMMITS, brought_new)
+        for key, written in news.items():
+            self._grew(key, written.new)
         return changed
 
     def _gone(self, stream: Stream, target: Target) -> Fetched:
@@ -206,10 +214,9 @@ class _Visit:
         return Fetched(target, changed=(target.key,) if gone else (), gone=True)
 
     def _grew(self, key: str, by: int) -> None:
-        """Apart from what follows: a run that keeps pages may lock the same lists the other way."""
-        if by:
-            with tenancy.transaction():
-                keep.grew(self.place, key, by)
+        """Written apart, by whoever visits: a run that keeps pages may lock the same lists the
+        other way than what follows does."""
+        self.grown[keep.list_of(self.place, key)] += by
 
     def _rows(self, stream: Stream, target: Target) -> Any:
         model = keep.SHELVES[stream.record].model
@@ -238,7 +245,8 @@ class _Visit:
             with tenancy.transaction():
                 made_due.list_anew(self.place.workspace)
         elif found.slug != repository.slug and plan.REPOSITORIES in self.streams:
-            itself = _Visit(self.asking, keep.Place(self.place.workspace), self.streams)
+            space = keep.Place(self.place.workspace)
+            itself = _Visit(self.asking, space, self.streams, self.grown)
             itself._keep([Answer(target, self.streams[plan.REPOSITORIES], page, began)])
             with tenancy.transaction():
                 renamed = Repository.objects.get(id=repository.id)

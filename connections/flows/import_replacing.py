@@ -13,6 +13,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from connections.flows import (
+    accounts,
     checks,
     policies,
     replacement,
@@ -29,6 +30,7 @@ from portal.policy import Actor
 
 Stage = Replacement.Stage
 PERSONAL: Final = "personal"
+OTHER_PLACE: Final = "other_place"
 LOSES, UNDER_WAY, RENEWING = "loses_capabilities", "replacement_under_way", "refresh_under_way"
 
 
@@ -37,10 +39,12 @@ def refusal(one: Asked, connection: Connection) -> tuple[str, str]:
     if replacement.under_way(connection) is not None:
         return UNDER_WAY, ""
     old = stages.current(connection)
-    if old is not None and old.lease_until is not None and old.lease_until > timezone.now():
+    if old is not None and switching.is_being_renewed(old):
         return RENEWING, ""
     if acts_as_forbidden(one, connection):
         return PERSONAL, ""
+    if one.way is not None and accounts.moves(connection, one.way.fields, one.way.method):
+        return OTHER_PLACE, ""
     lost = _lost(one, connection)
     return (LOSES, ", ".join(lost)) if lost else ("", "")
 

@@ -61,11 +61,15 @@ Read = list[tuple[Row, Event | Outcome]]
 
 @dataclass(slots=True)
 class Batch:
-    """Deliveries in hand under the claim `id`, and what they say, once they were read."""
+    """Deliveries in hand under the claim `id`, and what they say, once they were read.
+
+    `is_last` when no more were due as they were picked.
+    """
 
     id: UUID
     rows: Sequence[Row]
     read: Read
+    is_last: bool = False
 
 
 def none() -> Batch:
@@ -94,6 +98,11 @@ def take(rows: Sequence[Row], which: str) -> Batch:
         if taken and which == TRIED:
             cursor.execute(_COUNT, {"ids": sorted(taken)})
     return Batch(facts["id"], [row for row in rows if row.id in taken], [])
+
+
+def may_leave_some(picked: Sequence[Row], most: int) -> bool:
+    """Whether more may be due than were picked with this wish."""
+    return len(picked) >= most or sum(len(row.body or b"") for row in picked) >= MOST_BYTES
 
 
 def give_back(batch: Batch) -> None:

@@ -8,7 +8,9 @@ pages of a longer one mark what they list.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -22,10 +24,25 @@ from connections.contracts import BranchRecord, Record, Rejected
 from connections.flows import persons, relay_capture, relay_choice
 from connections.flows.shelves import SHELVES as SHELVES, Kept as Kept, Shelf
 from connections.models import Repository, StreamState, Workspace
-from portal import roles
+from portal import roles, tenancy
 
 UNREADABLE: Final = "unreadable"
 UNIDENTIFIED: Final = "unidentified"  # unreadable, and which item it is cannot be told
+
+# Nobody is waited for while other lists are held: a run that keeps pages may lock them the other
+# way.
+_GROW: Final = """
+WITH mine AS (
+  SELECT s.id, j.by
+    FROM json_to_recordset(%(rows)s::json)
+      AS j(workspace_id uuid, repository_id uuid, stream text, by integer)
+    JOIN connections_streamstate s
+      ON s.organization_id = %(organization)s AND s.workspace_id = j.workspace_id
+     AND s.repository_id IS NOT DISTINCT FROM j.repository_id AND s.stream = j.stream
+     FOR NO KEY UPDATE OF s SKIP LOCKED)
+UPDATE connections_streamstate s SET held = s.held + m.by FROM mine m WHERE s.id = m.id
+RETURNING s.workspace_id, s.repository_id, s.stream
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,10 @@ class Written(list[str]):
     """Remote ids of the rows that were written; `new` of them were not there before, or gone."""
 
     new: int = 0
+
+    def add(self, other: Written) -> None:
+        self.extend(other)
+        self.new += other.new
 
 
 def page(place: Place, records: Sequence[Record], seen: Seen) -> Written:
@@ -207,9 +228,48 @@ def _newer(shelf: Shelf, one: str, other: str) -> sql.Composable:
 def grew(place: Place, stream: str, by: int) -> None:
     """So many more rows of this list are there; nobody has to count a long one for that."""
     if by:
-        held = place.repository
-        rows = StreamState.objects.filter(workspace_id=place.workspace.id, stream=stream)
-        rows.filter(repository_id=held.id if held else None).update(held=F("held") + by)
+        _grew(list_of(place, stream), by)
+
+
+List = tuple[UUID, UUID | None, str]  # workspace, repository and stream
+Grown = Counter[List]
+
+
+def list_of(place: Place, stream: str) -> List:
+    return place.workspace.id, place.repository.id if place.repository else None, stream
+
+
+@contextmanager
+def growing() -> Iterator[Grown]:
+    """By how much lists grew meanwhile is written at the end, at once; outside of transactions."""
+    grown: Grown = Counter()
+    try:
+        yield grown
+    finally:
+        _grow({each: by for each, by in grown.items() if by})
+
+
+def _grow(grown: Mapping[List, int]) -> None:
+    if not grown:
+        return
+    rows = [
+        {"workspace_id": str(w), "repository_id": r and str(r), "stream": stream, "by": by}
+        for (w, r, stream), by in grown.items()
+    ]
+    with tenancy.transaction(), roles.connection().cursor() as cursor:
+        facts: dict[str, Any] = {"rows": json.dumps(rows)}
+        facts["organization"] = tenancy.organization_id()
+        cursor.execute(_GROW, facts)
+        written = set(cursor.fetchall())
+    for each in sorted(grown.keys() - written, key=str):
+        with tenancy.transaction():  # somebody held it just now: each alone, so nobody deadlocks
+            _grew(each, grown[each])
+
+
+def _grew(one: List, by: int) -> None:
+    workspace_id, repository_id, stream = one
+    rows = StreamState.objects.filter(workspace_id=workspace_id, stream=stream)
+    rows.filter(repository_id=repository_id).update(held=F("held") + by)
 
 
 def mark(model: Kept, place: Place, remote_ids: Iterable[str], seen: Seen) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from connections import lease_scopes, places
+from connections import lease_scopes, places, registry
 from connections.flows import waits
 from connections.models import Connection, Credential, Lease, LeaseOutcome
 from portal import clock, data_keys, hints, roles, tenancy, vault, work
@@ -28,6 +28,12 @@ LONGEST_WAIT, USUAL_WAIT = 30.0, 10.0
 STALE: Final = "stale"
 UNKNOWN_KEY: Final = "unknown_key"
 BUSY: Final = "busy"
+OF_ITS_TOKEN: Final = frozenset(
+    {
+        *(STALE, LeaseOutcome.GRANTED, LeaseOutcome.LATE, LeaseOutcome.LOOK),
+        *(LeaseOutcome.PROMISED, LeaseOutcome.TOO_LONG, LeaseOutcome.TOO_SOON),
+    }
+)  # verdicts about a token that may be leased
 ANOTHER_ONE: Final = 24 * 3600  # longer than a token lives: a new one, whatever is left of this
 
 KEYS_HELD_SECONDS, MOST_KEYS_HELD = 60.0, 1024
@@ -114,6 +120,8 @@ def take(ask: Ask) -> Granted:
     """
     until = time.monotonic() + ask.wait_seconds
     answer = _asked(ask)
+    if answer.verdict in OF_ITS_TOKEN and not registry.is_installed(answer.connector):
+        raise _without_connector(ask, answer)
     if answer.verdict == LeaseOutcome.LOOK:
         answer = _after_look(ask, answer, until)
     if answer.verdict == STALE:
@@ -128,7 +136,7 @@ def take(ask: Ask) -> Granted:
     try:
         return Granted(answer, _opened(answer), lacking)
     except SealBroken:
-        _take_back(answer)
+        _take_back(answer, LeaseOutcome.UNREADABLE)
         _want_refresh(answer, ANOTHER_ONE)
         raise NotGranted(LeaseOutcome.UNREADABLE, answer) from None
 
@@ -160,7 +168,16 @@ def _opened(answer: Answer) -> Secret:
     return vault.unseal_under(partial(_data_key, answer.wrapped), answer.blob, place)
 
 
-def _take_back(answer: Answer) -> None:
+def _without_connector(ask: Ask, answer: Answer) -> NotGranted:
+    """Why there is none: nothing here could renew such a token, or end it."""
+    if answer.verdict == STALE:
+        answer = _asked(ask, last_word=True)
+    if answer.lease_id is not None:
+        _take_back(answer, LeaseOutcome.NOT_LEASABLE)
+    return NotGranted(LeaseOutcome.NOT_LEASABLE, answer)
+
+
+def _take_back(answer: Answer, outcome: LeaseOutcome) -> None:
     """The record says that this lease handed out nothing."""
     with tenancy.acting_for(answer.organization_id), tenancy.transaction():
         granted = Lease.objects.get(id=answer.lease_id)
@@ -172,7 +189,7 @@ def _take_back(answer: Answer) -> None:
             at=clock.now(),
             reason=granted.reason,
             min_ttl_seconds=granted.min_ttl_seconds,
-            outcome=LeaseOutcome.UNREADABLE,
+            outcome=outcome,
             version=granted.version,
             address=granted.address,
             request_id=granted.request_id,

@@ -83,7 +83,7 @@ def follow(chain: Chain, written: Collection[str], chosen: Mapping[str, Stream])
     """What the changes of this page call for is due. A first reading calls for nothing more."""
     if not chain.was_read:
         return 0
-    return effects.follow(chain.place, chain.stream.key, list(written), chosen)
+    return effects.follow(chain.place, {chain.stream.key: list(written)}, chosen)
 
 
 def _reject(run: SyncRun, chain: Chain, page: Page, seen: keep.Seen) -> None:

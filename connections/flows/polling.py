@@ -144,7 +144,7 @@ def _keep(chain: Chain, page: Page, streams: dict[str, Stream]) -> None:
     seen = keep.Seen(chain.pass_id, clock.now(), began=chain.state.pass_started_at)
     written = keep.page(chain.place, page.records, seen)
     keep.grew(chain.place, chain.stream.key, written.new)
-    effects.follow(chain.place, chain.stream.key, written, streams)
+    effects.follow(chain.place, {chain.stream.key: written}, streams)
     if page.rejected and plan.want(rows.filter(stand=StreamStand.CURRENT), plan.CHANGED):
         return
     if page.checkpoint is not None:

@@ -68,37 +68,49 @@ RETURNING connection_id
 """.replace("{sequence}", SEQUENCE)
 # A branch hangs on what its pull requests are called, too: it goes again as they change.
 _BRANCHES: Final = """
-SELECT DISTINCT b.remote_id FROM connections_pullrequest p
-  JOIN connections_branch b ON b.organization_id = p.organization_id
-   AND b.repository_id = p.repository_id AND b.name = p.source_branch AND b.kind = 'branch'
- WHERE p.organization_id = %(organization)s AND p.repository_id = %(repository)s
-   AND p.remote_id = ANY (%(keys)s) AND b.gone_at IS NULL
+WITH p AS MATERIALIZED (
+  SELECT source_branch FROM connections_pullrequest
+   WHERE organization_id = %(organization)s AND repository_id = %(repository)s
+     AND remote_id = ANY (%(keys)s))
+SELECT remote_id FROM connections_branch
+ WHERE organization_id = %(organization)s AND repository_id = %(repository)s
+   AND kind = 'branch' AND gone_at IS NULL AND name IN (SELECT source_branch FROM p)
 """
 # It may name other subjects now that its commit is known, and its pipeline stands for it. What
 # waits is written as well: a worker may be taking it just now, and not see this commit yet.
+# Each is looked up by its whole key: joined as it stands, all items of the repository are read.
 _AGAIN: Final = """
+WITH t AS MATERIALIZED (
+  SELECT 'branch' AS kind, remote_id AS key FROM connections_branch
+   WHERE organization_id = %(organization)s AND repository_id = %(repository)s
+     AND target = ANY (%(hashes)s)
+  UNION ALL
+  SELECT 'build', remote_id FROM connections_build
+   WHERE organization_id = %(organization)s AND repository_id = %(repository)s
+     AND commit = ANY (%(hashes)s)
+  UNION ALL
+  SELECT 'build', remote_id FROM connections_pipeline
+   WHERE organization_id = %(organization)s AND repository_id = %(repository)s
+     AND commit = ANY (%(hashes)s)
+  UNION ALL
+  SELECT 'deployment', remote_id FROM connections_deployment
+   WHERE organization_id = %(organization)s AND repository_id = %(repository)s
+     AND commit = ANY (%(hashes)s)),
+found AS MATERIALIZED (
+  SELECT one.id FROM t
+   CROSS JOIN connections_linkrepository r
+   CROSS JOIN LATERAL (
+         SELECT x.id FROM connections_relayitem x
+          WHERE x.organization_id = %(organization)s AND x.link_id = r.link_id
+            AND x.repository_id = %(repository)s AND x.kind = t.kind AND x.key = t.key
+         OFFSET 0) one
+   WHERE r.organization_id = %(organization)s AND r.repository_id = %(repository)s)
 UPDATE connections_relayitem i
    SET sequence = greatest(i.sequence + 1, {sequence}), state = 'waiting',
        changed_at = CASE WHEN {waits} THEN i.changed_at ELSE %(now)s END,
        due_at = CASE WHEN {waits} THEN i.due_at ELSE %(now)s END,
        attempts = CASE WHEN {waits} THEN i.attempts ELSE 0 END
-  FROM (SELECT 'branch' AS kind, remote_id AS key FROM connections_branch
-         WHERE organization_id = %(organization)s AND repository_id = %(repository)s
-           AND target = ANY (%(hashes)s)
-        UNION ALL
-        SELECT 'build', remote_id FROM connections_build
-         WHERE organization_id = %(organization)s AND repository_id = %(repository)s
-           AND commit = ANY (%(hashes)s)
-        UNION ALL
-        SELECT 'build', remote_id FROM connections_pipeline
-         WHERE organization_id = %(organization)s AND repository_id = %(repository)s
-           AND commit = ANY (%(hashes)s)
-        UNION ALL
-        SELECT 'deployment', remote_id FROM connections_deployment
-         WHERE organization_id = %(organization)s AND repository_id = %(repository)s
-           AND commit = ANY (%(hashes)s)) t
- WHERE i.organization_id = %(organization)s AND i.repository_id = %(repository)s
-   AND i.kind = t.kind AND i.key = t.key
+ WHERE i.id IN (SELECT id FROM found)
    AND (i.state IN ('waiting', 'nothing', 'sent') OR i.lease_until IS NOT NULL)
 RETURNING i.connection_id
 """.replace("{sequence}", SEQUENCE).replace("{waits}", WAITS)

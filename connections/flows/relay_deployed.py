@@ -5,6 +5,7 @@ The issues that their messages name are deployed with it, not only those of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,6 +38,18 @@ def brought(row: Deployment) -> list[str]:
     known = set(_below(row.repository_id, before, BELOW))
     new = [each for each in _below(row.repository_id, row.commit, MOST) if each not in known]
     return new or [row.commit]
+
+
+def repeated(repository_id: UUID, runs: Sequence[str]) -> set[str]:
+    """Deployments of these runs that were done again to the same environment: a later one, which
+    has the number of the same run, stands for them."""
+    rows: Any = Deployment.objects.filter(
+        repository_id=repository_id, pipeline_remote_id__in=list(runs), gone_at=None
+    )
+    begun = rows.order_by(Coalesce("started_at", "remote_updated_at").asc(nulls_first=True), "id")
+    listed = list(begun.values_list("pipeline_remote_id", "environment", "remote_id"))
+    last = {(run, environment): remote_id for run, environment, remote_id in listed}
+    return {each for _, _, each in listed} - set(last.values())
 
 
 def _before(row: Deployment) -> str | None:

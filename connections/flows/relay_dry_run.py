@@ -113,7 +113,9 @@ def look(*, actor: Actor, link: Link, subject: str = "", most: int = LAST) -> Dr
     rules = rules_of(link.target)
     connector = registry.get(link.target.connector)
     assert isinstance(connector, Relays)
-    found = relay_records.events(link, list(_latest(link, most)))
+    every = relay_records.events(link, list(_latest(link, most)))
+    # What another event says too, such as the build of a pipeline, is not told apart from it.
+    found = [event for event in every if event.record is not None]
     kinds, on = relay_kinds.travelling(link), relay_kinds.options_of(link)
     going = [event for event in found if event.kind in kinds]
     packing = connector.pack(going, way=link.way, mark=str(link.id), options=on)

@@ -10,7 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from connections.contracts import Carried, Person
+from connections.contracts import (
+    Carried,
+    CommitRecord,
+    DeploymentRecord,
+    Person,
+    PipelineRecord,
+    PullRequestRecord,
+)
 from connections.flows import persons
 from connections.models import Connection, Link, VendorIdentity
 from connections.queries import identities
@@ -20,13 +27,28 @@ from portal.models import User
 ACCOUNT: Final = "account"
 
 
+def named(record: object) -> tuple[Person, ...]:
+    """Everybody whom a record names."""
+    match record:
+        case CommitRecord():
+            return (record.author, record.committer)
+        case PullRequestRecord():
+            taking_part = (each.person for each in record.participants)
+            return (record.author, record.closed_by, *taking_part)
+        case PipelineRecord():
+            return (record.creator,)
+        case DeploymentRecord():
+            return (record.by,)
+    return ()
+
+
 def carried(link: Link, people: Iterable[Person]) -> dict[str, Carried]:
     """Each of these people by `carried_key`, in a fixed number of statements."""
-    named = {carried_key(each): each for each in people if carried_key(each)}
+    by_key = {carried_key(each): each for each in people if carried_key(each)}
     source = link.source
     keys = {
         name: (source.connector, source.server, *own)
-        for name, each in named.items()
+        for name, each in by_key.items()
         if (own := persons.key_of(each.remote_id, each.email)) is not None
     }
     known = identities.of_keys(set(keys.values()), [source.id])
@@ -34,7 +56,7 @@ def carried(link: Link, people: Iterable[Person]) -> dict[str, Carried]:
     addresses = _addresses(members)
     accounts = _accounts(link.target, members)
     found = {}
-    for name, person in named.items():
+    for name, person in by_key.items():
         one = known.get(keys[name]) if name in keys else None
         member = one.user_id if one is not None and one.is_certain else None
         email = person.email or (one.emails[0] if one is not None and one.emails else "")

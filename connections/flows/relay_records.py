@@ -13,14 +13,13 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from django.db.models import Q
+
 from connections import registry
 from connections.contracts import (
     CodeLinks,
     CommitRecord,
-    DeploymentRecord,
     Person,
-    PipelineRecord,
-    PullRequestRecord,
     RelayEvent,
     RelayKind,
     RelayRecord,
@@ -41,7 +40,7 @@ from connections.relay_events import NO_LINKS, carried_key
 
 FULL: Final = 40
 MOST_MENTIONS: Final = 20
-PIPELINES: Final = "pipelines"
+BRANCHES, PIPELINES = "branches", "pipelines"  # streams
 OWN_RUN: Final = re.compile(r"/pipelines/.*results/\d+/?$")  # a vendor's own, told as a pipeline
 
 
@@ -106,8 +105,9 @@ class _Shelf:
     builds: dict[str, Any] = field(default_factory=dict)
     pipelines: dict[str, Any] = field(default_factory=dict)
     deployments: dict[str, Any] = field(default_factory=dict)
+    repeated: set[str] = field(default_factory=set)  # deployments that a later one stands for
     brought: dict[str, list[str]] = field(default_factory=dict)  # by deployment
-    reads_pipelines: bool = False
+    reads: set[str] = field(default_factory=set)  # streams
     numbers: dict[str, int] = field(default_factory=dict)
     titles: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     merged: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -138,9 +138,10 @@ class _Shelf:
             runs = [row.pipeline_remote_id for row in self.deployments.values()]
             found = self._rows(Pipeline, sorted(set(runs) - {""}))
             self.numbers = {key: row.number for key, row in found.items()}
-        if self.builds:
+            self.repeated = relay_deployed.repeated(self.repository.id, list(found))
+        if self.builds or self.pulls:
             states = StreamState.objects.filter(repository_id=self.repository.id)
-            self.reads_pipelines = states.filter(stream=PIPELINES).exists()
+            self.reads = set(states.values_list("stream", flat=True))
         names = {row.name for row in self.branches.values()}
         self._find_titles(names | {row.source_branch for row in self.pulls.values()} - {""}, built)
 
@@ -154,32 +155,30 @@ class _Shelf:
         names = [row.source_branch for row in self.pulls.values() if row.source_branch]
         if names:
             rows = Branch.objects.filter(repository_id=self.repository.id, kind="branch")
-            self.by_name = {row.name: row for row in rows.filter(name__in=names, gone_at=None)}
+            self.by_name = {row.name: row for row in rows.filter(name__in=names)}
 
     def _find_titles(self, names: set[str], built: Iterable[Any]) -> None:
-        """The titles of pull requests: those of a branch, and those that brought a commit."""
+        """The titles of pull requests: those of a branch of ours, and those that brought a commit.
+        A fork's branch may be named like it, such as main."""
         pulls = PullRequest.objects.filter(repository_id=self.repository.id, gone_at=None)
         if names:
-            found = pulls.filter(source_branch__in=names).order_by("-number")
+            ours = Q(source_repository__iexact=self.repository.full_name) | Q(source_repository="")
+            found = pulls.filter(ours, source_branch__in=names).order_by("-number")
             for name, title in found.values_list("source_branch", "title")[:500]:
                 self.titles[name].append(title)
-        hashes = {row.commit for row in built if row.commit}
-        numbers = {
-            number
-            for each in hashes
-            if each in self.commits
-            for number in self.commits[each].pulls or ()
-        }
+        hashes = {row.commit for row in built} & self.commits.keys()
+        numbers = {number for each in hashes for number in self.commits[each].pulls or ()}
         if numbers:
             titles = dict(pulls.filter(number__in=numbers).values_list("number", "title"))
-            for each in hashes & self.commits.keys():
+            for each in hashes:
                 own = self.commits[each].pulls or ()
                 self.merged[each] = [titles[n] for n in own if n in titles]
 
     def head_of(self, pull: Any) -> CommitRecord | None:
         """The commit that a pull request's source stands at; its own hash may be shortened."""
-        branch = self.by_name.get(pull.source_branch)
-        if branch is None or not branch.target.startswith(pull.source_hash or branch.target):
+        branch: Any = self.by_name.get(pull.source_branch)
+        stands = branch is not None and branch.gone_at is None
+        if not stands or not branch.target.startswith(pull.source_hash or branch.target):
             return None
         return self.commit(branch.target)
 
@@ -198,7 +197,7 @@ class _Draft:
 
     def people(self) -> Iterator[Person]:
         for one in (self.record(), self.head(), *self.commits()):
-            yield from _named(one)
+            yield from relay_people.named(one)
 
     def record(self) -> RelayRecord | None:
         shelf, key = self.shelf, self.wanted.key
@@ -210,12 +209,13 @@ class _Draft:
             case RelayKind.PULL_REQUEST:
                 return relay_rows.pull(shelf.pulls.get(key))
             case RelayKind.DEPLOYMENT:
-                return relay_rows.deployment(shelf.deployments.get(key))
+                found = None if key in shelf.repeated else shelf.deployments.get(key)
+                return relay_rows.deployment(found)
         if key in shelf.pipelines:
             return relay_rows.pipeline(shelf.pipelines[key])
         built = shelf.builds.get(key)
         # The vendor's own pipeline says the same of itself, and more.
-        if built is None or (shelf.reads_pipelines and OWN_RUN.search(built.url)):
+        if built is None or (PIPELINES in shelf.reads and OWN_RUN.search(built.url)):
             return None
         return relay_rows.build(built)
 
@@ -251,14 +251,25 @@ class _Draft:
         return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
 
     def beside(self) -> tuple[str, ...]:
+        found = self.shelf.titles.get(self._source_branch(), [])
+        return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
+
+    def _source_branch(self) -> str:
+        """The name of the branch that a pull request is from; "" of all else."""
         is_pull = self.wanted.kind == RelayKind.PULL_REQUEST
         pull = self.shelf.pulls.get(self.wanted.key) if is_pull else None
-        found = self.shelf.titles.get(pull.source_branch, []) if pull is not None else []
-        return tuple(dict.fromkeys(found))[:MOST_MENTIONS]
+        return "" if pull is None else pull.source_branch
 
     def event(self, people: Any, links: CodeLinks) -> RelayEvent:
         record, head, commits = self.record(), self.head(), self.commits()
-        named = {carried_key(one) for each in (record, head, *commits) for one in _named(each)}
+        name = self._source_branch()
+        source = self.shelf.by_name.get(name)
+        gone = source.gone_at is not None if source else bool(name) and BRANCHES in self.shelf.reads
+        named = {
+            carried_key(one)
+            for each in (record, head, *commits)
+            for one in relay_people.named(each)
+        }
         return RelayEvent(
             kind=RelayKind(self.wanted.kind),
             key=self.wanted.key,
@@ -270,6 +281,8 @@ class _Draft:
             commits=commits,
             mentions=self.mentions(),
             beside=self.beside(),
+            branch_key="" if source is None else source.remote_id,
+            branch_gone=gone,
             former=self.wanted.subjects,
             people={key: people[key] for key in named if key in people},
             links=links,
@@ -284,17 +297,3 @@ class _Draft:
         if isinstance(row, Deployment):
             return self.shelf.numbers.get(row.pipeline_remote_id, 0)
         return 0
-
-
-def _named(record: Any) -> tuple[Person, ...]:
-    match record:
-        case CommitRecord():
-            return (record.author, record.committer)
-        case PullRequestRecord():
-            persons = tuple(each.person for each in record.participants)
-            return (record.author, record.closed_by, *persons)
-        case PipelineRecord():
-            return (record.creator,)
-        case DeploymentRecord():
-            return (record.by,)
-    return ()

@@ -65,7 +65,7 @@ def complete(held_job: work.Claim, *, pending_link_id: str) -> None:
         tally = counted.Tally()
         api = way.api(held.secret, on_answer=lambda _: held_job.stay(), on_send=tally.send)
         identity = way.connector.identify(api, pending.fields, way.method)
-        is_other = accounts.must_ask(pending, identity)
+        is_other = accounts.must_ask(pending, identity, way.method)
         reached = accounts.reached(way, api, pending) if is_other else []
         tally.charge(way, identity.account.remote_id)
     except VendorError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.utils import timezone
 
+from connections import places
 from connections.flows import (
     campaigns,
     departure,
@@ -22,7 +24,7 @@ from connections.flows import (
     verify,
 )
 from connections.models import Connection, Credential, Replacement
-from portal import audit, clock, work
+from portal import audit, clock, vault, work
 from portal.steps import step
 
 Stage = Replacement.Stage
@@ -49,7 +51,7 @@ def _switch(row: Replacement) -> None:
     if new is None or (old.id if old else None) != row.old_id:
         _not_now(row, "moved_on")
         return
-    if old is not None and _is_being_renewed(old):
+    if old is not None and is_being_renewed(old) and _is_worth_waiting(row):
         raise work.RetryLater("refresh_under_way", seconds=5, free=True)
     if not _may(row):
         _not_now(row, "not_allowed")
@@ -78,9 +80,20 @@ def _new(row: Replacement) -> Credential | None:
     return stages.credential(row.new_id)
 
 
-def _is_being_renewed(old: Credential) -> bool:
-    """Whether a worker spends its refresh token now: the way back needs what comes of it."""
-    return old.lease_until is not None and old.lease_until > timezone.now()
+def is_being_renewed(old: Credential) -> bool:
+    """Whether a worker spends its refresh token now: the way back needs what comes of it.
+
+    A secret that is exchanged is not spent.
+    """
+    is_held = old.lease_until is not None and old.lease_until > timezone.now()
+    return is_held and vault.holds(places.of_credential(old, places.REFRESH))
+
+
+def _is_worth_waiting(row: Replacement) -> bool:
+    """For as long as one renewal takes: what is in doubt at a vendor that does not answer, or
+    refuses it, is asked for again as soon as it is let go."""
+    longest = timedelta(seconds=settings.REFRESH_LEASE_SECONDS)
+    return row.asked_at is None or row.asked_at > clock.now() - longest
 
 
 def _may(row: Replacement) -> bool:

@@ -75,17 +75,19 @@ class _Turn:
     """What is fetched together, and where it belongs, read once."""
 
     sitting: Sitting
+    grown: keep.Grown
     streams: Mapping[str, Stream]
     workspaces: Mapping[UUID, Workspace]
     repositories: Mapping[UUID | None, Repository]
 
     @classmethod
-    def at(cls, sitting: Sitting, taken: Sequence[Taken]) -> _Turn:
+    def at(cls, sitting: Sitting, taken: Sequence[Taken], grown: keep.Grown) -> _Turn:
         repositories = {one.repository_id for one in taken} - {None}
         with tenancy.transaction():
             there = Workspace.objects.filter(gone_at=None)
             return cls(
                 sitting,
+                grown,
                 plan.chosen(sitting.asking.connection),
                 there.in_bulk([*{one.workspace_id for one in taken}]),
                 Repository.objects.in_bulk([*repositories]),
@@ -165,9 +167,10 @@ def _ask_again(connection_id: UUID, again_at: datetime | None) -> None:
 
 def _fetch(sitting: Sitting, taken: Sequence[Taken]) -> None:
     """Container by container; what could not be asked yet is due as before."""
-    left, settled, turn = list(taken), list[Settled](), _Turn.at(sitting, taken)
+    left, settled = list(taken), list[Settled]()
     try:
-        with relay_capture.asking_once():
+        with relay_capture.asking_once(), keep.growing() as grown:
+            turn = _Turn.at(sitting, taken, grown)
             for _, grouped in groupby(taken, key=group):
                 if sitting.is_over:
                     break
@@ -206,7 +209,7 @@ def _of_container(turn: _Turn, these: Sequence[Taken]) -> list[Settled]:
     targets, place = [one.target for one in these], keep.Place(workspace, repository)
     try:
         with relay_capture.heard([each for one in these for each in one.told_by]):
-            found = fetching.of_container(sitting.asking, place, turn.streams, targets)
+            found = fetching.of_container(sitting.asking, place, turn.streams, targets, turn.grown)
     except RateLimited:
         raise
     except VendorError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -198,5 +198,17 @@ def find(wish_id: UUID, actor: Actor) -> Made | None:
         wish=wish,
         product=product,
         url=links.filled(links.branch, home, branch=wish.name),
-        trouble=explain(wish.error, product=product) if wish.error else None,
+        trouble=_trouble(wish.error, product) if wish.error else None,
+    )
+
+
+def _trouble(code: str, product: str) -> Explanation:
+    """Why it was not made; a right that lacks is the one to write."""
+    found = explain(code, product=product)
+    if code != "access_denied":
+        return found
+    return replace(
+        found,
+        title="The linked account may not make branches in this repository",
+        remedy=f"Let it write there at {product}, then try again.",
     )

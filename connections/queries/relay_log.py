@@ -23,12 +23,13 @@ MOST_SHOWN: Final = 50  # lines of one request; the rest is counted
 MOST_SEARCHED: Final = 5_000  # requests
 MOST_THINGS: Final = 20  # that a name may mean
 TAKEN: Final = "accepted"
-PARTLY: Final = Q(answer=TAKEN) & (Q(failed__gt=0) | ~Q(unknown_subjects=[]))
+REFUSED: Final = ~Q(answer=TAKEN) | Q(failed__gt=0, accepted=0)
+PARTLY: Final = ~REFUSED & (Q(failed__gt=0) | ~Q(unknown_subjects=[]))
 STATES: Final[Mapping[str, tuple[str, Q]]] = {
     "": ("Any outcome", Q()),
-    "taken": ("Taken whole", Q(answer=TAKEN) & ~PARTLY),
+    "taken": ("Taken whole", ~REFUSED & ~PARTLY),
     "partly": ("Taken in part", PARTLY),
-    "failed": ("Not taken", ~Q(answer=TAKEN)),
+    "failed": ("Not taken", REFUSED),
 }
 TIMES: Final[Mapping[str, tuple[str, timedelta | None]]] = {
     "": ("Last 7 days", timedelta(days=7)),
@@ -106,6 +107,7 @@ class LogLine:
     latency: str
     accepted: int
     failed: int
+    unplaced: int  # that named nothing which is there
     unknown: list[str]
     word: str
     icon: str
@@ -175,7 +177,7 @@ def _about(link: Link, search: str, rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _line(row: RelayAttempt, product: str) -> LogLine:
-    word, icon, tone = _outcome(row)
+    word, icon, tone = outcome(row)
     return LogLine(
         id=row.id,
         at=row.at,
@@ -184,6 +186,7 @@ def _line(row: RelayAttempt, product: str) -> LogLine:
         latency=phrases.span(row.latency_ms / 1000),
         accepted=row.accepted,
         failed=row.failed,
+        unplaced=unplaced(row),
         unknown=list(row.unknown_subjects),
         word=word,
         icon=icon,
@@ -195,16 +198,24 @@ def _line(row: RelayAttempt, product: str) -> LogLine:
     )
 
 
-def _outcome(row: RelayAttempt) -> tuple[str, str, str]:
+def outcome(row: RelayAttempt) -> tuple[str, str, str]:
+    """What the target did with a request: word, icon and tone."""
     if row.answer != TAKEN:
         return "Not taken", "circle-x", "danger"
     if row.failed:
-        return "Taken in part", "alert-triangle", "warning"
-    if row.unknown_subjects and not row.accepted:
-        return "Shown nowhere", "alert-triangle", "warning"
-    if row.unknown_subjects:
-        return "Taken", "alert-triangle", "warning"
+        said = "Taken in part", "alert-triangle", "warning"
+        return said if row.accepted else ("Refused", "circle-x", "danger")
+    if unplaced(row):
+        return "Taken" if row.accepted else "Shown nowhere", "alert-triangle", "warning"
     return "Taken", "circle-check", "good"
+
+
+def unplaced(row: RelayAttempt) -> int:
+    """How many events the target took in that name nothing which is there."""
+    if row.answer != TAKEN:
+        return 0
+    told: int = sum(row.events.values())
+    return max(0, told - row.accepted - row.failed)
 
 
 def events_in_words(events: Mapping[str, int]) -> str:

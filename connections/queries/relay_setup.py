@@ -93,6 +93,7 @@ class Place:
     id: UUID
     name: str
     url: str
+    connection_id: UUID
     connection: str
     product: str
     word: str
@@ -116,6 +117,22 @@ class Ends:
     def is_possible(self) -> bool:
         possible = (each for each in self.sources if not each.obstacle)
         return any(possible) and any(not each.obstacle for each in self.places)
+
+    def at_first(self, connection_id: str) -> dict[str, str]:
+        """What is ticked to begin with: this connection, and where there is no choice the only
+        one."""
+        sources = [each for each in self.sources if str(each.id) == connection_id]
+        places = [each for each in self.places if str(each.connection_id) == connection_id]
+        return {
+            "source": _only(sources or self.sources),
+            "destination": _only(places or self.places),
+        }
+
+
+def _only(choices: Sequence[Source] | Sequence[Place]) -> str:
+    """The id of the only one that can be chosen; empty where there are several."""
+    possible = [str(each.id) for each in choices if not each.obstacle]
+    return possible[0] if len(possible) == 1 else ""
 
 
 def ends(actor: Actor) -> Ends:
@@ -181,6 +198,7 @@ def _places(connections: Iterable[Connection]) -> Iterable[Place]:
             id=workspace.id,
             name=workspace.name,
             url=products.web_address(workspace.url),
+            connection_id=connection.id,
             connection=connection.name,
             product=manifest.name,
             word=manifest.workspace_word,

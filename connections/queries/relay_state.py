@@ -144,7 +144,7 @@ def _by_answers(link: Link) -> Stand | None:
     waits = link.waits_until and link.waits_until > clock.now()
     line = format_html("{}.", cause.title)
     if link.failing_since:
-        line = format_html("{} Since {}.", line, when(link.failing_since))
+        line = format_html("{} It began {}.", line, when(link.failing_since))
     if waits:
         line = format_html("{} It is tried again {}.", line, when(link.waits_until))
     needs_somebody = cause.who is not Who.NOBODY

@@ -13,7 +13,7 @@ from django.http import Http404
 
 from connections.models import Link, LinkRepository, RelayAttempt, RelayItem, RelayState
 from connections.queries import products
-from connections.queries.relay_log import TAKEN, events_in_words
+from connections.queries.relay_log import TAKEN, events_in_words, outcome
 from connections.queries.relay_state import reason
 from connections.queries.relays import RelayRow, rows_of, seen
 from portal import phrases
@@ -32,11 +32,10 @@ class Request:
     latency: str
     accepted: int
     failed: int
+    word: str
+    icon: str
+    tone: str
     because: str
-
-    @property
-    def is_taken(self) -> bool:
-        return not self.because
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,7 @@ def _causes(link: Link, product: str) -> list[Cause]:
 
 
 def _request(each: RelayAttempt, product: str) -> Request:
+    word, icon, tone = outcome(each)
     return Request(
         at=each.at,
         what=events_in_words(each.events),
@@ -92,5 +92,8 @@ def _request(each: RelayAttempt, product: str) -> Request:
         latency=phrases.span(each.latency_ms / 1000),
         accepted=each.accepted,
         failed=each.failed,
+        word=word,
+        icon=icon,
+        tone=tone,
         because="" if each.answer == TAKEN else reason(each.answer, product=product).title,
     )

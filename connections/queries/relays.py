@@ -100,6 +100,7 @@ class RelayList:
     total: int
     troubled: int
     paused: int
+    removed: int
 
     @property
     def is_empty(self) -> bool:
@@ -130,6 +131,7 @@ def relay_list(*, slug: str, wish: RelayWish, cursor: str, page: str = "relay") 
         total=(counts := _counts(every))["total"],
         troubled=counts["troubled"],
         paused=counts["paused"],
+        removed=counts["removed"],
     )
 
 
@@ -137,6 +139,7 @@ def _counts(every: QuerySet[Any]) -> dict[str, int]:
     """How many there are, and how many of them somebody should look at."""
     counted: dict[str, int] = every.order_by().aggregate(
         total=Count("id", filter=~Q(state=LinkState.REMOVED)),
+        removed=Count("id", filter=Q(state=LinkState.REMOVED)),
         troubled=Count("id", filter=in_trouble()),
         paused=Count("id", filter=Q(state=LinkState.PAUSED)),
     )

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from connections.flows import relay_backfill, relay_deciding, relay_links, relay_removal
 from connections.flows.problems import FlowProblem
+from connections.models import LinkState
 from connections.queries import relay_outbox, relay_repositories
 from connections.queries.relay_outbox import BoxWish
 from connections.queries.relay_page import RelayPage, losses
@@ -65,13 +66,13 @@ def parts(request: OrganizationRequest, relay_id: UUID) -> HttpResponse:
     if erase and "sure" not in request.POST:
         context = {"page": page, "shown": relay_repositories.erasing(page.link, ids)}
         return render(request, "connections/relay/erase.html", context)
-    attempt(
-        request,
-        lambda: relay_links.disable(**what, erase=erase),
-        "They are left out from now on. What was written is being taken back."
-        if erase
-        else "They are left out from now on. What was written stays.",
-    )
+    stays = "What was written stays."
+    if erase and page.link.state == LinkState.PAUSED:
+        stays = "What was written is taken back as soon as the link is resumed."
+    elif erase:
+        stays = "What was written is being taken back."
+    said = f"They are left out from now on. {stays}"
+    attempt(request, lambda: relay_links.disable(**what, erase=erase), said)
     return to(request, "relay", relay_id)
 
 

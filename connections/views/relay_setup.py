@@ -44,11 +44,12 @@ def new(request: OrganizationRequest) -> HttpResponse:
     form = EndsForm(sent(request), actor=request.actor)
     if link := made(form, lambda: setup.draft_of(**_ends(form)) or _begin(request, form)):
         return to(request, "relay_repositories", link.id)
+    ends = setup.ends(request.actor)
     context = {
-        "ends": setup.ends(request.actor),
+        "ends": ends,
         "form": form,
         "steps": setup.steps(None, request.organization.slug, "relay_new"),
-        "chosen": _chosen(request, form),
+        "chosen": _chosen(request, form, ends),
     }
     return render(request, "connections/relay/new.html", context, status=status_of(form))
 
@@ -73,10 +74,13 @@ def _begin(request: OrganizationRequest, form: EndsForm) -> Link:
     )
 
 
-def _chosen(request: OrganizationRequest, form: EndsForm) -> Mapping[str, str]:
-    """What is ticked: as it was sent, or as the address of the page says."""
-    given = request.POST if form.is_bound else request.GET
-    return {name: given.get(name, "") for name in ("source", "destination")}
+def _chosen(request: OrganizationRequest, form: EndsForm, ends: setup.Ends) -> Mapping[str, str]:
+    """What is ticked: as it was sent, as the address says, or the only one that there is."""
+    names = ("source", "destination")
+    if form.is_bound:
+        return {name: request.POST.get(name, "") for name in names}
+    at_first = ends.at_first(request.GET.get("connection", ""))
+    return {name: request.GET.get(name) or at_first[name] for name in names}
 
 
 # ── 2: repositories ───────────────────────────────────────────────────────────────────────────

@@ -23,14 +23,14 @@ NO_CONTENT = frozenset({"DELETE", "PATCH", "POST", "PUT"})
 def judge(answer: Answer) -> VendorError | None:
     """What is wrong with an answer, None when nothing is.
 
-    A deed may be answered by 200 without a body.
+    A deed may be answered by 200 without a body. JetBrains' own clients go by the code, whatever
+    the status.
     """
     if 200 <= answer.status < 300 and answer.body is None and not answer.text:
         verb = answer.request.partition(" ")[0]
         return None if verb in NO_CONTENT else answers.unexpected(answer, "The answer is empty.")
-    if answer.status >= 400 and _code(answer) == "rate-limited":
-        return _too_many(answer)
-    error = answers.judge(answer, _JUDGES)
+    said = _CODES.get(_code(answer)) if 400 <= answer.status < 500 else None
+    error = said(answer) if said else answers.judge(answer, _JUDGES)
     return Refused(message(answer), **answers.facts(answer)) if type(error) is Refused else error
 
 
@@ -66,6 +66,19 @@ def _gone(answer: Answer) -> VendorError:
     return RemoteGone(message(answer), **answers.facts(answer))
 
 
+def _broken(answer: Answer) -> VendorError:
+    wait = retry_after_seconds(answer.headers)
+    return Unavailable(message(answer), retry_after_seconds=wait, **answers.facts(answer))
+
+
+# https://github.com/JetBrains/space-kotlin-sdk, ErrorCodes.kt
+_CODES: Mapping[str, answers.Judge] = {
+    "authentication-required": _unauthorized,
+    "permission-denied": _forbidden,
+    "not-found": _gone,
+    "rate-limited": _too_many,
+    "internal-server-error": _broken,
+}
 _JUDGES: Mapping[int, answers.Judge] = {
     **answers.JUDGES,
     401: _unauthorized,

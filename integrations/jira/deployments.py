@@ -22,19 +22,19 @@ STATES: Final = {
     BuildState.STOPPED: "cancelled",
     BuildState.UNKNOWN: "unknown",
 }
-# Atlassian's own app for GitHub tells environments apart by these words, in this order; a few more
-# are ours.
+# Atlassian's own app for GitHub tells environments apart by these words, in this order.
 ENVIRONMENTS: Final = {
-    "development": {"development", "dev", "trunk", "local", "sandbox"},
+    "development": {"development", "dev", "trunk", "develop"},
     "testing": {
         *("testing", "test", "tests", "tst", "integration", "integ", "intg", "int"),
         *("acceptance", "accept", "acpt", "qa", "qc", "control", "quality", "uat", "sit"),
     },
-    "staging": {
-        *("staging", "stage", "stg", "preprod", "preproduction", "model", "internal"),
-        *("preview", "demo"),
-    },
+    "staging": {"staging", "stage", "stg", "sta", "preprod", "model", "internal"},
     "production": {"production", "prod", "prd", "live"},
+}
+MORE_ENVIRONMENTS: Final = {
+    "development": {"local", "sandbox"},
+    "staging": {"preproduction", "preview", "demo"},
 }
 
 
@@ -108,7 +108,7 @@ def environment_type(record: DeploymentRecord) -> str:
         words = {*re.split(r"[^a-z0-9]+", plain)}
         if "pre" in words and words & ENVIRONMENTS["production"]:
             return "staging"
-        for kind, known in ENVIRONMENTS.items():
+        for kind, known in (*ENVIRONMENTS.items(), *MORE_ENVIRONMENTS.items()):
             if words & known:
                 return kind
     return "unmapped"

@@ -98,7 +98,7 @@ def repository(record: RepositoryRecord, sequence: int) -> dict[str, Any]:
 def _commit(
     event: RelayEvent, record: CommitRecord, keys: Sequence[str], *, files: bool = False
 ) -> dict[str, Any]:
-    changed = event.files if files else ()
+    changed = [each for each in event.files if each.path] if files else []
     return present(
         id=record.remote_id,
         hash=record.remote_id,
@@ -107,7 +107,7 @@ def _commit(
         message=cut(record.message, LONGEST_MESSAGE) or "n/a",
         author=author(event, record.author),
         authorTimestamp=moment(record.committed_at or event.at),
-        fileCount=max(event.file_count, len(changed)) if files else 0,
+        fileCount=max(event.file_count, len(event.files)) if files else 0,
         files=[_file(event, each) for each in changed[:MOST_FILES]],
         flags=["MERGE_COMMIT"] if len(record.parents) > 1 else [],
         url=address(record.url, _at(event, "commit", hash=record.remote_id), event.repository.url),
@@ -149,8 +149,10 @@ def _branch(event: RelayEvent, name: str, target: str, home: str = "") -> dict[s
 
 
 def _stood_at(event: RelayEvent) -> datetime:
-    record = event.record
-    return (record.committed_at if isinstance(record, BranchRecord) else None) or event.at
+    match event.record:
+        case BranchRecord(committed_at=at) | PullRequestRecord(updated_at=at):
+            return at or event.at
+    return event.at
 
 
 def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
@@ -158,29 +160,36 @@ def _source(event: RelayEvent, record: PullRequestRecord) -> Json | None:
 
     Whether a declined one's stands is known by its head; of a fork we never hear.
     """
-    fork = is_fork(event, record)
-    stands = record.state is PullState.OPEN or (event.head is not None and not fork)
-    if record.state is PullState.MERGED or not stands or not record.source_branch:
+    fork, home = is_fork(event, record), _source_home(event, record)
+    if not home or not record.source_branch or record.state is PullState.MERGED:
         return None
-    home = fork_url(event, record) if fork else ""
-    if fork and not home:
+    known = event.head is not None and not fork
+    if (event.branch_gone and not fork) or not (known or record.state is PullState.OPEN):
         return None
-    made = _branch(event, record.source_branch, _source_hash(event, record), home)
+    made = _branch(event, record.source_branch, _source_hash(event, record), home if fork else "")
     return made | {"id": source_id(event, record)}
 
 
 def source_id(event: RelayEvent, record: PullRequestRecord) -> str:
     """The id of a pull request's branch. A fork's may be named like one of ours."""
-    fork = f"{record.source_repository}:" if is_fork(event, record) else ""
-    return entity_id(fork + record.source_branch)
+    if is_fork(event, record):
+        return entity_id(f"{record.source_repository}:{record.source_branch}")
+    return branch_id(event.branch_key) if event.branch_key else entity_id(record.source_branch)
 
 
 def fork_url(event: RelayEvent, record: PullRequestRecord) -> str:
-    """The fork's address where it is like ours; empty where that cannot be told."""
+    """The fork's address where it is like ours, or the product says how; empty where neither."""
     here, name = event.repository, event.repository.full_name
-    if not name or not here.url.endswith(f"/{name}"):
-        return ""
-    return here.url.removesuffix(name) + record.source_repository
+    if name and here.url.endswith(f"/{name}"):
+        return here.url.removesuffix(name) + record.source_repository
+    return event.links.sibling(here.url, record.source_repository)
+
+
+def _source_home(event: RelayEvent, record: PullRequestRecord) -> str:
+    """The address of the repository that it is from; empty where it may be a fork that is gone."""
+    if is_fork(event, record):
+        return fork_url(event, record)
+    return event.repository.url if record.source_repository or event.head else ""
 
 
 def _source_hash(event: RelayEvent, record: PullRequestRecord) -> str:
@@ -198,8 +207,7 @@ def is_fork(event: RelayEvent, record: PullRequestRecord) -> bool:
 
 
 def _pull_request(event: RelayEvent, record: PullRequestRecord) -> dict[str, Any]:
-    fork = is_fork(event, record)
-    home = fork_url(event, record) if fork else event.repository.url
+    home = _source_home(event, record)
     return present(
         id=entity_id(event.key),
         displayId=f"#{record.number}",

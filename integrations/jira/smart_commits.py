@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from connections.contracts import Command, CommandKind
@@ -21,7 +22,7 @@ _LINE = re.compile(r"\r?\n")
 _KEY = re.compile(r"(?<![&=?>^!~/\-])\b([^\W_]+)-([0-9]+)\b")
 _BETWEEN = re.compile(r",?\s*", re.ASCII)
 _COMMAND = re.compile(r"(?:^|\s)#([A-Za-z][A-Za-z\-]*)", re.ASCII)
-_TIME = re.compile(r"(?:(?:[0-9]+(?:[.,][0-9]+)?|(?<!\S)\.[0-9]+)[wdhm]\s*)+", re.ASCII)
+_TIME = re.compile(r"(?<![0-9])(?:(?:[0-9]+(?:[.,][0-9]+)?|(?<!\S)\.[0-9]+)[wdhm]\s*)+", re.ASCII)
 _CONTROLS = "".join(map(chr, range(33)))
 _KINDS = {"comment": CommandKind.COMMENT, "time": CommandKind.WORKLOG}
 
@@ -36,16 +37,19 @@ class TimeSpent:
 
 def commands(message: str) -> tuple[Command, ...]:
     """The commands of a message: for each line, block of keys, command and key, in that order."""
-    found: list[Command] = []
-    for line in _LINE.split(message):
-        for keys, text in _blocks(line):
-            for word, argument in _in_block(text):
-                kind = _KINDS.get(word.lower(), CommandKind.TRANSITION)
-                found += [
-                    Command(len(found) + at, key, kind, word, argument[:LONGEST_TEXT])
-                    for at, key in enumerate(keys)
-                ]
-    return tuple(found[:MOST_COMMANDS])
+    said = (
+        (key, word, argument)
+        for line in _LINE.split(message)
+        for keys, text in _blocks(line)
+        for word, argument in _in_block(text)
+        for key in keys
+    )
+    return tuple(
+        Command(
+            at, key, _KINDS.get(word.lower(), CommandKind.TRANSITION), word, argument[:LONGEST_TEXT]
+        )
+        for at, (key, word, argument) in enumerate(islice(said, MOST_COMMANDS))
+    )
 
 
 def time_spent(text: str) -> TimeSpent | None:

@@ -154,6 +154,8 @@ def scene(servers: Servers, works: Works, vendor: Vendor, count: int, most: int)
         for one in sources:
             subscribed(works, vendor, one)
         works.drain()
+        with servers.postgres.connect(database_name()) as admin:
+            admin.execute("ANALYZE")  # a database in use knows how much it holds
         with worker(servers, works):
             yield Scene(works, vendor, sources)
 

@@ -229,7 +229,10 @@ CONNECTOR = Board()
 
 @dataclass
 class Wall(Scripted):
-    """What is pinned, by name; `faults` are statuses of the next requests that write."""
+    """What is pinned, by name; `faults` are statuses of the next requests that write.
+
+    With `meeting` the next two that write are answered together, or not at all.
+    """
 
     pins: dict[str, dict[str, Any]] = field(default_factory=dict)
     came: list[dict[str, Any]] = field(default_factory=list)
@@ -241,12 +244,16 @@ class Wall(Scripted):
     poison: str = ""
     token: str = "board-token"
     seconds: float = 0.0
+    meeting: threading.Barrier | None = None
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock, repr=False)
 
     def answer(self, seen: Seen) -> Reply:
         time.sleep(self.seconds if seen.method == "POST" else 0)
+        if self.meeting is not None and seen.method == "POST":
+            self.meeting.wait(15)
+            self.meeting = None
         with self.lock:
             self.seen.append(seen)
             return self._answer(seen)

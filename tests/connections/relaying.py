@@ -144,10 +144,11 @@ def relay(works: Works, vendor: Vendor, wall: Wall, ends: Ends, **chosen: Any) -
     """A link between these ends that is active unless `draft` is wanted."""
     source, target = ends.source, ends.target
     is_draft, fills = chosen.pop("draft", False), chosen.pop("fills", False)
-    way = chosen.pop("way", "pins")
+    way, place = chosen.pop("way", "pins"), chosen.pop("place", "wall")
     with works.inside():
         source = Connection.objects.get(id=source.id)
-        destination = Workspace.objects.select_related("connection").get(connection_id=target.id)
+        rows = Workspace.objects.select_related("connection")
+        destination = rows.get(connection_id=target.id, slug=place)
         made = relay_links.draft(actor=works.alice, source=source, destination=destination)
         if way != made.way:
             options = {"builds": True, "commands": True}

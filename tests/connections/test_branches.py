@@ -183,8 +183,9 @@ def test_the_page_leads_from_an_issue_to_a_branch(
         alice.post(here, {"name": "ACME-1-cart", "start": "ACME-1-cart"})
     )
     assert "has no spaces" in refused(alice.post(here, {"name": "a b", "start": "ACME-1-cart"}))
-    answer = alice.post(here, {"name": "ACME-1-new", "start": "ACME-1-cart"})
-    again = alice.post(here, {"name": "ACME-1-new", "start": "ACME-1-cart"})
+    # Long and mixed, but no token: what is proposed is taken.
+    wish = {"name": "ACME-1-grosse-des-korbs-zahlt-doppelt-b-falsch-b", "start": "ACME-1-cart"}
+    answer, again = alice.post(here, wish), alice.post(here, wish)
     assert (answer.status_code, again["Location"]) == (303, answer["Location"])
     page = text(alice.get(answer["Location"]))
     assert "A worker makes it at Bitbucket Cloud" in page and "by <span" in page

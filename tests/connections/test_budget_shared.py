@@ -101,6 +101,25 @@ class TestPurse:
         hour = budget.hour_of(budgets(works)[0])
         assert (hour.used() - before, hour.per_hour, hour.said_remaining) == (1, 2000, 1500)
 
+    def test_nothing_is_left_until_the_hour_ends_as_the_vendor_says(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        connection = connected(works, vendor)
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            budget_id = budget.of(connection)
+            budget.said(budget_id, RateBudget(limit=2000, remaining=0, resets_in_seconds=120))
+        hour = budget.hour_of(budgets(works)[0])
+        assert hour.left == 0
+        assert 100 < (hour.more_at(Purpose.WAITING) - hour.now).total_seconds() <= 120
+
+        with roles.using_role("worker"), tenancy.acting_for(works.acme):
+            with clock.shifted(timedelta(minutes=3)):
+                assert budget.take(budget_id, Purpose.INCREMENTAL, 1) == 1
+            budget.said(budget_id, RateBudget(limit=2000, remaining=3))
+            budget.refused(budget_id, 60.0)
+            with clock.shifted(timedelta(minutes=2)):
+                assert budget.take(budget_id, Purpose.INCREMENTAL, 1) == 1
+
     def test_a_refusal_without_a_word_rests_the_account_by_the_hour(
         self, works: Works, vendor: Vendor
     ) -> None:

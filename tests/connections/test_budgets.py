@@ -62,6 +62,12 @@ class TestTheVendorsWord:
 
 
 class TestWhenMoreComes:
+    def test_a_word_that_nothing_is_left_ends_before_our_own_count_does(self) -> None:
+        hour = replace(
+            spending((5, Purpose.TOLD, 900)), said_remaining=0, said_at=NOW - timedelta(minutes=58)
+        )
+        assert hour.more_at(Purpose.WAITING) == NOW + timedelta(minutes=2)
+
     def test_the_first_minute_that_ages_out_gives_it(self) -> None:
         hour = spending((50, Purpose.INCREMENTAL, 20), (10, Purpose.INCREMENTAL, 880))
         at = hour.more_at(Purpose.INCREMENTAL)

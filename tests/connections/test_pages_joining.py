@@ -118,7 +118,7 @@ def test_a_double_is_warned_of_and_has_to_be_wanted(
     here = f"{LINKS}{link.id}/start"
     page = text(alice.get(here))
     assert "Things would be shown twice" in page and HOSTILE not in page
-    assert "in spite of that" in refused(alice.post(here, {"span": "none"}))
+    assert "start it anyway" in refused(alice.post(here, {"span": "none"}))
     assert alice.post(here, {"span": "none", "doubles": "on"}).status_code == 303
     assert reloaded(works, link).state == "active"
 
@@ -154,3 +154,16 @@ def test_a_target_that_is_not_installed_leaves_a_readable_link(
         assert "vanished" in text(alice.get(f"{LINKS}{link.id}/{path}"))
     answer = alice.get(f"{LINKS}{link.id}/options", follow=True)
     assert "no longer installed" in text(answer)
+
+
+def test_nothing_is_offered_that_a_missing_connector_would_have_to_do(
+    works: Works, source: Connection, place: Workspace, alice: Client
+) -> None:
+    link = joined(works, source, place)
+    here = f"{LINKS}{link.id}/settings"
+    assert "Send what happened before" in text(alice.get(here))
+    with works.inside():
+        Connection.objects.filter(id=place.connection_id).update(connector="gone")
+    page = text(alice.get(here))
+    assert "Send what happened before" not in page and 'value="1" disabled' in page
+    assert 'value="0" checked' in page

@@ -257,7 +257,7 @@ class TestTheCheck:
             ("misconfigured", "set up wrongly"),
             ("unavailable", "is not answering"),
             ("account_taken", "linked already"),
-            ("reauthorization_required", "no longer accepts"),
+            ("reauthorization_required", "does not accept this credential"),
             ("something_new", "went wrong on our side"),
         ],
     )

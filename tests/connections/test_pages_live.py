@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +17,11 @@ from playwright.sync_api import Page, sync_playwright
 
 from connections.models import Connection, SyncRun, Verification
 from portal.middleware import CONTENT_SECURITY_POLICY
+from tests.chromium import CHROMIUM, launched
 from tests.connections.pages import base_of, signed_in, text
 from tests.vendor import Vendor
 from tests.works import Works
 
-CHROMIUM = os.environ.get("PORTAL_CHROMIUM") or shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 REMEMBER = """selector => {
     window.kept = document.querySelector(selector);
     return window.kept !== null;
@@ -62,16 +59,15 @@ def opened(first: str) -> Iterator[tuple[Page, Callable[[str], None]]]:
     with (
         make_server("127.0.0.1", 0, StaticFilesHandler(told), Threaded, Quiet) as server,
         sync_playwright() as playwright,
+        launched(playwright) as browser,
     ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page()
         page.set_default_timeout(8000)
         complaints: list[str] = []
         page.on("console", lambda line: line.type == "error" and complaints.append(line.text))
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         yield page, lambda shown: setattr(told, "shown", shown)
-        browser.close()
         assert not complaints
         server.shutdown()
 

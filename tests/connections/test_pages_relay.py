@@ -232,10 +232,12 @@ class TestLogAndOutbox:
         entry = ["x", "commit", "c" * 40, "refused", HOSTILE]
         attempt(works, link, failed=1, unknown_subjects=["NOPE-1"], items=[entry])
         attempt(works, link, answer="unavailable", accepted=0)
+        attempt(works, link, accepted=0, failed=3)
         page = text(alice.get(here))
         assert "2 commits, 1 branch" in page and "NOPE-1" in page and HOSTILE not in page
         assert "Jira is not answering" in page
-        assert "NOPE-1" not in text(alice.get(f"{here}?state=failed"))
+        failed = text(alice.get(f"{here}?state=failed"))
+        assert "Refused" in failed and "NOPE-1" not in failed
 
     @pytest.mark.parametrize(
         ("query", "is_found"),
@@ -341,6 +343,20 @@ class TestWhoMayWhat:
         assert signed_in(tess).post(f"{LINKS}new", wish).status_code == 403
 
 
+class TestNew:
+    def test_what_is_joined_is_ticked_where_there_is_no_choice(
+        self, works: Works, source: Connection, place: Workspace, alice: Client
+    ) -> None:
+        joining.target(works, name="Other issues")
+        tab = text(alice.get(f"/o/acme/connections/{place.connection_id}/links"))
+        assert f"{LINKS}new?connection={place.connection_id}" in tab
+        page = text(alice.get(f"{LINKS}new"))
+        assert f'value="{source.id}" checked' in page and f'value="{place.id}" checked' not in page
+        page = text(alice.get(f"{LINKS}new?connection={place.connection_id}"))
+        assert f'value="{source.id}" checked' in page and f'value="{place.id}" checked' in page
+        assert "From</a>: Choose where it begins" in refused(alice.post(f"{LINKS}new", {}))
+
+
 class TestStaff:
     def test_support_reads_how_a_link_does_and_nothing_of_what_it_says(
         self, works: Works, source: Connection, place: Workspace
@@ -349,10 +365,13 @@ class TestStaff:
         item(works, link, state="dead", error="refused", error_detail="ACME-1 is closed")
         entry = ["x", "commit", "c" * 40, "refused", "ACME-1 is closed"]
         attempt(works, link, failed=1, items=[entry], unknown_subjects=["NOPE-1"])
+        attempt(works, link, accepted=0, events={"branch": 1}, unknown_subjects=["NOPE-1"])
         sam = support()
+        assert 'href="/support/acme/links/"' in text(sam.get("/support/acme/look/"))
         assert "Code to issues" in text(sam.get("/support/acme/links/?q=issues"))
         page = text(sam.get(f"/support/acme/links/{link.id}/"))
         assert "Acme code" in page and "Jira refused a request" in page and "1 event" in page
+        assert "Taken in part" in page and "Shown nowhere" in page
         assert "NOPE-1" not in page and "ACME-1" not in page and "Pause" not in page
 
     def test_operators_count_by_organization(

@@ -8,9 +8,20 @@ from uuid import uuid4
 
 from django.db import connections as databases
 
-from connections.contracts import RelayKind
+from connections.contracts import DeploymentRecord, RelayKind
 from connections.flows import relay_capture, relay_records
-from connections.models import Commit, Deployment, Link, RelayItem, Repository
+from connections.flows.relay_drawing import Row
+from connections.models import (
+    Branch,
+    Commit,
+    Deployment,
+    Link,
+    Pipeline,
+    PullRequest,
+    RelayItem,
+    Repository,
+    StreamState,
+)
 from integrations.jira.issue_keys import keys_of
 from portal import clock, roles
 from tests.connections import joining
@@ -107,3 +118,64 @@ def test_a_commit_that_is_written_while_its_deployment_is_taken_sends_it_again(
     writer.join(20)
     with works.inside():
         assert RelayItem.objects.get(kind=RelayKind.DEPLOYMENT).sequence > 1
+
+
+def test_what_is_deployed_again_has_the_later_ones_state_whatever_order_they_come_in(
+    works: Works,
+) -> None:
+    """Both have their run's number: a target could not tell them apart."""
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    with roles.using_role("worker"), works.inside():
+        here = Repository.objects.get(connection=code, slug="web-shop")
+        run = Pipeline.objects.get(repository=here)
+        for key, hours, state in (("{z}", 3, "failed"), ("{a}", 1, "successful")):
+            Deployment.objects.create(
+                connection=code, repository=here, remote_id=key, commit=run.commit, state=state,
+                environment="Live", pipeline_remote_id=run.remote_id,
+                started_at=clock.now() - timedelta(hours=hours),
+            )  # fmt: skip
+        again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
+        wanted = [Row(here.id, "deployment", key, clock.now()) for key in ("{a}", "{z}")]
+        later, first = relay_records.events(again, wanted)
+    assert (later.number, first.record) == (run.number, None)
+    assert isinstance(later.record, DeploymentRecord)
+    assert later.record.state == "successful"
+
+
+def test_a_pull_request_knows_its_branch_and_that_it_is_gone(works: Works) -> None:
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    with roles.using_role("worker"), works.inside():
+        here = Repository.objects.get(connection=code, slug="web-shop")
+        again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
+
+        def told() -> tuple[str, bool, bool]:
+            wanted = [Row(here.id, "pull_request", "7", clock.now())]
+            (event,) = relay_records.events(again, wanted)
+            return event.branch_key, event.branch_gone, event.head is not None
+
+        assert told() == ("branch:ACME-1-cart", False, True)
+        Branch.objects.update(gone_at=clock.now())
+        assert told() == ("branch:ACME-1-cart", True, False)
+        Branch.objects.all().delete()
+        assert told() == ("", False, False)  # nobody reads branches here
+        StreamState.objects.create(
+            connection=code, workspace_id=here.workspace_id, repository=here, stream="branches"
+        )
+        assert told() == ("", True, False)  # made and deleted before anybody looked
+
+
+def test_a_forks_pull_request_names_no_issues_of_our_branch_of_that_name(works: Works) -> None:
+    code = joining.code(works)
+    link = joining.joined(works, code, joining.target(works))
+    with roles.using_role("worker"), works.inside():
+        here = Repository.objects.get(connection=code, slug="web-shop")
+        again = Link.objects.select_related("source", "target", "destination").get(id=link.id)
+        found = {}
+        for source in (here.full_name.upper(), "nora/web-shop"):
+            PullRequest.objects.update(source_repository=source)
+            wanted = [Row(here.id, "branch", "branch:ACME-1-cart", clock.now())]
+            (event,) = relay_records.events(again, wanted)
+            found[source] = event.mentions
+    assert list(found.values()) == [("ACME-1: Take the cart along",), ()]

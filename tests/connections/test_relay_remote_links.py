@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from connections.flows import relay_links, relay_removal
-from connections.models import Connection, LinkState, Workspace
-from portal import clock
+from connections.models import Connection, LinkState, RelayItem, Workspace
+from portal import clock, roles
 from tests import scenes
 from tests.connections.atlassian_life import Life
 from tests.connections.coding import SPACE, linked
@@ -109,6 +109,9 @@ def test_a_link_that_is_being_sent_ends_once_nobody_may_be_at_it(at: Joined) -> 
     at.told.deliver(at.told.sent())
     with clock.shifted(timedelta(seconds=3)):
         assert at.works.fork_and_die("relay.sent") == KILLED
+        with roles.using_role("worker"), at.works.inside():  # however slow this machine is
+            held = RelayItem.objects.exclude(lease_until=None)
+            assert held.update(lease_until=clock.now() + timedelta(minutes=1)) == 1
         remove(at)
         at.works.drain()
     assert (at.now().state, len(hanging(at))) == (LinkState.REMOVING, 1)

@@ -24,6 +24,7 @@ from connections.models import (
     LinkState,
     RelayItem,
     SmartDeed,
+    Workspace,
 )
 from portal import clock, roles
 from portal.models import Notice, Receipt
@@ -103,6 +104,21 @@ def test_what_another_worker_has_by_now_is_not_sent(at: Relay, wall: Wall, setti
     wall.seconds = 0.0
     at.later(minutes=3)
     assert len(wall.names("commit")) == MOST + 4
+
+
+def test_links_to_one_target_do_not_wait_for_each_others_answers(
+    works: Works, vendor: Vendor, wall: Wall, ends: Ends
+) -> None:
+    at = relay(works, vendor, wall, ends)
+    with roles.using_role("worker"), works.inside():
+        facts = {"remote_id": "door", "slug": "door", "name": "Door", "selected": True}
+        Workspace.objects.create(connection=ends.target, **facts)
+    other = relay(works, vendor, wall, ends, place="door")
+    wall.meeting = threading.Barrier(2)
+    at.push("CARD-2", "CARD-2 Begin")
+    at.read()
+    sent = [(one.link_id, one.answer) for one in at.attempts()]
+    assert sorted(sent) == sorted((one.link.id, "accepted") for one in (at, other))
 
 
 def test_a_silent_target_is_waited_for_and_told_of(at: Relay, wall: Wall) -> None:

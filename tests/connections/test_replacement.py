@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 
 from connections import places
@@ -173,6 +174,26 @@ class TestTwoPhases:
         assert (after.method, after.consumer_id) == ("oauth", connection.consumer_id)
         assert in_use(works, connection).refresh_due_at is not None
         assert works.verify(connection).outcome == Verification.Outcome.PASSED
+
+    def test_a_renewal_without_an_answer_is_waited_for_once_and_not_for_ever(
+        self, works: Works, vendor: Vendor
+    ) -> None:
+        """A dead vendor is asked again and again: the switch comes all the same."""
+        connection = works.connection(link_by_consent(works, vendor))
+        one = hand_in(works, connection, another(vendor))
+        longest = timedelta(seconds=settings.REFRESH_LEASE_SECONDS)
+        with roles.using_role("worker"), works.inside():
+            Credential.objects.filter(id=one.old_id).update(lease_until=clock.now() + longest)
+
+        one = do(works, replacement.switch, one)
+        assert one.stage == Stage.SWITCHING and in_use(works, connection).id == one.old_id
+
+        with roles.using_role("worker"), works.inside():
+            Replacement.objects.filter(id=one.id).update(asked_at=clock.now() - longest)
+        hurry(works)
+        works.drain()
+        assert now(works, one).stage == Stage.SWITCHED
+        assert in_use(works, connection).id == one.new_id
 
 
 class TestWhatIsRefused:

@@ -116,8 +116,24 @@ class TestBudget:
 
         rate = JIRA.rate(told)
 
-        assert (rate.limit, rate.remaining) == (limit, remaining)
+        assert (rate.limit, rate.remaining, rate.resets_in_seconds) == (limit, remaining, None)
         assert rate.resource == headers.get("ratelimit-reason", "")
+
+    @pytest.mark.parametrize(
+        ("said", "seconds"),
+        [
+            ("2026-11-22T11:00:00Z", 120),
+            ("2026-11-22T09:00:00Z", 0),
+            ("2027-11-22T11:00:00Z", 3600),
+            ("soon", None),
+            ("99999-01-01", None),
+        ],
+    )
+    def test_the_hour_ends_when_jira_says(self, said, seconds):
+        headers = {"x_ratelimit_reset": said, "date": "Sun, 22 Nov 2026 10:58:00 GMT"}
+        assert JIRA.rate(answer({}, **headers)).resets_in_seconds == seconds
+        burst = answer({}, ratelimit_reason="jira-burst-based", **headers)
+        assert JIRA.rate(burst).resets_in_seconds is None
 
 
 class TestSites:
@@ -130,6 +146,13 @@ class TestSites:
         assert [r.slug for r in jira_sites.records] == ["acme", "fjord"]
         assert [r.slug for r in confluence_sites.records] == ["acme"]
         assert [r.reason for r in jira_sites.rejected] == ["id is missing"]
+
+    def test_a_token_of_one_site_leads_to_no_other(self):
+        """Keys of issues and spaces are the same at many sites."""
+        assert atlassian.at({}, "jira", ACME.remote_id, "x") == f"ex/jira/{ACME.remote_id}/x"
+        assert atlassian.at({"cloud_id": ACME.remote_id}, "jira", ACME.remote_id, "x") == "x"
+        with pytest.raises(RemoteGone, match="another site"):
+            atlassian.at({"cloud_id": "of-fjord"}, "jira", ACME.remote_id, "x")
 
     def test_rights_are_said_site_by_site(self):
         api = Canned(fixture("jira/fixtures/accessible_resources.json"))

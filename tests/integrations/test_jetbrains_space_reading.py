@@ -19,6 +19,7 @@ from connections.errors import (
     AccessDenied,
     RateLimited,
     ReauthorizationRequired,
+    Unavailable,
     UnexpectedResponse,
 )
 from connections.management.commands import live_check
@@ -142,13 +143,19 @@ def test_a_made_token_that_is_none_is_refused(text: object) -> None:
         ("error__expired", 401, ReauthorizationRequired),
         ("error__denied", 403, AccessDenied),
         ("error__limited", 429, RateLimited),
+        ("error__expired", 400, ReauthorizationRequired),
+        ("error__denied", 400, AccessDenied),
+        ("error__denied", 503, Unavailable),
         ("error__limited", 400, RateLimited),
     ],
 )
-def test_space_s_own_sentence_is_kept(name: str, status: int, kind: type) -> None:
+def test_space_s_own_code_counts_below_500_and_its_sentence_is_kept(
+    name: str, status: int, kind: type
+) -> None:
     error = CONNECTOR.judge(answer(read(name), status))
 
-    assert type(error) is kind and error.detail == read(name)["error_description"]
+    assert type(error) is kind
+    assert status == 503 or error.detail == read(name)["error_description"]
 
 
 def test_a_deed_may_be_answered_by_nothing_and_a_question_not() -> None:

@@ -158,14 +158,18 @@ def test_a_push_of_many_files_names_ten() -> None:
     assert means(ours) == means(sample("push-143"))
 
 
-def test_a_push_says_what_it_removed() -> None:
-    changed = files(("test-modified", "modified", 10, 2), ("test-removal", "deleted", 0, 4))
+def test_a_push_says_what_it_removed_and_names_no_file_without_a_path() -> None:
+    changed = files(
+        ("test-modified", "modified", 10, 2),
+        ("", "added", 4, 0),
+        ("", "added", 4, 0),
+        ("test-removal", "deleted", 0, 4),
+    )
     ours = sent(
         pushed(
             "test-commit-id",
             "TEST-123 TEST-246 #comment This is a comment",
             files=changed,
-            file_count=4,
         )
     )
     assert means(ours) == means(sample("push-256"))

@@ -22,6 +22,7 @@ from connections.contracts import (
     RelayEvent,
     Verdict,
 )
+from integrations.bitbucket_data_center.manifest import CODE_LINKS
 from integrations.jira import relay, relay_answers
 from integrations.jira.entity_ids import repository_id
 from integrations.jira.issue_keys import issue_keys
@@ -152,6 +153,43 @@ def test_a_branch_with_any_name_has_a_valid_id_and_address(name: str, path: str)
     assert told["id"] == f"~{name.encode().hex()}"
     assert told["name"] == name
     assert told["url"] == f"https://bitbucket.org/acme/ledger/branch/{path}"
+
+
+def test_a_branch_that_is_gone_is_not_brought_back_by_its_open_pull_request() -> None:
+    told = replace(pull(sequence=9), branch_key="branch:PAY-1-count", branch_gone=True)
+    assert body_of(told)["repositories"][0]["branches"] == []
+    fork = replace(pull(source_repository="nora/ledger"), branch_gone=True)
+    assert only(fork, "branches")["name"] == "PAY-1-count"  # ours was called the same
+
+
+def test_a_long_branch_is_the_same_one_by_itself_and_with_its_pull_request() -> None:
+    """Its key is a digest, which is all that is known of it once it is gone."""
+    name, key = "PAY-1-" + "x" * 240, f"branch:{sha(1)}"
+    alone = replace(branch(name), key=key)
+    both = replace(pull(source_branch=name), branch_key=key)
+    (repository,) = body_of(alone, both)["repositories"]
+    assert [each["id"] for each in repository["branches"]] == [sha(1)]
+
+
+def test_a_fork_that_is_gone_has_no_branch_and_no_page() -> None:
+    told = pull(source_repository="")
+    (asked,) = body_of(told)["repositories"][0]["pullRequests"]
+    assert (asked["sourceBranch"], asked.get("sourceBranchUrl")) == ("PAY-1-count", None)
+    assert body_of(told)["repositories"][0]["branches"] == []
+
+
+def test_a_head_that_is_not_known_stood_when_its_pull_request_changed() -> None:
+    last = only(pull(updated_at=NOW - timedelta(days=3)), "branches")["lastCommit"]
+    assert last["authorTimestamp"] == "2026-11-17T09:30:00.000Z"
+
+
+def test_a_fork_on_a_server_of_ones_own_is_where_its_product_says() -> None:
+    root = "https://git.acme.example/bitbucket"
+    home = replace(HOME, full_name="PAY/ledger", url=f"{root}/projects/PAY/repos/ledger/browse")
+    told = pull(repository=home, source_repository="~NORA/ledger", links=CODE_LINKS)
+    (asked,) = body_of(told)["repositories"][0]["pullRequests"]
+    theirs = f"{root}/projects/~NORA/repos/ledger/browse?at=refs/heads/PAY-1-count"
+    assert asked["sourceBranchUrl"] == only(told, "branches")["url"] == theirs
 
 
 def test_somebody_without_an_account_has_a_name_all_the_same() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from integrations.jira.smart_commits import commands, matching, time_spent
@@ -120,3 +122,23 @@ MEANT = {
 @pytest.mark.parametrize("word", MEANT)
 def test_a_step_is_meant_by_its_name_or_how_it_begins(word: str) -> None:
     assert list(matching(word, STEPS)) == MEANT[word]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"PAY-1 #time {'1' * 9_900}",
+        f"PAY-1 #time {'1.' * 4_900}",
+        f"{'PAY-1 ' * 800}{'#x ' * 1_600}",
+        f"{'PAY-1,' * 1_600} #x",
+        f"{'P' * 5_000}-1 #{'x' * 4_000}",
+    ],
+    ids=range(5),
+)
+def test_no_message_takes_long(message: str) -> None:
+    began = time.process_time()
+    found = commands(message)
+    assert len(found) <= 100
+    for each in found:
+        time_spent(each.text)
+    assert time.process_time() - began < 2  # hundredths of a second; once more than six

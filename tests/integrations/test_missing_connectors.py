@@ -20,6 +20,7 @@ from connections.models import (
     Connection,
     Credential,
     Export,
+    Lease,
     Link,
     LinkState,
     RelayItem,
@@ -98,6 +99,26 @@ def test_services_read_of_it_and_lease_nothing(
     assert one.status_code == 200 and one.json()["product"] == listed[gone.name]["product"]
     assert MISSING in one.json()["product"] and not one.json()["token"]["leasable"]
     assert code_of(caller.ask(gone)) == (409, "not_leasable")
+
+
+@pytest.mark.parametrize("minutes", [120, 0], ids=["a token that lives", "one that has ended"])
+def test_no_token_of_it_is_lent(
+    module_works: Works, gone: Connection, caller: Service, minutes: int
+) -> None:
+    with roles.using_role("worker"), module_works.inside():
+        ends = clock.now() + timedelta(minutes=minutes)
+        rows = Credential.objects.filter(connection_id=gone.id)
+        rows.update(refreshable=True, expires_at=ends, refreshed_at=ends - timedelta(hours=3))
+
+    answer = caller.ask(gone)
+
+    assert code_of(answer) == (409, "not_leasable") and "no connector" in answer.json()["detail"]
+    assert "access_token" not in answer.content.decode()
+    *_, asked, told = caller.leases()
+    assert (told.outcome, told.takes_back) == (Lease.Outcome.NOT_LEASABLE, asked.id)
+    with roles.using_role("worker"), module_works.inside():
+        assert not Job.objects.filter(kind="refresh_credential").exists()
+        rows.update(refreshable=False)
 
 
 def test_schedules_go_on_for_the_others(module_works: Works, gone: Connection) -> None:

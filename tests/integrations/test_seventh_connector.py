@@ -134,7 +134,7 @@ class TestOneFolderAndOneLine:
         ada.post(steps + "consent?method=token", form)
         works.drain()
 
-        assert "Almanac no longer accepts" in text(ada.get(steps + "check"))
+        assert "Almanac does not accept this credential" in text(ada.get(steps + "check"))
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.chromium import CHROMIUM, launched
 from tests.journeys import walks
-from tests.journeys.windows import CHROMIUM, Person, Windows, launched
+from tests.journeys.windows import Person, Windows
 from tests.live import LivePortal
 from tests.servers import Servers
 

@@ -16,6 +16,9 @@ HIDDEN_TABS = """[...document.querySelectorAll('.tabs [aria-current]')].filter((
   const [here, bar] = [tab, tab.closest('.tabs')].map((each) => each.getBoundingClientRect());
   return here.left < bar.left - 1 || here.right > bar.right + 1;
 }).length"""
+# What axe fetches first: only its rule about orientation, which is experimental and not asked for,
+# would read the style sheets again.
+MEDIA = {"assets": ["media"]}
 # The next two frames are drawn: what was asked for is what is seen.
 DRAWN = "new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))"
 # A scheme changes colours and nothing else, so the dark page is asked about those alone.
@@ -51,7 +54,7 @@ def faults(person: Person, address: str) -> list[str]:
 
 def violations(page: Page, rules: Any) -> list[str]:
     """What axe finds; of a long table the first rows, because the others are like them."""
-    asked = {"runOnly": rules, "resultTypes": ["violations"], "elementRef": False}
+    asked = {"runOnly": rules, "resultTypes": ["violations"], "elementRef": False, "preload": MEDIA}
     where = {"exclude": [["tbody tr:nth-child(n+9)"]]}
     results: Any = page.evaluate("([where, asked]) => axe.run(where, asked)", [where, asked])
     return [

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import email
 import email.policy
-import os
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from portal.seeding import PASSWORD
 from tests.live import LivePortal
@@ -23,25 +20,10 @@ from tests.live import LivePortal
 DESKTOP, PHONE = (1440, 900), (390, 844)
 # Two cores are shared with all other tests: what a worker does, and what a page does by itself.
 PATIENCE_SECONDS, PAGE_SECONDS = 90.0, 30.0
-CHROMIUM = os.environ.get("PORTAL_CHROMIUM") or shutil.which("chromium")
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 # A page that was asked for and refused is not a fault of the page.
 ANSWERS = "Failed to load resource: the server responded with a status of 4"
 
 expect.set_options(timeout=PAGE_SECONDS * 1000)
-
-
-@contextmanager
-def launched(playwright: Playwright) -> Iterator[Browser]:
-    """Chromium runs."""
-    found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-    try:
-        yield found
-    finally:
-        found.close()
 
 
 @dataclass

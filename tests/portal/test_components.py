@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,11 +28,10 @@ from portal.context import frame_of
 from portal.middleware import CONTENT_SECURITY_POLICY
 from portal.policy import Actor, Role
 from portal.views.gallery import gallery
+from tests.chromium import CHROMIUM, launched
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 21, 14, 2, 9, tzinfo=UTC)
-CHROMIUM = os.environ.get("PORTAL_CHROMIUM") or shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
 def shown(source: str, **values: object) -> str:
@@ -199,10 +196,8 @@ def address() -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with sync_playwright() as playwright, launched(playwright) as found:
         yield found
-        found.close()
 
 
 @pytest.fixture

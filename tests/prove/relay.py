@@ -109,6 +109,7 @@ def suffer(stage: Stage, size: Size, stream: Stream, trouble: Trouble) -> None:
             trouble.fail(status=503, kind="status", times=3)
             trouble.fail(kind="reset", times=2)
             trouble.replace_secret()
+            scene.let_token_end(stage, trouble.linked)
         now = time.monotonic()
         if now > kill_at:
             trouble.kill()

@@ -34,6 +34,10 @@ SELECT (SELECT count(*) FROM connections_relayitem WHERE due_at IS NOT NULL),
            AND run_at < now() + interval '5 seconds')
 """
 _KINDS = ["relay_to_target", "fetch_told", "apply_deliveries", "poll_connection", "sync_connection"]
+_TOKEN_ENDS = (
+    "UPDATE connections_credential SET expires_at = now(), refresh_due_at = now()"
+    " WHERE connection_id = %(source)s AND replaced_at IS NULL"
+)
 _READ = "UPDATE connections_connection SET next_sync_at = now() WHERE connector = 'bitbucket-cloud'"
 # As though days had passed since its deployments were read: then a poll looks at them.
 _DAYS_PASS = (
@@ -116,6 +120,12 @@ def let_read(stage: Stage, linked: Linked) -> None:
     """A sync is due. It reads deployments where pipelines changed: no webhook tells of them."""
     with stage.servers.postgres.connect(stage.database) as administrator:
         administrator.execute(_READ)
+
+
+def let_token_end(stage: Stage, linked: Linked) -> None:
+    """The source's access token is over, however fast all this goes."""
+    with stage.servers.postgres.connect(stage.database) as administrator:
+        administrator.execute(_TOKEN_ENDS, {"source": linked.source.id})
 
 
 def let_days_pass(stage: Stage) -> None:

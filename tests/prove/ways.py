@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from portal.seeding import PASSWORD
-from tests.journeys.windows import Person, Windows, found_organization, launched, sign_up
+from tests.chromium import launched
+from tests.journeys.windows import Person, Windows, found_organization, sign_up
 from tests.live import LivePortal
 from tests.prove.stage import Stage
 from tests.prove.told import Claim, Told

@@ -33,7 +33,7 @@ class SiteCommands:
         }
 
     def site(self, wish: Json) -> Json:
-        """Give a site another `title`, `products` or cloud id, suspend it, or take it back."""
+        """Give a site another `title` or other `products`, suspend it, or take it back."""
         site = self._site(wish)
         site.title = str(wish.get("title", site.title))
         site.products = list(wish.get("products", site.products))
