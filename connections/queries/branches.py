@@ -27,12 +27,14 @@ LONGEST_SUMMARY: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the address says: the issue, what it is about, and the repository once it is chosen."""
+    """What the address says: the issue, what it is about, and the repository once it is chosen.
+    Where one is to be tried `again`, it is begun as that was."""
 
     subject: str = ""
     summary: str = ""
     search: str = ""
     repository_id: UUID | None = None
+    again: UUID | None = None  # what was asked for and not made
     is_strange: bool = False  # the address names an issue that cannot be one
 
     @classmethod
@@ -44,6 +46,7 @@ class Asked:
             summary=" ".join(query.get("summary", "").split())[:LONGEST_SUMMARY],
             search=query.get("q", "").strip()[:200],
             repository_id=id_in(query.get("repository", "")),
+            again=id_in(query.get("again", "")),
             is_strange=bool(given) and not subject,
         )
 
@@ -129,6 +132,8 @@ def offer(actor: Actor, repository: Repository, asked: Asked) -> Offer:
     start = repository.main_branch if repository.main_branch in starts else next(iter(starts), "")
     taken = _taken(repository, asked.subject)
     name = branch_words.proposed(asked.subject, asked.summary, taken)
+    if asked.again and (former := find(asked.again, actor)):
+        name, start = former.wish.name, former.wish.start
     return Offer(
         repository=repository,
         product=products.name_of(repository.connection.connector),

@@ -48,7 +48,7 @@ _BY_INCIDENT = frozenset({"", _REFUSED, _CONSUMER, "unavailable", "answer_lost"}
 _ATTENTION = Q(suspect_since__isnull=False) | ~Q(last_error="") | Q(orphaned_at__isnull=False)
 
 
-def _not_installed() -> Q:
+def not_installed() -> Q:
     """The rows whose connector this installation has not."""
     return ~Q(connector__in=sorted(registry.connectors()))
 
@@ -82,7 +82,7 @@ def in_sql() -> Case:
     return Case(
         When(_PAUSED, then=Value("paused")),
         When(_BROKEN, then=Value("broken")),
-        When(_ATTENTION | _not_installed() | Q(id__in=lacking()), then=Value("attention")),
+        When(_ATTENTION | not_installed() | Q(id__in=lacking()), then=Value("attention")),
         When(state=State.UNVERIFIED, then=Value("unverified")),
         default=Value("working"),
         output_field=CharField(),
@@ -92,7 +92,7 @@ def in_sql() -> Case:
 def condition(word: str) -> Q:
     """The rows that are so; raises KeyError for a word that is none of the five."""
     able = ~_PAUSED & ~_BROKEN
-    attention = _ATTENTION | _not_installed()
+    attention = _ATTENTION | not_installed()
     fine = able & ~attention & ~Q(id__in=lacking())
     conditions: Mapping[str, Q] = {
         "paused": _PAUSED & ~Q(state=State.REVOKED),

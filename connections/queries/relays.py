@@ -148,7 +148,7 @@ def _counts(every: QuerySet[Any]) -> dict[str, int]:
 
 def in_trouble() -> Q:
     """Active, and not as it should be: what `stand_of` says of one, asked of many."""
-    unable = health.condition("broken") | health.condition("paused")
+    unable = health.condition("broken") | health.condition("paused") | health.not_installed()
     ends = Connection.objects.filter(unable).values("id")
     items = RelayItem.objects.filter(link_id=OuterRef("id"))
     waiting = items.filter(state=RelayState.WAITING, urgency=0)

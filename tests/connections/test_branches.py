@@ -189,6 +189,9 @@ def test_the_page_leads_from_an_issue_to_a_branch(
     assert (answer.status_code, again["Location"]) == (303, answer["Location"])
     page = text(alice.get(answer["Location"]))
     assert "A worker makes it at Bitbucket Cloud" in page and "by <span" in page
+    wish["name"] = "ACME-1-in-own-words"
+    asked = alice.post(here, wish)["Location"].strip("/").rpartition("/")[2]
+    assert 'value="ACME-1-in-own-words"' in text(alice.get(f"{here}&again={asked}"))
 
 
 def test_what_an_address_says_is_not_believed(

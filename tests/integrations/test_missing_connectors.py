@@ -168,7 +168,9 @@ def test_a_link_of_it_rests_with_a_sentence(
         assert not Job.objects.exclude(last_error="").exists()
         if end == "target":
             assert Link.objects.get(id=link.id).waits_for == "not_installed"
-    page = unescape(text(signed_in(module_works.admin).get(f"/o/acme/links/{link.id}/")))
+    admin = signed_in(module_works.admin)
+    assert "1 in trouble" in text(admin.get("/o/acme/links/"))
+    page = unescape(text(admin.get(f"/o/acme/links/{link.id}/")))
     assert f"{gone.name} has no connector here" in page and "installed again" in page
     with roles.using_role("worker"), module_works.inside():
         Link.objects.filter(id=link.id).delete()
