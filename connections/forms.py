@@ -160,7 +160,7 @@ def ends_on_field() -> forms.DateField:
         required=False,
         label="Ends on",
         help_text="The last day that was shown when the secret was made. People are warned a month"
-        " before. Leave it empty if it never ends.",
+        " before. Leave it empty if it has no end, or you do not know it.",
         widget=DateInput(),
         error_messages={"invalid": "Write the day like 2027-03-31."},
     )

@@ -88,7 +88,7 @@ def test_what_is_pushed_is_in_the_log(lina: Person, portal: LivePortal) -> None:
     lina.open("connections/")
     lina.follow("Code")
     lina.page.get_by_text("More", exact=True).click()
-    lina.press("Sync now")
+    lina.send("Sync now")
     lina.open(f"{here}log")
     lina.sees("Taken")
     found = faults(lina, "log")

@@ -49,10 +49,16 @@ class Person:
         return self.page
 
     def press(self, name: str, *, role: str = "button") -> Page:
-        """Press the button (or follow the link) of this name; the next page is there."""
+        """Press the button (or follow the link) of this name."""
         found: Any = self.page.get_by_role(role, name=name)  # type: ignore[arg-type]
         found.first.click()
         return self.page
+
+    def send(self, name: str) -> None:
+        """Press the button; the form was taken and what it leads to is there. Else a page that is
+        opened next could cut off what the browser was about to send."""
+        with self.page.expect_navigation():
+            self.press(name)
 
     def follow(self, name: str) -> Page:
         return self.press(name, role="link")
