@@ -1,4 +1,4 @@
-"""A kind of job and a schedule for the proof of work; its workers load this module.
+"""A kind of job for the proof of work.
 
 Each run writes that it began, at once, and what it did together with the job's end.
 """
@@ -10,8 +10,7 @@ import time
 from portal import roles, tenancy, work
 
 KIND = "proof_deed"
-SCHEDULE = "proof.tick"
-SECONDS = 2
+SECONDS = 2  # between two ticks (`ticks.py`)
 
 TABLES = """
 CREATE TABLE proof_begun (job uuid, at timestamptz DEFAULT clock_timestamp());
@@ -23,18 +22,13 @@ GRANT SELECT, INSERT ON proof_begun, proof_done, proof_tick TO portal_worker;
 
 @work.job(KIND)
 def deed(claim: work.Claim, *, seconds: str) -> None:
-    _write("INSERT INTO proof_begun (job) VALUES (%s)", claim.id)
+    write("INSERT INTO proof_begun (job) VALUES (%s)", claim.id)
     time.sleep(float(seconds))
     with tenancy.transaction():
-        _write("INSERT INTO proof_done (job) VALUES (%s)", claim.id)
+        write("INSERT INTO proof_done (job) VALUES (%s)", claim.id)
         claim.done()
 
 
-@work.every(SCHEDULE, SECONDS)
-def tick() -> None:
-    _write("INSERT INTO proof_tick DEFAULT VALUES")
-
-
-def _write(statement: str, *values: object) -> None:
+def write(statement: str, *values: object) -> None:
     with roles.connection().cursor() as cursor:
         cursor.execute(statement, values)

@@ -60,7 +60,7 @@ def prove(stage: Stage, *, short: bool) -> Told:
     with stage.servers.postgres.connect(stage.database) as administrator:
         administrator.execute(deeds.TABLES)
     environment = {"LEASE_SECONDS": str(size.lease), "SWEEP_SECONDS": str(size.sweep)}
-    with stage.workers(size.workers, including="tests.prove.deeds", **environment) as workers:
+    with stage.workers(size.workers, including="tests.prove.ticks", **environment) as workers:
         until(lambda: fairness.hands() >= size.workers * HANDS)
         torment = Tormented(stage.servers, flush_every=size.flush_every, kill_every=size.kill_every)
         over, seen = threading.Event(), Seen()
