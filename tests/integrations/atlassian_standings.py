@@ -28,6 +28,11 @@ def atlassian(sandbox: Sandbox) -> Vendor:
     return next(vendor for vendor in sandbox.others if vendor.slug == "atlassian")
 
 
+def let_run(sandbox: Sandbox) -> None:
+    """A hundred requests in a second are allowed, which a quick machine can pass."""
+    atlassian(sandbox).by_path["/atlassian/switches"]({"burst_per_second": 10**6})
+
+
 def row(sandbox: Sandbox, kind: str, name: str) -> dict[str, Any]:
     """A token, client, app or site that the sandbox has from the start."""
     rows: list[dict[str, Any]] = atlassian(sandbox).describe()[kind]

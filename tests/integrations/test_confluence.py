@@ -11,7 +11,13 @@ from connections.http import Door
 from integrations.confluence import CONNECTOR, client
 from integrations.sandbox.running import Sandbox
 from tests.contract import ConnectorContract, Standing
-from tests.integrations.atlassian_standings import ORIGINS, by_each_token, consented, pasted
+from tests.integrations.atlassian_standings import (
+    ORIGINS,
+    by_each_token,
+    consented,
+    let_run,
+    pasted,
+)
 
 CALLBACK = "http://localhost:8000/oauth/confluence/callback"
 
@@ -24,7 +30,8 @@ class TestConfluence(ConnectorContract):
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
-    def _small_pages(cls) -> Iterator[None]:
+    def _small_pages(cls, sandbox: Sandbox) -> Iterator[None]:
+        let_run(sandbox)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(client, "PAGE_SIZE", 2)
             yield

@@ -17,6 +17,7 @@ from tests.integrations.atlassian_standings import (
     by_each_token,
     consented,
     exchanged,
+    let_run,
     pasted,
 )
 
@@ -31,7 +32,8 @@ class TestJira(ConnectorContract):
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
-    def _small_pages(cls) -> Iterator[None]:
+    def _small_pages(cls, sandbox: Sandbox) -> Iterator[None]:
+        let_run(sandbox)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(client, "PAGE_SIZE", 2)
             yield
