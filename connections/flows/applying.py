@@ -149,14 +149,17 @@ class Sitting:
         Those that follow are read meanwhile. When the outcomes cannot be kept, their rows go alone,
         and the one that is to blame is tried again later.
         """
+        ends_at = inbox_claims.until()
         try:
             with tenancy.transaction():
                 self.claim.hold()
                 came = self.known.outcomes(batch.read)
                 picked = self._at_once(batch, came, following, which, size)
-                claimed = inbox_claims.take(picked, which)
+                claimed = inbox_claims.take(picked, which, ends_at)
                 claimed.is_last = not inbox_claims.may_leave_some(picked, size)
                 self.known.meet(claimed.rows)
+                if batch.rows and self.claim.job.attempts > 1:
+                    self.claim.progressed()
         except DataError as error:
             if not batch.rows:
                 raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -81,14 +81,23 @@ def wish(most: int) -> dict[str, Any]:
     return {"now": clock.now(), "most": most, "bytes": MOST_BYTES}
 
 
-def take(rows: Sequence[Row], which: str) -> Batch:
+def until() -> datetime:
+    """When what is taken now has been in hand for long enough.
+
+    Ask before the job is held: a claim that outlived its job's lease by a moment would still be
+    there as the next worker begins, and nobody would come again.
+    """
+    return clock.now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def take(rows: Sequence[Row], which: str, ends_at: datetime) -> Batch:
     """Those of the picked rows that nobody else has are in hand once this is committed."""
     if not rows:
         return none()
     facts: dict[str, Any] = {
         "id": uuid4(),
         "organization": tenancy.organization_id(),
-        "until": clock.now() + timedelta(seconds=settings.LEASE_SECONDS),
+        "until": ends_at,
         "ids": [row.id for row in rows],
     }
     with roles.connection().cursor() as cursor:

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from connections.flows import waking
-from connections.models import Branch, DirtyTarget
+from connections.models import Branch, DeliveryClaim, DirtyTarget
 from portal import clock, roles
+from portal.models import Job
 from tests.connections.coding import SPACE, held, linked, slugs, truth
 from tests.connections.hook_line import Line, line
 from tests.connections.ways import again
@@ -34,6 +35,10 @@ def test_what_a_worker_had_in_hand_is_done_by_another(
         at.deliver(at.sent())
 
         assert works.fork_and_die(step) == KILLED
+        with roles.using_role("worker"), works.inside():
+            job = Job.objects.filter(kind="apply_deliveries", done_at=None).first()
+            for hand in DeliveryClaim.objects.all():  # the next at that job must find it ended
+                assert job is not None and hand.until <= job.lease_until
         recovered(at)
 
         assert {"branch:told", "branch:main"} <= held(works, Branch, slug)

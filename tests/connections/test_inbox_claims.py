@@ -51,7 +51,7 @@ def picked(which: str = FRESH, most: int = 100) -> list[Row]:
 
 def taken(vendor: Sender, which: str = FRESH) -> Batch:
     with worker(vendor):
-        return inbox_claims.take(picked(which), which)
+        return inbox_claims.take(picked(which), which, inbox_claims.until())
 
 
 def test_what_one_has_in_hand_nobody_else_takes(vendor: Sender) -> None:
@@ -62,7 +62,7 @@ def test_what_one_has_in_hand_nobody_else_takes(vendor: Sender) -> None:
     assert [row.attempts for row in first.rows] == [1, 1, 1]
     with worker(vendor):
         assert picked() == []
-        assert inbox_claims.take(rows, FRESH).rows == []
+        assert inbox_claims.take(rows, FRESH, inbox_claims.until()).rows == []
         assert DeliveryClaim.objects.count() == 1
 
 

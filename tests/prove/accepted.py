@@ -45,6 +45,13 @@ class Size:
     lease: int
 
 
+NOT_AT_REST = (
+    "SELECT id, attempts, next_at, error FROM connections_delivery WHERE state = 'new' LIMIT 20",
+    "SELECT id, until, cardinality(deliveries), now() FROM connections_deliveryclaim",
+    "SELECT kind, attempts, last_error, run_at, lease_until, dedupe, now() FROM portal_job"
+    " WHERE done_at IS NULL",
+)
+
 FULL = Size(300, 200, 3, 1, 2, 20, 10.0, 10)
 SHORT = Size(9, 60, 1, 1, 1, 1, 1.0, 3)
 
@@ -84,7 +91,11 @@ def prove(stage: Stage, *, short: bool) -> Told:
             for one in at:
                 one.stop()
         began = time.monotonic()
-        until(lambda: waiting(stage) == 0, 180.0, 0.5)
+        try:
+            until(lambda: waiting(stage) == 0, 180.0, 0.5)
+        except TimeoutError as error:
+            error.add_note("\n".join(in_the_way(stage)))
+            raise
         applied_after = time.monotonic() - began
     return counted(stage, vendors, size, sent, (works_again, applied_after))
 
@@ -188,6 +199,12 @@ def faults(
 def waiting(stage: Stage) -> int:
     with stage.works.inside():
         return Delivery.objects.filter(state=Delivery.State.NEW).count()
+
+
+def in_the_way(stage: Stage) -> list[str]:
+    """The deliveries, claims and jobs that are not at rest."""
+    with stage.servers.postgres.connect(stage.database) as administrator:
+        return [str(row) for each in NOT_AT_REST for row in administrator.execute(each).fetchall()]
 
 
 def counted(
