@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.template import Template
@@ -35,6 +36,11 @@ from tests.works import Works
 __all__ = ["floor", "vendor", "vendor_process"]
 
 _numbers = itertools.count(1)
+# How quick this machine is just now says nothing about what is tested.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 _rendering = Template._render  # before Django's test environment wraps it
 
 

@@ -166,7 +166,8 @@ class TestC05ChangedBlobs:
                 vault.unseal(blob + b"\x00", place)
 
     @hypothesis_settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=60,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(plain=st.binary(max_size=80))
     def test_plain_text_in_the_column_is_never_returned(self, place, plain):
