@@ -36,7 +36,7 @@ def test_a_name_that_nobody_knows_is_said_at_once() -> None:
     with pytest.raises(LookupFailed, match="unknown"):
         within(Unknown(), "x", 2)
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
 
 
 def test_a_bounded_number_of_lookups_may_hang_and_their_places_come_back() -> None:
